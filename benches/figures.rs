@@ -1,0 +1,151 @@
+//! The figures of the whole program, measured from outside as ratios within one run, and written to
+//! `docs/BENCHMARKS.md`: `cargo bench --bench figures`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a measurement that cannot be made ends the run, and real time is what is measured"
+)]
+
+#[path = "figures/client.rs"]
+mod client;
+#[path = "figures/report.rs"]
+mod report;
+#[path = "figures/server.rs"]
+mod server;
+
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+use self::{client::Client, report::Report, server::Server};
+
+const STARTS: usize = 11;
+const CALLS: usize = 5_000;
+const ROUNDS: usize = 5;
+const LOGIN_TIME: Duration = Duration::from_secs(10);
+/// More than the hashing threads, so that they never wait for a log-in to arrive.
+const LOGIN_CLIENTS: usize = 8;
+const BEARER: &str = "authorization";
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --benches` and `cargo bench -- --list` only want to see that this builds.
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return;
+    }
+    let mut report = Report::default();
+    let folder = tempfile::tempdir().expect("a folder");
+    Server::start(folder.path()).await.stop().await;
+    start_to_ready(&mut report, folder.path()).await;
+    let server = Server::start(folder.path()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    report.absolute(
+        "idle memory (resident), MB",
+        server.resident_megabytes(),
+        "< 40",
+    );
+    report.absolute(
+        "release binary, stripped, MB",
+        Server::binary_megabytes(),
+        "< 40",
+    );
+    cost_of_a_call(&mut report, &server).await;
+    log_ins(&mut report, &server).await;
+    server.stop().await;
+    report.write();
+}
+
+async fn start_to_ready(report: &mut Report, folder: &std::path::Path) {
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let begun = Instant::now();
+        let server = Server::start(folder).await;
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        server.stop().await;
+    }
+    report.absolute(
+        "start to ready on an existing database, ms (median)",
+        report::median(&mut times),
+        "< 200",
+    );
+}
+
+/// Rounds of the three ways in turn, so that a drift of the machine's speed falls on all of them.
+async fn cost_of_a_call(report: &mut Report, server: &Server) {
+    let token = Client::new(server).await.sign_up("calls@example.com").await;
+    let client = Client::new(server).await.with_token(token);
+    let (mut grpc, mut transcoded, mut face) = (Vec::new(), Vec::new(), Vec::new());
+    client.native(200).await;
+    for _ in 0..ROUNDS {
+        grpc.push(server.cpu_of(client.native(CALLS)).await / CALLS as f64);
+        transcoded.push(server.cpu_of(client.rest("/v1/accounts/me", CALLS)).await / CALLS as f64);
+        face.push(server.cpu_of(client.rest("/oauth/me", CALLS)).await / CALLS as f64);
+    }
+    let native = report::median(&mut grpc);
+    report.absolute("CPU of a native gRPC read, µs", native * 1e6, "");
+    report.ratio(
+        "CPU of a transcoded REST read / native gRPC",
+        report::median(&mut transcoded) / native,
+        "<= 1.5",
+    );
+    report.ratio(
+        "CPU of a face's read / native gRPC",
+        report::median(&mut face) / native,
+        "<= 1.5",
+    );
+}
+
+async fn log_ins(report: &mut Report, server: &Server) {
+    Client::new(server)
+        .await
+        .sign_up("logins@example.com")
+        .await;
+    let bare = bare_hashes_per_second();
+    let deadline = Instant::now() + LOGIN_TIME;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..LOGIN_CLIENTS {
+        let client = Client::new(server).await;
+        clients.spawn(async move { client.log_in_until("logins@example.com", deadline).await });
+    }
+    let logins: usize = clients.join_all().await.into_iter().sum();
+    let rate = logins as f64 / LOGIN_TIME.as_secs_f64();
+    report.absolute("bare Argon2id hashes/s of the machine", bare, "");
+    report.ratio(
+        "log-ins/s over bare Argon2id hashes/s",
+        rate / bare,
+        ">= 0.9",
+    );
+}
+
+/// Argon2id with the service's parameters and nothing else, on every core.
+fn bare_hashes_per_second() -> f64 {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let counts: Vec<_> = (0..threads)
+        .map(|_| std::thread::spawn(hash_for_a_while))
+        .collect();
+    let hashes: usize = counts
+        .into_iter()
+        .map(|thread| thread.join().expect("a count"))
+        .sum();
+    hashes as f64 / LOGIN_TIME.as_secs_f64()
+}
+
+fn hash_for_a_while() -> usize {
+    let params = Params::new(19_456, 2, 1, None).expect("valid parameters");
+    let mut memory = vec![Block::default(); params.block_count()];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let (deadline, mut count, mut out) = (Instant::now() + LOGIN_TIME, 0, [0; 32]);
+    while Instant::now() < deadline {
+        argon2
+            .hash_password_into_with_memory(
+                b"correct horse battery",
+                b"sixteen bytes ..",
+                &mut out,
+                &mut memory,
+            )
+            .expect("a hash");
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,132 @@
+//! The composition root: the only place that builds things.
+
+pub mod data_dir;
+mod health;
+mod keys;
+mod parts;
+mod start_error;
+mod transports;
+
+use std::{future::Future, net::SocketAddr};
+
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    data_dir::{DataDir, FolderLock},
+    parts::open_store,
+};
+pub use self::{
+    keys::{KeyLine, list_keys, rotate_keys},
+    parts::Parts,
+    start_error::StartError,
+};
+use crate::{
+    config::Config,
+    env::Env,
+    server::Server,
+    store::{SchemaState, Store},
+};
+
+/// A server that is ready to serve.
+pub struct App {
+    server: Server,
+    parts: Parts,
+    url: String,
+    /// Kept until the end: one process per data folder.
+    _lock: Option<FolderLock>,
+}
+
+impl App {
+    /// Takes the address and builds the server.
+    ///
+    /// # Errors
+    /// Something that it needs is not there.
+    pub async fn start(config: Config, env: Env) -> Result<Self, StartError> {
+        let lock = open_folder(&config)?;
+        let server = Server::bind(transports::server_options(&config))
+            .await
+            .map_err(|error| parts::listening(&error))?;
+        let issuer = config.issuer_at(server.local_addr());
+        let parts = Parts::build(&config, issuer.as_str(), env).await?;
+        Ok(Self {
+            url: issuer.as_str().to_owned(),
+            server,
+            parts,
+            _lock: lock,
+        })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// The URL under which clients reach it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Serves until told to stop, then lets the calls in flight end.
+    ///
+    /// # Errors
+    /// The listener broke.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+        let Parts {
+            http,
+            jobs,
+            health,
+            store,
+            ..
+        } = self.parts;
+        let stop = CancellationToken::new();
+        let background = tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+            tokio::join!(jobs.run(), health.run());
+        }));
+        self.server.serve(http, shutdown).await;
+        stop.cancel();
+        // A job that is cut short is tried again at the next start.
+        let _ = background.await;
+        store.close().await;
+        Ok(())
+    }
+}
+
+/// Opens the data folder, for this process alone when the database is in it.
+fn open_folder(config: &Config) -> Result<Option<FolderLock>, StartError> {
+    let folder = DataDir::open(&config.data_dir)?;
+    if config.database.is_postgres() {
+        Ok(None)
+    } else {
+        folder.lock().map(Some)
+    }
+}
+
+/// What a migration did.
+#[derive(Clone, Debug)]
+pub struct MigrateReport {
+    /// The changes that were made, the oldest first.
+    pub applied: Vec<String>,
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// The database cannot be reached, or is newer than the program.
+pub async fn migrate(config: &Config, env: Env) -> Result<MigrateReport, StartError> {
+    let _lock = open_folder(config)?;
+    let store = open_store(config, env).await?;
+    let report = migrate_store(&store).await;
+    store.close().await;
+    report
+}
+
+async fn migrate_store(store: &Store) -> Result<MigrateReport, StartError> {
+    let applied = match store.schema().await.map_err(parts::storage)? {
+        SchemaState::Pending(changes) => changes,
+        SchemaState::Current | SchemaState::Newer(_) => Vec::new(),
+    };
+    store.migrate().await.map_err(parts::storage)?;
+    Ok(MigrateReport { applied })
+}

@@ -1,0 +1,295 @@
+//! The data folder: its lock, and the file of the master key.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use super::StartError;
+use crate::{
+    config::{Config, decode_master_key, encode_master_key},
+    env::Env,
+};
+
+const LOCK_FILE: &str = "countersign.lock";
+/// Read, write and search by the owner alone.
+const FOLDER_MODE: u32 = 0o700;
+/// Read and write by the owner alone.
+const FILE_MODE: u32 = 0o600;
+/// The rights of group and others.
+const OTHERS: u32 = 0o077;
+/// The most that is read of a file that should hold a key, in bytes.
+const KEY_FILE_LIMIT: u64 = 4_096;
+
+/// The folder of everything that the program keeps on disk.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+/// The right to be the one process that uses a folder. The system takes it back when the process ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl DataDir {
+    /// The folder at this path, made for the owner alone when it is missing.
+    ///
+    /// # Errors
+    /// It cannot be made, or is not a folder.
+    pub fn open(path: &Path) -> Result<Self, StartError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(FOLDER_MODE);
+        builder
+            .create(path)
+            .map_err(|error| unusable(path, &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the folder for this process alone, which SQLite and its group commit rely on.
+    ///
+    /// # Errors
+    /// Another process has it, or the folder cannot be written.
+    pub fn lock(&self) -> Result<FolderLock, StartError> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(self.path.join(LOCK_FILE))
+            .map_err(|error| unusable(&self.path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(self.taken(&mut file)),
+            Err(TryLockError::Error(error)) => return Err(unusable(&self.path, &error)),
+        }
+        note_owner(&mut file).map_err(|error| unusable(&self.path, &error))?;
+        Ok(FolderLock { _file: file })
+    }
+
+    fn taken(&self, file: &mut File) -> StartError {
+        let mut owner = String::new();
+        let known = file.read_to_string(&mut owner).is_ok();
+        let process = match owner.trim().parse::<u32>() {
+            Ok(id) if known => format!("process {id}"),
+            _ => "another process".to_owned(),
+        };
+        StartError::new(
+            format!(
+                "the data folder {} is in use by {process}",
+                self.path.display()
+            ),
+            "stop that process, or choose another folder with --data-dir",
+        )
+    }
+}
+
+/// Who has the lock, for the error of whoever wants it next.
+fn note_owner(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn unusable(path: &Path, error: &io::Error) -> StartError {
+    StartError::new(
+        format!("cannot use the data folder {}: {error}", path.display()),
+        "let this user write to it, or choose another with --data-dir or COUNTERSIGN_DATA_DIR",
+    )
+}
+
+/// The master key: the configured one, or the one in the key file, which is made when it is missing.
+///
+/// # Errors
+/// The file cannot be read or made, is open to others, or holds no key.
+pub fn master_key(config: &Config, env: &Env) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    if let Some(key) = config.keys.given_master_key() {
+        return Ok(key);
+    }
+    let path = config.key_file();
+    match read_key(&path) {
+        Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            make_key(&path, env)?;
+            read_key(&path)
+        }
+        read => read,
+    }
+    .map_err(|error| error.at(&path))
+}
+
+enum KeyFileError {
+    Io(io::Error),
+    OpenToOthers(u32),
+    NoKey,
+}
+
+impl From<io::Error> for KeyFileError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl KeyFileError {
+    fn at(self, path: &Path) -> StartError {
+        let path = path.display();
+        match self {
+            Self::Io(error) => StartError::new(
+                format!("cannot use the key file {path}: {error}"),
+                "let this user read it, or name another with COUNTERSIGN_KEYS_KEY_FILE",
+            ),
+            Self::OpenToOthers(mode) => StartError::new(
+                format!("other users may use the key file {path} (mode {mode:04o})"),
+                format!("run `chmod 600 {path}`; if somebody may have read it, rotate the keys"),
+            ),
+            Self::NoKey => StartError::new(
+                format!("the key file {path} does not hold a key of 32 bytes in base64"),
+                "restore it from a copy; without it the signing keys in the database cannot be opened",
+            ),
+        }
+    }
+}
+
+fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+    let file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(KeyFileError::OpenToOthers(mode));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(KEY_FILE_LIMIT)
+        .read_to_string(&mut text)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => KeyFileError::NoKey,
+            _ => KeyFileError::Io(error),
+        })?;
+    decode_master_key(&text).ok_or(KeyFileError::NoKey)
+}
+
+/// Makes a key file whole or not at all: a start that is cut short leaves no half of one, and of two
+/// servers that start at once on a shared folder, both use the file of the first.
+fn make_key(path: &Path, env: &Env) -> Result<(), StartError> {
+    let key = Zeroizing::new(env.random::<32>()?);
+    let draft = path.with_extension(format!("{:016x}", u64::from_ne_bytes(env.random::<8>()?)));
+    let written = write_new(&draft, encode_master_key(&key).as_bytes())
+        .and_then(|()| fs::hard_link(&draft, path));
+    let removed = fs::remove_file(&draft);
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        written => written
+            .and(removed)
+            .and_then(|()| sync_parent(path))
+            .map_err(|error| KeyFileError::Io(error).at(path)),
+    }
+}
+
+fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Makes the new name last through a power cut.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn config(folder: &Path) -> Config {
+        Config {
+            data_dir: folder.to_owned(),
+            ..Config::default()
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_folder_is_for_the_owner_alone() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("a/b");
+        DataDir::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn a_folder_has_one_process() {
+        let parent = TempDir::new().unwrap();
+        let folder = DataDir::open(parent.path()).unwrap();
+        let first = folder.lock().unwrap();
+        let refused = folder.lock().unwrap_err().to_string();
+        assert!(refused.contains(&parent.path().display().to_string()));
+        assert!(refused.contains(&format!("process {}", std::process::id())));
+        drop(first);
+        folder.lock().unwrap();
+    }
+
+    #[test]
+    fn a_file_is_not_a_folder() {
+        let parent = TempDir::new().unwrap();
+        let path = parent.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert!(DataDir::open(&path).is_err());
+        assert!(DataDir::open(&path.join("below")).is_err());
+    }
+
+    #[test]
+    fn the_master_key_is_made_once() {
+        let folder = TempDir::new().unwrap();
+        let config = config(folder.path());
+        let made = master_key(&config, &Env::system()).unwrap();
+        assert_eq!(mode(&config.key_file()), 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(made, master_key(&config, &Env::system()).unwrap());
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        let folder = TempDir::new().unwrap();
+        let config = config(folder.path());
+        master_key(&config, &Env::system()).unwrap();
+        fs::set_permissions(config.key_file(), Permissions::from_mode(0o640)).unwrap();
+        let refused = master_key(&config, &Env::system()).unwrap_err().to_string();
+        assert!(refused.contains("mode 0640") && refused.contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_file_without_a_key_is_refused() {
+        let folder = TempDir::new().unwrap();
+        let config = config(folder.path());
+        write_new(&config.key_file(), b"not a key").unwrap();
+        let refused = master_key(&config, &Env::system()).unwrap_err().to_string();
+        assert!(refused.contains("does not hold a key"));
+        assert!(!refused.contains("not a key"));
+    }
+}

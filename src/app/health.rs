@@ -1,0 +1,62 @@
+//! Health: whether the database answers, for `grpc.health.v1` and `/readyz`.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::MissedTickBehavior;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::domain::Domain;
+
+/// How often the database is asked.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The services of the contract; the empty name is the server as a whole.
+const SERVICES: [&str; 4] = [
+    "",
+    "countersign.v1.AccountService",
+    "countersign.v1.SessionService",
+    "countersign.v1.ApiKeyService",
+];
+
+/// Tells whoever asks whether calls can be answered.
+pub struct Health {
+    domain: Arc<Domain>,
+    reporter: HealthReporter,
+}
+
+impl Health {
+    pub(super) fn new(domain: Arc<Domain>, reporter: HealthReporter) -> Self {
+        Self { domain, reporter }
+    }
+
+    /// Asks the database at its interval until the future is dropped.
+    pub async fn run(&self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.check().await;
+        }
+    }
+
+    /// Asks the database once, and reports.
+    pub async fn check(&self) {
+        let status = if is_ready(&self.domain).await {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        for service in SERVICES {
+            self.reporter.set_service_status(service, status).await;
+        }
+    }
+}
+
+/// Whether the database answers in time.
+pub(super) async fn is_ready(domain: &Domain) -> bool {
+    matches!(
+        tokio::time::timeout(PATIENCE, domain.ping()).await,
+        Ok(Ok(()))
+    )
+}

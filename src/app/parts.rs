@@ -1,0 +1,208 @@
+//! Puts the parts of a server together.
+
+use std::{num::NonZero, sync::Arc, thread};
+
+use secrecy::ExposeSecret as _;
+
+use super::{
+    StartError, data_dir,
+    health::Health,
+    transports::{self, Transports},
+};
+use crate::{
+    config::Config,
+    crypto::{
+        keyring::KeyRing,
+        passwords::{HashingOptions, Passwords},
+        seal::MasterKey,
+    },
+    domain::{
+        DerivedKeys, Domain, Settings,
+        signing_keys::{KeyPolicy, KeyTender, SigningKeys},
+    },
+    env::Env,
+    error::Error,
+    jobs::Jobs,
+    layers::HttpService,
+    mail::Mailer,
+    store::{self, ConnectError, SchemaState, Store},
+};
+
+const DATABASE_FILE: &str = "countersign.db";
+
+/// Everything that a server is made of, but its socket.
+pub struct Parts {
+    /// Answers requests of every transport, behind every layer.
+    pub http: HttpService,
+    /// What happens without a request.
+    pub jobs: Jobs,
+    /// Tells whether the database answers.
+    pub health: Health,
+    /// The database.
+    pub store: Store,
+}
+
+impl Parts {
+    /// Builds the parts of the server that is reached at this issuer.
+    ///
+    /// # Errors
+    /// Something that they need is not there.
+    pub async fn build(config: &Config, issuer: &str, env: Env) -> Result<Self, StartError> {
+        let master = master_key(config, &env)?;
+        let store = open_store(config, env.clone()).await?;
+        bring_up_to_date(config, &store).await?;
+        let signing_keys = signing_keys(config, &store, &master, &env);
+        signing_keys.ensure().await.map_err(refused)?;
+        let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
+        let mailer = mailer(config)?;
+        let settings = settings(config, issuer, mailer.is_some());
+        let domain = Arc::new(Domain::new(
+            env.clone(),
+            store.clone(),
+            passwords(config, &env)?,
+            key_ring.clone(),
+            DerivedKeys::from_master(&master),
+            settings,
+        ));
+        let Transports { http, health } = transports::build(config, &domain, &env)?;
+        let keys = KeyTender::new(signing_keys, key_ring);
+        let jobs = Jobs::new(store.clone(), env, keys, mailer);
+        Ok(Self {
+            http,
+            jobs,
+            health,
+            store,
+        })
+    }
+}
+
+/// Opens the database; changes no schema.
+pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, StartError> {
+    let settings = &config.database;
+    let database = if settings.is_postgres() {
+        store::Database::Postgres {
+            url: settings.url.clone(),
+            connections: settings.connections,
+        }
+    } else {
+        let path = config.data_dir.join(DATABASE_FILE);
+        store::Database::Sqlite {
+            path,
+            readers: settings.readers,
+        }
+    };
+    Store::connect(store::Options { database }, env)
+        .await
+        .map_err(storage)
+}
+
+/// Brings the schema up to date, or refuses an older one where that is wished.
+pub(super) async fn bring_up_to_date(config: &Config, store: &Store) -> Result<(), StartError> {
+    if config.database.auto_migrate {
+        return store.migrate().await.map_err(storage);
+    }
+    match store.schema().await.map_err(storage)? {
+        SchemaState::Current => Ok(()),
+        SchemaState::Pending(changes) => Err(StartError::new(
+            format!("the database lacks {} changes of its schema", changes.len()),
+            "run `countersign migrate`, or set database.auto_migrate",
+        )),
+        SchemaState::Newer(change) => Err(storage(ConnectError::NewerSchema { change })),
+    }
+}
+
+/// The master key of this configuration.
+pub(super) fn master_key(config: &Config, env: &Env) -> Result<MasterKey, StartError> {
+    data_dir::master_key(config, env).map(MasterKey::new)
+}
+
+/// The signing keys of this database.
+pub(super) fn signing_keys(
+    config: &Config,
+    store: &Store,
+    master: &MasterKey,
+    env: &Env,
+) -> SigningKeys {
+    let policy = KeyPolicy {
+        rotation_age: config.keys.rotation_age,
+        publish_before: config.keys.publish_before,
+        retired_for: settings(config, "", false).longest_lifetime(),
+    };
+    SigningKeys::new(store.clone(), master.clone(), env.clone(), policy)
+}
+
+fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
+    Settings {
+        issuer: issuer.to_owned(),
+        access_lifetime: config.tokens.access_lifetime,
+        mailkite_lifetime: config.tokens.mailkite_lifetime,
+        refresh_lifetime: config.tokens.refresh_lifetime,
+        refresh_retry_window: config.tokens.refresh_retry_window,
+        other_nodes: config.database.is_postgres(),
+        sends_mail,
+    }
+}
+
+fn passwords(config: &Config, env: &Env) -> Result<Passwords, StartError> {
+    let settings = &config.passwords;
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let options = HashingOptions {
+        memory_kib: settings.memory_kib,
+        iterations: settings.iterations,
+        threads: match settings.threads {
+            0 => cores,
+            threads => usize::try_from(threads).unwrap_or(cores),
+        },
+        queue: usize::try_from(settings.queue).unwrap_or(usize::MAX),
+        ..HashingOptions::default()
+    };
+    Passwords::start(options, env.clone())
+        .map_err(|cause| StartError::new(cause.to_string(), "correct the [passwords] section"))
+}
+
+fn mailer(config: &Config) -> Result<Option<Mailer>, StartError> {
+    if !config.mail.is_enabled() {
+        return Ok(None);
+    }
+    Mailer::new(config.mail.smtp_url.expose_secret(), &config.mail.from)
+        .map(Some)
+        .map_err(|cause| StartError::new(cause.to_string(), "correct the [mail] section"))
+}
+
+/// A database that cannot be used.
+pub(super) fn storage(cause: ConnectError) -> StartError {
+    one_line(&cause.to_string(), "see the [database] section")
+}
+
+/// Keys that this master key does not open.
+pub(super) fn wrong_key(cause: Error) -> StartError {
+    let what =
+        std::error::Error::source(&cause).map_or_else(|| cause.to_string(), ToString::to_string);
+    StartError::new(
+        what,
+        "start with the key file that belongs to this database, or restore it from a copy",
+    )
+}
+
+/// A use case that failed at the start.
+pub(super) fn refused(cause: Error) -> StartError {
+    let what =
+        std::error::Error::source(&cause).map_or_else(|| cause.to_string(), ToString::to_string);
+    StartError::new(what, "check the database and start again")
+}
+
+/// An address that cannot be listened on.
+pub(super) fn listening(cause: &impl std::fmt::Display) -> StartError {
+    one_line(
+        &cause.to_string(),
+        "choose another address with --listen or COUNTERSIGN_LISTEN",
+    )
+}
+
+/// Splits a text that says what to do after its last semicolon.
+fn one_line(text: &str, otherwise: &str) -> StartError {
+    match text.rsplit_once("; ") {
+        Some((what, advice)) => StartError::new(what, advice),
+        None => StartError::new(text, otherwise),
+    }
+}

@@ -1,0 +1,155 @@
+//! Puts the transports in front of the use cases: gRPC, grpc-web, Connect and REST behind one set of layers.
+
+use std::sync::Arc;
+
+use axum::{Router, response::Response};
+use tonic::service::Routes;
+use tonic_health::server::health_reporter;
+
+use super::{
+    StartError,
+    health::{self, Health},
+};
+use crate::{
+    config::Config,
+    domain::Domain,
+    env::Env,
+    error::Error,
+    grpc::{self, GrpcService, status::to_status},
+    layers::{
+        self, HttpService, LayerOptions,
+        call::{Call, Dialect},
+    },
+    pb,
+    rest::{
+        connect, faces,
+        fault::Fault,
+        openapi,
+        transcode::{self, Transcoder},
+        well_known,
+    },
+    server::{
+        dispatch::dispatch,
+        health as probes,
+        options::{ServerOptions, TlsFiles},
+    },
+};
+
+/// Every transport, and the health that one of them tells.
+pub(super) struct Transports {
+    pub(super) http: HttpService,
+    pub(super) health: Health,
+}
+
+/// Builds the transports over the use cases.
+pub(super) fn build(
+    config: &Config,
+    domain: &Arc<Domain>,
+    env: &Env,
+) -> Result<Transports, StartError> {
+    let (reporter, health_service) = health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that clients which know the contract by reflection alone can read error details too.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Python's client speaks only the older version of reflection.
+    let (v1, v1alpha) = (
+        reflection().build_v1().map_err(broken)?,
+        reflection().build_v1alpha().map_err(broken)?,
+    );
+    let others = |routes: Routes| {
+        routes
+            .add_service(health_service)
+            .add_service(v1)
+            .add_service(v1alpha)
+    };
+    let services = grpc::services(domain, others).map_err(broken)?;
+    let connect = connect::connect_service(services.clone()).map_err(broken)?;
+    let rest = rest_router(services.clone(), domain, env)?;
+    let http = layers::stack(
+        env,
+        &layer_options(config)?,
+        Arc::new(refuse),
+        dispatch(services, connect, rest),
+    );
+    Ok(Transports {
+        http,
+        health: Health::new(Arc::clone(domain), reporter),
+    })
+}
+
+fn rest_router(
+    services: GrpcService,
+    domain: &Arc<Domain>,
+    env: &Env,
+) -> Result<Router, StartError> {
+    let document = openapi::document(faces::operations()).map_err(broken)?;
+    let transcoder = Transcoder::new(services.clone()).map_err(broken)?;
+    let (probed, keys) = (Arc::clone(domain), Arc::clone(domain));
+    let ready = move || {
+        let domain = Arc::clone(&probed);
+        async move { health::is_ready(&domain).await }
+    };
+    Ok(Router::new()
+        .merge(faces::router(services, env.clone()))
+        .merge(openapi::router(document))
+        .merge(well_known::router(move || keys.jwks()))
+        .merge(probes::router(ready))
+        .fallback_service(transcoder.into_service()))
+}
+
+/// A refusal of a layer, in the words of whoever owns the path.
+fn refuse(call: &Call, error: &Error) -> Response {
+    let status = to_status(error);
+    if call.dialect == Dialect::Connect {
+        return connect::refuse(status);
+    }
+    let fault = Fault::from_status(&status);
+    faces::refuse(call.path(), &fault)
+        .unwrap_or_else(|| transcode::refuse(&fault, &call.request_id))
+}
+
+/// The listener's part of the configuration.
+pub(super) fn server_options(config: &Config) -> ServerOptions {
+    let server = &config.server;
+    let files = config.tls.cert.clone().zip(config.tls.key.clone());
+    ServerOptions {
+        listen: config.listen,
+        tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+        max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
+        max_streams: server.max_streams,
+        header_timeout: server.header_timeout,
+        handshake_timeout: server.handshake_timeout,
+        drain_timeout: server.drain_timeout,
+        ..ServerOptions::default()
+    }
+}
+
+fn layer_options(config: &Config) -> Result<LayerOptions, StartError> {
+    let origins = config
+        .cors
+        .origins
+        .iter()
+        .map(|origin| origin.as_str().parse());
+    Ok(LayerOptions {
+        trusted_proxies: config.trusted_proxies.clone(),
+        cors_origins: origins.collect::<Result<_, _>>().map_err(
+            |cause: layers::cors::InvalidOrigin| {
+                StartError::new(cause.to_string(), "correct cors.origins")
+            },
+        )?,
+        request_timeout: config.server.request_timeout,
+        ..LayerOptions::default()
+    })
+}
+
+/// The program was built wrong; a test of every build starts it.
+fn broken(cause: impl std::fmt::Display) -> StartError {
+    StartError::new(
+        format!("this build of the program is broken: {cause}"),
+        "report it, and start another build",
+    )
+}

@@ -1,0 +1,191 @@
+//! The command line.
+
+mod completions;
+mod config;
+mod keys;
+mod logging;
+mod migrate;
+mod serve;
+
+use std::{
+    error::Error,
+    ffi::OsString,
+    fmt::Display,
+    future::Future,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    app::StartError,
+    config::{Config, Loaded, Sources},
+    env::Env,
+};
+
+/// The exit code of every start that fails, as of a command line that cannot be read.
+const CANNOT_START: u8 = 2;
+/// How long threads that still work may keep a stopped program alive.
+const LAST_WORK: Duration = Duration::from_millis(500);
+
+const SETTINGS_HELP: &str = "\
+Settings:
+  Every setting has a default. A TOML file (--config) wins over it, an environment variable
+  COUNTERSIGN_<SECTION>_<FIELD> over the file, and --listen and --data-dir over all. A secret can be
+  kept in a file of its own: COUNTERSIGN_DATABASE_URL_FILE names the file that holds it.
+  `countersign config show-defaults` lists and explains all settings.";
+
+const EXAMPLES: &str = "\
+Examples:
+  countersign                                  serve on 127.0.0.1:8080, with data in your home folder
+  countersign --listen 0.0.0.0:8443 --config /etc/countersign.toml
+  countersign config show-defaults > countersign.toml
+  countersign config check --config countersign.toml
+  countersign completions bash > /etc/bash_completion.d/countersign";
+
+/// A gRPC-first identity service: accounts, sessions and OAuth on one port.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about,
+    long_about = "A gRPC-first identity service: accounts, sessions and OAuth on one port.\n\n\
+                  Without a command it serves.",
+    after_help = EXAMPLES,
+    after_long_help = format!("{SETTINGS_HELP}\n\n{EXAMPLES}")
+)]
+struct Cli {
+    /// The configuration file, in TOML
+    ///
+    /// The variable COUNTERSIGN_CONFIG names it too. Without either there is none.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of the database, the key file and the lock
+    ///
+    /// It is made when it is missing. Without it: ~/.local/share/countersign.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// The IP address and port to listen on, such as 127.0.0.1:8080
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop (what happens without a command)
+    ///
+    /// SIGTERM and SIGINT stop the server: it takes no new calls, finishes those in flight, and ends
+    /// within 10 seconds.
+    Serve,
+    /// Bring the database schema up to date, and end
+    ///
+    /// The server does so itself when it starts, unless `database.auto_migrate` is false.
+    Migrate,
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Look at or rotate the keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "Example:\n  countersign completions zsh > ~/.zfunc/_countersign")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the program with these arguments and environment variables.
+#[must_use]
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(usage) => return explain(&usage),
+    };
+    match cli.run(variables) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&*error),
+    }
+}
+
+impl Cli {
+    fn run(
+        self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<(), Box<dyn Error>> {
+        let sources = Sources::environment(variables)
+            .file(self.config)
+            .flag("data_dir", self.data_dir)
+            .flag("listen", self.listen);
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(start(&sources)?),
+            Command::Migrate => migrate::run(&start(&sources)?),
+            Command::Config(command) => command.run(&sources),
+            Command::Keys(command) => command.run(&start(&sources)?),
+            Command::Completions { shell } => completions::run(shell),
+        }
+    }
+}
+
+/// Reads the settings, and logs as they say from here on.
+fn start(sources: &Sources) -> Result<Config, Box<dyn Error>> {
+    let config = Loaded::from_sources(sources)?.config;
+    logging::start(&config.log, config.log_format)?;
+    Ok(config)
+}
+
+/// Help and version go to standard output and are no failure; clap knows which is which.
+fn explain(usage: &clap::Error) -> ExitCode {
+    let printed = usage.print();
+    match usage.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => ExitCode::SUCCESS,
+        _ => ExitCode::from(CANNOT_START),
+    }
+}
+
+/// One line on standard error, whatever the error says.
+fn refuse(error: &dyn Error) -> ExitCode {
+    let line = error.to_string().replace(['\r', '\n'], " ");
+    // There is nowhere left to complain when standard error is closed.
+    let _ = writeln!(io::stderr(), "countersign: {line}");
+    ExitCode::from(CANNOT_START)
+}
+
+/// Prints what was asked for.
+fn print(text: impl Display) -> Result<(), Box<dyn Error>> {
+    let mut output = io::stdout().lock();
+    match write!(output, "{text}").and_then(|()| output.flush()) {
+        // Whoever read it, such as `head`, has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
+/// Runs a command that needs the server's parts.
+fn block_on<T>(work: impl Future<Output = Result<T, Box<dyn Error>>>) -> Result<T, Box<dyn Error>> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WORK);
+    done
+}
+
+fn runtime() -> Result<Runtime, StartError> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            StartError::new(
+                format!("cannot start threads: {error}"),
+                "raise the limit of processes of this user",
+            )
+        })
+}

@@ -1,0 +1,14 @@
+//! `countersign completions`: commands completed by the shell.
+
+use std::error::Error;
+
+use clap_complete::{Shell, generate};
+
+use super::{Cli, CommandFactory, print};
+
+/// Prints the script for a shell.
+pub(super) fn run(shell: Shell) -> Result<(), Box<dyn Error>> {
+    let mut script = Vec::new();
+    generate(shell, &mut Cli::command(), "countersign", &mut script);
+    print(String::from_utf8_lossy(&script))
+}

@@ -1,0 +1,103 @@
+//! `countersign keys`: the keys that sign tokens.
+
+use std::error::Error;
+
+use clap::Subcommand;
+
+use super::{Env, block_on, print};
+use crate::{
+    app::{self, KeyLine},
+    config::Config,
+    env::Timestamp,
+};
+
+const HEADER: [&str; 7] = [
+    "KEY",
+    "ALGORITHM",
+    "PHASE",
+    "CREATED",
+    "SIGNS FROM",
+    "SIGNS UNTIL",
+    "VERIFIES UNTIL",
+];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the keys, and where each is in its life
+    List,
+    /// Publish a successor of each key now; it signs once `keys.publish_before` has passed
+    ///
+    /// The key it follows verifies until the last token that it signed has ended. A server rotates its
+    /// keys by age on its own (`keys.rotation_age`). On Postgres this can be run beside servers, which
+    /// read the keys again from time to time; on SQLite the server must be stopped for it.
+    Rotate,
+}
+
+impl Command {
+    /// Runs the command, and prints the keys.
+    pub(super) fn run(&self, config: &Config) -> Result<(), Box<dyn Error>> {
+        let env = Env::system();
+        let keys = block_on(async {
+            Ok(match self {
+                Self::List => app::list_keys(config, &env).await?,
+                Self::Rotate => app::rotate_keys(config, &env).await?,
+            })
+        })?;
+        print(table(&keys))
+    }
+}
+
+/// The keys in columns as wide as their widest cell.
+fn table(keys: &[KeyLine]) -> String {
+    let rows: Vec<_> = std::iter::once(HEADER.map(ToOwned::to_owned))
+        .chain(keys.iter().map(cells))
+        .collect();
+    let widths: [usize; HEADER.len()] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
+    rows.iter()
+        .map(|row| {
+            let padded = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
+            let line = padded.collect::<Vec<_>>().join("  ");
+            format!("{}\n", line.trim_end())
+        })
+        .collect()
+}
+
+fn cells(key: &KeyLine) -> [String; HEADER.len()] {
+    let optional = |moment: Option<Timestamp>| moment.map_or("-".to_owned(), Timestamp::to_rfc3339);
+    [
+        key.kid.clone(),
+        key.algorithm.to_owned(),
+        key.phase.to_owned(),
+        key.created_at.to_rfc3339(),
+        key.active_at.to_rfc3339(),
+        optional(key.retired_at),
+        optional(key.expires_at),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let key = KeyLine {
+            kid: "a-rather-long-key-id".to_owned(),
+            algorithm: "ES256",
+            phase: "active",
+            created_at: Timestamp::from_seconds(0),
+            active_at: Timestamp::from_seconds(0),
+            retired_at: None,
+            expires_at: None,
+        };
+        let text = table(&[key]);
+        let (header, line) = text.split_once('\n').unwrap();
+        assert_eq!(header.find("ALGORITHM"), line.find("ES256"));
+        assert_eq!(header.find("PHASE"), line.find("active"));
+        assert_eq!(header.find("SIGNS UNTIL"), line.find(" -").map(|at| at + 1));
+    }
+}

@@ -1,0 +1,58 @@
+//! `countersign serve`: the server itself.
+
+use std::{error::Error, io};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Env, StartError, block_on, print};
+use crate::{app::App, config::Config};
+
+/// Serves until the process is told to stop.
+pub(super) fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    block_on(async {
+        let stop = Stop::listen().map_err(|error| {
+            StartError::new(
+                format!("cannot wait for signals: {error}"),
+                "raise the limit of open files of this user",
+            )
+        })?;
+        let app = App::start(config, Env::system()).await?;
+        print(welcome(app.url()))?;
+        app.serve(stop.wait()).await?;
+        Ok(())
+    })
+}
+
+/// Where the server is, and the first thing to do with it.
+fn welcome(url: &str) -> String {
+    format!(
+        "Countersign listens on {url}\n\
+         Sign up next:\n  \
+         curl {url}/v1/accounts -H 'content-type: application/json' \
+         -d '{{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}}'\n"
+    )
+}
+
+/// The signals that ask a process to stop. They are caught from the moment this is made, so that one
+/// that comes while the server starts is not lost.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(mut self) {
+        let name = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+    }
+}

@@ -1,0 +1,136 @@
+//! The settings: one struct per concern, filled from defaults, then a TOML file, then the environment.
+//!
+//! Each setting is declared once, in its section, with its comment and its default. From there come the
+//! key in the file, the variable `COUNTERSIGN_<SECTION>_<FIELD>`, the list that `countersign config
+//! show-defaults` prints, and the list that an unknown key is compared with.
+
+mod cors;
+mod database;
+mod duration;
+mod issuer;
+mod keys;
+mod limits;
+mod load;
+mod log;
+mod mail;
+mod nearest;
+mod passwords;
+mod proxies;
+mod render;
+mod rule;
+mod server;
+mod setting;
+mod source;
+mod tls;
+mod tokens;
+mod variables;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use ipnet::IpNet;
+
+pub use self::{
+    cors::{Cors, Origin},
+    database::Database,
+    issuer::Issuer,
+    keys::{Keys, decode_master_key, encode_master_key},
+    limits::Limits,
+    load::Loaded,
+    log::LogFormat,
+    mail::Mail,
+    passwords::Passwords,
+    render::{show_defaults, show_effective},
+    server::Server,
+    source::{ConfigError, Origins, Source, Sources},
+    tls::Tls,
+    tokens::Tokens,
+};
+use self::{
+    rule::{Broken, require},
+    setting::settings,
+};
+
+settings! {
+    /// Every setting of the program.
+    pub struct Config {
+        /// The IP address and port to listen on. Port 0 takes any free port.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
+        /// The folder of the database, the key file and the lock; made when it is missing.
+        /// Empty: `$XDG_DATA_HOME/countersign`, else `~/.local/share/countersign`, and for root without
+        /// a home `/var/lib/countersign`.
+        data_dir: PathBuf = PathBuf::new(),
+        /// The URL under which clients reach this server: the `iss` of every token and the start of every
+        /// link. It must be https, except on this machine's own addresses.
+        /// Empty: made from the address that the server listens on.
+        issuer: Option<Issuer> = None,
+        /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed, as a list of networks
+        /// such as `10.0.0.0/8` or single addresses; separated by commas in the environment.
+        trusted_proxies: Vec<IpNet> = Vec::new(),
+        /// What is logged, as `tracing` filter directives such as `info,countersign=debug`. Other
+        /// libraries never log more than `info`.
+        log: String = "info".to_owned(),
+        /// How log lines look: `text` or `json`.
+        log_format: LogFormat = LogFormat::Text,
+    }
+    sections {
+        database: Database,
+        tls: Tls,
+        server: Server,
+        cors: Cors,
+        tokens: Tokens,
+        passwords: Passwords,
+        keys: Keys,
+        mail: Mail,
+        limits: Limits,
+    }
+}
+
+impl Config {
+    /// The settings from these sources, checked.
+    ///
+    /// # Errors
+    /// A source cannot be read, holds an unknown key, or gives a value that is not allowed.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        Loaded::from_sources(sources).map(|loaded| loaded.config)
+    }
+
+    /// The issuer: the configured one, or else the URL of the address that the server listens on.
+    #[must_use]
+    pub fn issuer_at(&self, listening: SocketAddr) -> Issuer {
+        self.issuer
+            .clone()
+            .unwrap_or_else(|| Issuer::of_address(listening, self.tls.is_enabled()))
+    }
+
+    /// The file that holds the key which seals the signing keys.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        match &self.keys.key_file {
+            Some(path) => path.clone(),
+            None => self.data_dir.join("master.key"),
+        }
+    }
+
+    fn check(&self) -> Result<(), Broken> {
+        self.check_issuer()?;
+        log::check(&self.log)?;
+        self.database.check()?;
+        self.tls.check()?;
+        self.server.check()?;
+        self.tokens.check()?;
+        self.passwords.check()?;
+        self.keys.check()?;
+        self.mail.check()
+    }
+
+    /// RFC 8414 section 2: an issuer uses https. This machine's own addresses are for trying things out.
+    fn check_issuer(&self) -> Result<(), Broken> {
+        let issuer = self.issuer_at(self.listen);
+        require(
+            issuer.is_https() || !issuer.is_public(),
+            "issuer",
+            "it must be the https URL under which clients reach this server, such as https://id.example.com; \
+             http is for loopback addresses alone",
+        )
+    }
+}

@@ -1,0 +1,44 @@
+//! Rules that a value breaks although it can be read.
+
+use std::ops::RangeInclusive;
+
+use super::setting::Scalar;
+
+/// A rule that a setting breaks.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The key of the setting.
+    pub(super) key: &'static str,
+    /// What it must be: a clause that starts with "it must".
+    pub(super) must: String,
+}
+
+/// Holds a setting to a rule.
+pub(super) fn require(
+    kept: bool,
+    key: &'static str,
+    must: impl Into<String>,
+) -> Result<(), Broken> {
+    if kept {
+        Ok(())
+    } else {
+        Err(Broken {
+            key,
+            must: must.into(),
+        })
+    }
+}
+
+/// Holds a setting to a range.
+pub(super) fn within<T: PartialOrd + Scalar>(
+    key: &'static str,
+    value: &T,
+    range: RangeInclusive<T>,
+) -> Result<(), Broken> {
+    let (least, greatest) = (range.start().print(), range.end().print());
+    require(
+        range.contains(value),
+        key,
+        format!("it must lie between {least} and {greatest}"),
+    )
+}

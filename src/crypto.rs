@@ -1,0 +1,11 @@
+//! The cryptography: password hashes, random secrets, signed tokens, and keys sealed at rest. Nothing here
+//! knows the database or the network.
+
+mod jose;
+pub mod keyring;
+pub mod passwords;
+pub mod seal;
+pub mod secrets;
+
+#[cfg(test)]
+mod test_env;

@@ -1,0 +1,138 @@
+//! Use cases. Each one owns its transaction; nothing here knows how a call arrived.
+
+pub mod accounts;
+pub mod api_keys;
+pub mod credentials;
+mod cursor;
+pub mod sessions;
+pub mod signing_keys;
+pub mod tokens;
+
+use std::time::Duration;
+
+use crate::{
+    crypto::{keyring::KeyRing, passwords::Passwords, seal::MasterKey},
+    domain::credentials::CredentialCache,
+    env::Env,
+    model::session::Profile,
+    store::Store,
+};
+
+/// What the use cases promise, from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer of every token, and the audience of the service's own (RFC 8414 section 2).
+    pub issuer: String,
+    /// How long an access token lives in profiles that refresh.
+    pub access_lifetime: Duration,
+    /// How long MailKite's session token lives.
+    pub mailkite_lifetime: Duration,
+    /// How long a session can be refreshed, counted from the log-in.
+    pub refresh_lifetime: Duration,
+    /// How long a rotated refresh token may be sent again by a client that lost the answer.
+    pub refresh_retry_window: Duration,
+    /// Whether other nodes may use the same database; then what they revoke is seen a little later.
+    pub other_nodes: bool,
+    /// Whether there is a way to send mail.
+    pub sends_mail: bool,
+}
+
+impl Settings {
+    /// How long an access token of this profile lives.
+    #[must_use]
+    pub fn access_lifetime(&self, profile: Profile) -> Duration {
+        match profile {
+            Profile::MailKite => self.mailkite_lifetime,
+            Profile::Native | Profile::Smtpd | Profile::MoMail => self.access_lifetime,
+        }
+    }
+
+    /// How long a session of this profile lives.
+    #[must_use]
+    pub fn session_lifetime(&self, profile: Profile) -> Duration {
+        if profile.refreshes() {
+            self.refresh_lifetime
+        } else {
+            self.access_lifetime(profile)
+        }
+    }
+
+    /// The longest that any token lives: how long a retired key must verify.
+    #[must_use]
+    pub fn longest_lifetime(&self) -> Duration {
+        Profile::ALL
+            .into_iter()
+            .map(|profile| self.access_lifetime(profile))
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// Keys that never leave the process, derived from the master key.
+#[derive(Clone)]
+pub struct DerivedKeys {
+    /// Makes the successor of a refresh token, so that a retry gets the same one.
+    pub refresh_successor: [u8; 32],
+    /// Signs page tokens.
+    pub cursor: [u8; 32],
+}
+
+impl DerivedKeys {
+    /// The keys that follow from a master key. Each is good for its own purpose alone.
+    #[must_use]
+    pub fn from_master(master: &MasterKey) -> Self {
+        Self {
+            refresh_successor: master.derive("refresh token successor v1"),
+            cursor: master.derive("page token v1"),
+        }
+    }
+}
+
+/// Everything that the use cases work with.
+pub struct Domain {
+    env: Env,
+    store: Store,
+    passwords: Passwords,
+    key_ring: KeyRing,
+    keys: DerivedKeys,
+    settings: Settings,
+    credentials: CredentialCache,
+}
+
+impl Domain {
+    /// The use cases over these parts.
+    #[must_use]
+    pub fn new(
+        env: Env,
+        store: Store,
+        passwords: Passwords,
+        key_ring: KeyRing,
+        keys: DerivedKeys,
+        settings: Settings,
+    ) -> Self {
+        let credentials = CredentialCache::new(settings.other_nodes);
+        Self {
+            env,
+            store,
+            passwords,
+            key_ring,
+            keys,
+            settings,
+            credentials,
+        }
+    }
+
+    /// The public keys, as JSON (RFC 7517 section 5).
+    #[must_use]
+    pub fn jwks(&self) -> bytes::Bytes {
+        self.key_ring.jwks()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> crate::error::Result<()> {
+        self.store.ping().await
+    }
+}

@@ -1,0 +1,376 @@
+//! Accounts: sign up, read, change, delete.
+
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::{
+        Domain,
+        api_keys::{NewApiKey, PreparedKey},
+        credentials::{Caller, CredentialId},
+        tokens::{Client, Opened, Tokens},
+    },
+    env::Timestamp,
+    error::{Error, Reason, Result},
+    model::{
+        account::{Account, Organization, Plan},
+        api_key::{ApiKey, ApiKeyKind},
+        email::Email,
+        id::AccountId,
+        mail::OutboxMail,
+        password::{Password, PasswordRefused},
+        session::{Profile, Session},
+    },
+    store::Tx,
+};
+
+/// What somebody signs up with.
+pub struct SignUp {
+    /// The e-mail address, as typed.
+    pub email: String,
+    /// The password, as typed.
+    pub password: Zeroizing<String>,
+    /// What to call the person; may be empty.
+    pub display_name: String,
+    /// Also signs in, with this profile.
+    pub session: Option<Profile>,
+    /// Also makes an API key of this kind.
+    pub api_key: Option<ApiKeyKind>,
+}
+
+/// What a sign-up made.
+pub struct SignedUp {
+    /// The account.
+    pub account: Account,
+    /// The session and its tokens, when one was asked for.
+    pub session: Option<(Session, Tokens)>,
+    /// The API key and its secret, when one was asked for.
+    pub api_key: Option<(ApiKey, Zeroizing<String>)>,
+}
+
+/// A change of an account.
+#[derive(Debug, Default)]
+pub struct AccountChange {
+    /// What to call the person from now on.
+    pub display_name: Option<String>,
+    /// The version that the change was made on, when it matters.
+    pub expected_version: Option<i64>,
+}
+
+/// Everything that a sign-up writes, all or nothing.
+struct Prepared {
+    organization: Organization,
+    account: Account,
+    session: Option<Opened>,
+    api_key: Option<PreparedKey>,
+    mail: Option<OutboxMail>,
+}
+
+impl Domain {
+    /// Makes an account and its organization, and on request a session and an API key.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `EMAIL_ALREADY_EXISTS`, `OVERLOADED`.
+    pub async fn sign_up(&self, request: SignUp, client: Client) -> Result<SignedUp> {
+        let email: Email =
+            request
+                .email
+                .parse()
+                .map_err(|refused: crate::model::email::InvalidEmail| {
+                    Error::invalid_field("email", refused.to_string())
+                })?;
+        let password = chosen_password(&request.password, "password")?;
+        // Before the hash, which is the expensive part; the unique index decides in the end.
+        if self
+            .store
+            .read()
+            .account_by_email(email.normalized())
+            .await?
+            .is_some()
+        {
+            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
+        }
+        let password_hash = self.passwords.hash(&password).await?;
+        let prepared = self.prepare_sign_up(email, password_hash, &request, client)?;
+        self.store
+            .write(move |tx| Box::pin(async move { prepared.write(tx).await }))
+            .await
+    }
+
+    fn prepare_sign_up(
+        &self,
+        email: Email,
+        password_hash: String,
+        request: &SignUp,
+        client: Client,
+    ) -> Result<Prepared> {
+        let now = self.env.now();
+        let account_id = AccountId::from(self.env.uuid()?);
+        let organization = Organization {
+            id: self.env.uuid()?.into(),
+            plan: Plan::Free,
+            owner_id: account_id,
+            created_at: now,
+        };
+        let account = Account {
+            id: account_id,
+            organization_id: organization.id,
+            plan: organization.plan,
+            organization_owner: true,
+            email,
+            email_verified: false,
+            display_name: request.display_name.trim().to_owned(),
+            password_hash: Some(password_hash),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let session = request
+            .session
+            .map(|profile| self.open_session(&account, profile, client))
+            .transpose()?;
+        let api_key = request
+            .api_key
+            .map(|kind| self.prepare_key(account_id, NewApiKey::default_of(kind)))
+            .transpose()?;
+        let mail = self.welcome(&account, request.session, now)?;
+        Ok(Prepared {
+            organization,
+            account,
+            session,
+            api_key,
+            mail,
+        })
+    }
+
+    /// MailKite promises a welcome e-mail.
+    fn welcome(
+        &self,
+        account: &Account,
+        profile: Option<Profile>,
+        now: Timestamp,
+    ) -> Result<Option<OutboxMail>> {
+        if !self.settings.sends_mail || profile != Some(Profile::MailKite) {
+            return Ok(None);
+        }
+        let body = format!(
+            "Welcome!\r\n\r\nYour account {} is ready at {}.\r\n\r\n\
+             If you did not make it, you can ignore this mail.\r\n",
+            account.email.as_str(),
+            self.settings.issuer,
+        );
+        Ok(Some(OutboxMail {
+            id: self.env.uuid()?,
+            recipient: account.email.as_str().to_owned(),
+            subject: "Welcome".to_owned(),
+            body,
+            created_at: now,
+            attempts: 0,
+            due_at: now,
+        }))
+    }
+
+    /// The caller's own account, under the id that the call names.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, also for an account of somebody else.
+    pub async fn account(&self, caller: &Caller, id: AccountId) -> Result<Account> {
+        if id != caller.account_id {
+            return Err(Reason::AccountNotFound.into());
+        }
+        self.store
+            .read()
+            .account(id)
+            .await?
+            .ok_or_else(|| Reason::AccountNotFound.into())
+    }
+
+    /// Changes the caller's own account.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`.
+    pub async fn update_account(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        change: AccountChange,
+    ) -> Result<Account> {
+        let account = self.account(caller, id).await?;
+        let display_name = change.display_name.map(|name| name.trim().to_owned());
+        let now = self.env.now();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let name = display_name.unwrap_or(account.display_name);
+                    if !tx
+                        .update_display_name(id, &name, change.expected_version, now)
+                        .await?
+                    {
+                        return Err(gone_or_changed(tx, id).await?);
+                    }
+                    tx.account(id)
+                        .await?
+                        .ok_or_else(|| Reason::AccountNotFound.into())
+                })
+            })
+            .await
+    }
+
+    /// Deletes the caller's own account with everything that belongs to it.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`.
+    pub async fn delete_account(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        version: Option<i64>,
+    ) -> Result<()> {
+        let account = self.account(caller, id).await?;
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let ended = credentials_of(tx, id).await?;
+                    if !tx.delete_account(id, version).await? {
+                        return Err(gone_or_changed(tx, id).await?);
+                    }
+                    tx.delete_organization_if_empty(account.organization_id)
+                        .await?;
+                    Ok(ended)
+                })
+            })
+            .await?;
+        self.credentials.forget(ended);
+        Ok(())
+    }
+
+    /// Sets a new password after checking the current one, ends every other credential, and opens a
+    /// new session for the caller.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, `INVALID_CREDENTIALS`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `OVERLOADED`.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        change: PasswordChange,
+        client: Client,
+    ) -> Result<(Session, Tokens)> {
+        let account = self.account(caller, id).await?;
+        let chosen = chosen_password(&change.new, "new_password")?;
+        self.check_password(Some(&account), &change.current).await?;
+        let hash = self.passwords.hash(&chosen).await?;
+        let opened = self.open_session(&account, Profile::Native, client)?;
+        let now = self.env.now();
+        let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !tx
+                        .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
+                        .await?
+                    {
+                        return Err(Reason::InvalidCredentials.into());
+                    }
+                    let ended = end_credentials(tx, id, change.keep_api_keys, now).await?;
+                    opened.write(tx).await?;
+                    Ok(ended)
+                })
+            })
+            .await?;
+        self.credentials.forget(ended);
+        Ok((session, tokens))
+    }
+}
+
+/// What somebody changes a password with.
+pub struct PasswordChange {
+    /// The password as it is now.
+    pub current: Zeroizing<String>,
+    /// The new one.
+    pub new: Zeroizing<String>,
+    /// Leaves API keys alive.
+    pub keep_api_keys: bool,
+}
+
+impl Prepared {
+    async fn write(self, tx: &Tx<'_>) -> Result<SignedUp> {
+        tx.insert_organization(&self.organization).await?;
+        if !tx.insert_account(&self.account).await? {
+            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
+        }
+        if let Some(opened) = &self.session {
+            opened.write(tx).await?;
+        }
+        if let Some(prepared) = &self.api_key {
+            tx.insert_api_key(&prepared.key).await?;
+        }
+        if let Some(mail) = &self.mail {
+            tx.push_mail(mail).await?;
+        }
+        Ok(SignedUp {
+            account: self.account,
+            session: self.session.map(|opened| (opened.session, opened.tokens)),
+            api_key: self.api_key.map(|prepared| (prepared.key, prepared.secret)),
+        })
+    }
+}
+
+impl Opened {
+    pub(super) async fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.insert_session(&self.session).await?;
+        match &self.refresh {
+            Some(token) => tx.insert_refresh_token(token).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn chosen_password(text: &str, field: &'static str) -> Result<Password> {
+    Password::chosen(text).map_err(|refused| match refused {
+        PasswordRefused::TooCommon => Error::new(Reason::PasswordTooCommon).on_field(field),
+        refused => Error::invalid_field(field, refused.to_string()),
+    })
+}
+
+async fn gone_or_changed(tx: &Tx<'_>, id: AccountId) -> Result<Error> {
+    let reason = match tx.account(id).await? {
+        Some(_) => Reason::EtagMismatch,
+        None => Reason::AccountNotFound,
+    };
+    Ok(reason.into())
+}
+
+async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>> {
+    let sessions = tx
+        .live_session_ids(id)
+        .await?
+        .into_iter()
+        .map(CredentialId::Session);
+    let keys = tx
+        .live_api_key_ids(id)
+        .await?
+        .into_iter()
+        .map(CredentialId::ApiKey);
+    Ok(sessions.chain(keys).collect())
+}
+
+async fn end_credentials(
+    tx: &Tx<'_>,
+    id: AccountId,
+    keep_api_keys: bool,
+    now: Timestamp,
+) -> Result<Vec<CredentialId>> {
+    let sessions = tx.revoke_sessions(id, None, now).await?;
+    let mut ended: Vec<_> = sessions.into_iter().map(CredentialId::Session).collect();
+    if !keep_api_keys {
+        ended.extend(
+            tx.revoke_api_keys(id, now)
+                .await?
+                .into_iter()
+                .map(CredentialId::ApiKey),
+        );
+    }
+    Ok(ended)
+}

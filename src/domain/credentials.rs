@@ -1,0 +1,242 @@
+//! From a credential to its caller. Verified credentials are remembered, so that a call with one
+//! touches no database and verifies no signature twice; what is revoked is forgotten at once.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use moka::sync::Cache;
+
+use crate::{
+    crypto::{keyring::Expected, secrets},
+    domain::Domain,
+    env::Timestamp,
+    error::{Error, Reason, Result},
+    model::{
+        account::{Account, Plan},
+        api_key::ApiKeyKind,
+        id::{AccountId, ApiKeyId, OrganizationId, SessionId},
+        scope::Scopes,
+    },
+};
+
+/// The longest credential that is looked at, in bytes.
+const MAX_BYTES: usize = 4096;
+/// The most credentials that are remembered; the least used go first.
+const REMEMBERED: u64 = 100_000;
+/// How long a revocation by another node of the same database may go unseen.
+const OTHER_NODES_DELAY: Duration = Duration::from_secs(2);
+/// How far another node's clock may run ahead of ours.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+
+/// What a call was made with.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum CredentialId {
+    /// An access or session token of this session.
+    Session(SessionId),
+    /// An API key.
+    ApiKey(ApiKeyId),
+}
+
+/// Who makes a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// The account that the call acts as.
+    pub account_id: AccountId,
+    /// The organization of the account.
+    pub organization_id: OrganizationId,
+    /// The plan of the organization.
+    pub plan: Plan,
+    /// What the call was made with.
+    pub credential: CredentialId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When the credential ends; absent for never.
+    ends_at: Option<Timestamp>,
+}
+
+impl Caller {
+    fn new(
+        account: &Account,
+        credential: CredentialId,
+        scopes: Scopes,
+        ends_at: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            account_id: account.id,
+            organization_id: account.organization_id,
+            plan: account.plan,
+            credential,
+            scopes,
+            ends_at,
+        }
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.ends_at.is_none_or(|end| now < end)
+    }
+}
+
+/// A credential that was found good: which one it is, and when this copy of it ends.
+#[derive(Clone, Copy)]
+struct Presented {
+    id: CredentialId,
+    ends_at: Option<Timestamp>,
+}
+
+/// What is remembered about credentials. Bounded; losing any of it costs only time.
+pub(super) struct CredentialCache {
+    presented: Cache<[u8; 32], Presented>,
+    callers: Cache<CredentialId, Arc<Caller>>,
+    /// Counts revocations. A caller read from the database is remembered only when nothing was
+    /// revoked since the read began; otherwise a slow read could bring back what was just revoked.
+    revocations: Mutex<u64>,
+}
+
+impl CredentialCache {
+    pub(super) fn new(other_nodes: bool) -> Self {
+        let callers = Cache::builder().max_capacity(REMEMBERED);
+        let callers = if other_nodes {
+            callers.time_to_live(OTHER_NODES_DELAY)
+        } else {
+            callers
+        };
+        Self {
+            presented: Cache::new(REMEMBERED),
+            callers: callers.build(),
+            revocations: Mutex::new(0),
+        }
+    }
+
+    fn revocations(&self) -> u64 {
+        *self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, caller: &Arc<Caller>, revocations_before: u64) {
+        let revocations = self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *revocations == revocations_before {
+            self.callers.insert(caller.credential, Arc::clone(caller));
+        }
+    }
+
+    /// Forgets what was revoked. Called after the commit and before the answer.
+    pub(super) fn forget(&self, revoked: impl IntoIterator<Item = CredentialId>) {
+        let mut revocations = self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *revocations += 1;
+        for id in revoked {
+            self.callers.invalidate(&id);
+        }
+    }
+}
+
+impl Domain {
+    /// The caller whose credential this is: an access token, a session token or an API key.
+    ///
+    /// # Errors
+    /// `CREDENTIAL_INVALID` when it is malformed, unknown, expired or revoked.
+    pub async fn authenticate(&self, credential: &str) -> Result<Arc<Caller>> {
+        if credential.len() > MAX_BYTES || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Reason::CredentialInvalid.into());
+        }
+        let hash = secrets::hash(credential);
+        let now = self.env.now();
+        let presented = match self.credentials.presented.get(&hash) {
+            Some(presented) => presented,
+            None => self.verify(credential, hash, now).await?,
+        };
+        if presented.ends_at.is_some_and(|end| end <= now) {
+            return Err(Reason::CredentialInvalid.into());
+        }
+        let caller = match self.credentials.callers.get(&presented.id) {
+            Some(caller) => caller,
+            None => self.load_caller(presented.id, now).await?,
+        };
+        if caller.is_live(now) {
+            Ok(caller)
+        } else {
+            Err(Reason::CredentialInvalid.into())
+        }
+    }
+
+    async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {
+        let presented = if credential.bytes().filter(|byte| *byte == b'.').count() == 2 {
+            self.verify_access_token(credential, now)?
+        } else {
+            self.find_api_key(credential, &hash, now).await?
+        };
+        self.credentials.presented.insert(hash, presented);
+        Ok(presented)
+    }
+
+    fn verify_access_token(&self, token: &str, now: Timestamp) -> Result<Presented> {
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            audience: &self.settings.issuer,
+            now,
+            leeway: CLOCK_LEEWAY,
+        };
+        let claims = self.key_ring.verify(token, &expected)?;
+        Ok(Presented {
+            id: CredentialId::Session(claims.session_id),
+            ends_at: Some(claims.expires_at),
+        })
+    }
+
+    async fn find_api_key(
+        &self,
+        secret: &str,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Presented> {
+        // A typo in a key of ours is seen by its check and costs no look-up.
+        let ours = ApiKeyKind::ALL
+            .into_iter()
+            .find(|kind| secret.starts_with(kind.prefix()));
+        if ours.is_some_and(|kind| !secrets::well_formed(secret, kind.prefix())) {
+            return Err(Reason::CredentialInvalid.into());
+        }
+        let key = self.store.read().api_key_by_hash(hash).await?;
+        key.filter(|key| key.is_live(now))
+            .map(|key| Presented {
+                id: CredentialId::ApiKey(key.id),
+                ends_at: key.expires_at,
+            })
+            .ok_or_else(|| Reason::CredentialInvalid.into())
+    }
+
+    async fn load_caller(&self, id: CredentialId, now: Timestamp) -> Result<Arc<Caller>> {
+        let revocations = self.credentials.revocations();
+        let caller = self.read_caller(id, now).await?;
+        let caller = Arc::new(caller.ok_or_else(|| Error::new(Reason::CredentialInvalid))?);
+        self.credentials.remember(&caller, revocations);
+        Ok(caller)
+    }
+
+    async fn read_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {
+        let reader = self.store.read();
+        let (account_id, scopes, ends_at) = match id {
+            CredentialId::Session(id) => match reader.session(id).await? {
+                Some(session) if session.is_live(now) => {
+                    (session.account_id, session.scopes, Some(session.expires_at))
+                }
+                _ => return Ok(None),
+            },
+            CredentialId::ApiKey(id) => match reader.api_key(id).await? {
+                Some(key) if key.is_live(now) => (key.account_id, key.scopes, key.expires_at),
+                _ => return Ok(None),
+            },
+        };
+        let account = reader.account(account_id).await?;
+        Ok(account.map(|account| Caller::new(&account, id, scopes, ends_at)))
+    }
+}

@@ -1,0 +1,49 @@
+//! Page tokens: opaque, and refused when they were not made here for this list (AIP-158).
+
+use uuid::Uuid;
+
+use crate::{
+    crypto::secrets,
+    domain::Domain,
+    error::{Error, Result},
+    model::{id::AccountId, page::PageRequest},
+};
+
+impl Domain {
+    /// Reads what a caller sent to ask for a page of one of its lists.
+    pub(super) fn page_request(
+        &self,
+        list: &str,
+        owner: AccountId,
+        size: i32,
+        token: &str,
+    ) -> Result<PageRequest> {
+        let after = match token {
+            "" => None,
+            token => Some(self.open_cursor(list, owner, token)?),
+        };
+        Ok(PageRequest::new(u64::try_from(size).unwrap_or(0), after))
+    }
+
+    /// The token that asks for the page after this id.
+    #[must_use]
+    pub fn page_token(&self, list: &str, owner: AccountId, next: Option<Uuid>) -> String {
+        next.map(|id| secrets::seal_cursor(&self.keys.cursor, &purpose(list, owner), id.as_bytes()))
+            .unwrap_or_default()
+    }
+
+    fn open_cursor(&self, list: &str, owner: AccountId, token: &str) -> Result<Uuid> {
+        secrets::open_cursor(&self.keys.cursor, &purpose(list, owner), token)
+            .and_then(|bytes| Uuid::from_slice(&bytes).ok())
+            .ok_or_else(|| {
+                Error::invalid_field(
+                    "page_token",
+                    "must be the next_page_token of the page before",
+                )
+            })
+    }
+}
+
+fn purpose(list: &str, owner: AccountId) -> String {
+    format!("page of {list} of {owner}")
+}

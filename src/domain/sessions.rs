@@ -1,0 +1,323 @@
+//! Sessions: log in, refresh, read, list, log out.
+
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::{passwords::Verdict, secrets},
+    domain::{
+        Domain,
+        credentials::{Caller, CredentialId},
+        tokens::{Client, REFRESH_PREFIX, Tokens},
+    },
+    env::Timestamp,
+    error::{Reason, Result},
+    model::{
+        account::Account,
+        email,
+        id::SessionId,
+        page::Page,
+        password::Password,
+        session::{Profile, RefreshToken, Session},
+    },
+    store::Tx,
+};
+
+const LIST: &str = "sessions";
+const SUCCESSOR: &str = "refresh token successor";
+
+/// What came of offering a refresh token that rotates.
+enum Rotation {
+    /// The token was traded for its successor, now or a moment ago by the same client.
+    Successor,
+    /// The token was used before: somebody else has it. The session is over.
+    Reused,
+    /// The token is not good for anything.
+    Refused,
+}
+
+impl Domain {
+    /// Logs in with an e-mail address and a password.
+    ///
+    /// # Errors
+    /// `INVALID_CREDENTIALS`, whichever of the two is wrong; `OVERLOADED`.
+    pub async fn log_in(
+        &self,
+        address: &str,
+        password: &str,
+        profile: Profile,
+        client: Client,
+    ) -> Result<(Account, Session, Tokens)> {
+        let found = self
+            .store
+            .read()
+            .account_by_email(&email::normalize(address))
+            .await?;
+        let rehashed = self.check_password(found.as_ref(), password).await?;
+        let account = found.ok_or(Reason::InvalidCredentials)?;
+        let opened = self.open_session(&account, profile, client)?;
+        let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
+        let (checked, now) = (account.clone(), self.env.now());
+        let access_lifetime = self.settings.access_lifetime(profile);
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    keep_password(tx, &checked, rehashed.as_deref(), now).await?;
+                    if profile.replaces_earlier() {
+                        tx.expire_refresh_tokens(checked.id, profile, access_lifetime)
+                            .await?;
+                    }
+                    opened.write(tx).await
+                })
+            })
+            .await?;
+        Ok((account, session, tokens))
+    }
+
+    /// Checks a password, at the same cost whether or not there is an account to check it against.
+    /// Gives a new hash when the stored one is weaker than those of today.
+    pub(super) async fn check_password(
+        &self,
+        account: Option<&Account>,
+        text: &str,
+    ) -> Result<Option<String>> {
+        let stored = account.and_then(|account| account.password_hash.as_deref());
+        let password = Password::presented(text).ok_or(Reason::InvalidCredentials)?;
+        match self.passwords.verify(&password, stored).await? {
+            Verdict::Mismatch => Err(Reason::InvalidCredentials.into()),
+            Verdict::Match { rehash: false } => Ok(None),
+            Verdict::Match { rehash: true } => Ok(Some(self.passwords.hash(&password).await?)),
+        }
+    }
+
+    /// Trades a refresh token for new tokens.
+    ///
+    /// # Errors
+    /// `REFRESH_TOKEN_INVALID`; a token that was already used also ends its session.
+    pub async fn refresh(&self, token: &str) -> Result<Tokens> {
+        if !secrets::well_formed(token, REFRESH_PREFIX) {
+            return Err(Reason::RefreshTokenInvalid.into());
+        }
+        let (hash, now) = (secrets::hash(token), self.env.now());
+        let (stored, session, account) = self
+            .refreshable(&hash)
+            .await?
+            .ok_or(Reason::RefreshTokenInvalid)?;
+        if !session.is_live(now) {
+            return Err(Reason::RefreshTokenInvalid.into());
+        }
+        let next = if session.profile.rotates() {
+            self.rotate(&stored, &session, now).await?
+        } else {
+            self.keep(&session, now).await?;
+            Zeroizing::new(token.to_owned())
+        };
+        self.issue(&account, &session, Some(next), now)
+    }
+
+    /// Notes a refresh in a profile whose refresh token stays the same.
+    async fn keep(&self, session: &Session, now: Timestamp) -> Result<()> {
+        let id = session.id;
+        let live = self
+            .store
+            .write(move |tx| Box::pin(async move { tx.touch_session(id, now).await }))
+            .await?;
+        if live {
+            Ok(())
+        } else {
+            Err(Reason::RefreshTokenInvalid.into())
+        }
+    }
+
+    async fn refreshable(
+        &self,
+        hash: &[u8; 32],
+    ) -> Result<Option<(RefreshToken, Session, Account)>> {
+        let reader = self.store.read();
+        let Some(token) = reader.refresh_token(hash).await? else {
+            return Ok(None);
+        };
+        let Some(session) = reader.session(token.session_id).await? else {
+            return Ok(None);
+        };
+        let account = reader.account(session.account_id).await?;
+        Ok(account.map(|account| (token, session, account)))
+    }
+
+    /// Trades a rotating refresh token for its successor. The successor follows from the token by a
+    /// key of ours, so that a retry gets the same one although only hashes are stored.
+    async fn rotate(
+        &self,
+        token: &RefreshToken,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Zeroizing<String>> {
+        let successor = secrets::derive(
+            REFRESH_PREFIX,
+            &self.keys.refresh_successor,
+            SUCCESSOR,
+            &token.hash,
+        );
+        let record = RefreshToken {
+            hash: successor.hash,
+            session_id: session.id,
+            created_at: now,
+            consumed_at: None,
+        };
+        let (old, session, window) = (
+            token.hash,
+            session.clone(),
+            self.settings.refresh_retry_window,
+        );
+        let session_id = session.id;
+        let rotation = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if tx.rotate_refresh_token(&old, &record, now).await? {
+                        return Ok(Rotation::Successor);
+                    }
+                    let retried_since = now.before(window);
+                    replayed(tx, &old, &record, &session, retried_since, now).await
+                })
+            })
+            .await?;
+        match rotation {
+            Rotation::Successor => Ok(Zeroizing::new(successor.text.expose_secret().to_owned())),
+            Rotation::Refused => Err(Reason::RefreshTokenInvalid.into()),
+            Rotation::Reused => {
+                tracing::warn!(session = %session_id, "a refresh token was used twice; its session is over");
+                self.credentials.forget([CredentialId::Session(session_id)]);
+                Err(Reason::RefreshTokenInvalid.into())
+            }
+        }
+    }
+
+    /// One of the caller's live sessions.
+    ///
+    /// # Errors
+    /// `SESSION_NOT_FOUND`, also for a session of somebody else.
+    pub async fn session(&self, caller: &Caller, id: SessionId) -> Result<Session> {
+        let now = self.env.now();
+        let session = self.store.read().session(id).await?;
+        session
+            .filter(|session| session.account_id == caller.account_id && session.is_live(now))
+            .ok_or_else(|| Reason::SessionNotFound.into())
+    }
+
+    /// A page of the caller's live sessions, the newest first, and the token of the next page.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for a page token that is not of this list.
+    pub async fn sessions(
+        &self,
+        caller: &Caller,
+        size: i32,
+        token: &str,
+    ) -> Result<(Vec<Session>, String)> {
+        let page = self.page_request(LIST, caller.account_id, size, token)?;
+        let Page { items, next } = self
+            .store
+            .read()
+            .live_sessions(caller.account_id, page, self.env.now())
+            .await?;
+        Ok((items, self.page_token(LIST, caller.account_id, next)))
+    }
+
+    /// Logs one of the caller's sessions out: its access and refresh tokens are refused from then on.
+    ///
+    /// # Errors
+    /// `SESSION_NOT_FOUND`, also for a session of somebody else.
+    pub async fn revoke_session(&self, caller: &Caller, id: SessionId) -> Result<()> {
+        let (account_id, now) = (caller.account_id, self.env.now());
+        let revoked = self
+            .store
+            .write(move |tx| Box::pin(async move { tx.revoke_session(id, account_id, now).await }))
+            .await?;
+        self.credentials.forget([CredentialId::Session(id)]);
+        if revoked {
+            Ok(())
+        } else {
+            Err(Reason::SessionNotFound.into())
+        }
+    }
+
+    /// Logs out with the refresh token alone (RFC 7009 section 2.1 revokes the whole grant, too).
+    ///
+    /// # Errors
+    /// `REFRESH_TOKEN_INVALID` when it is not good for anything any more.
+    pub async fn revoke_refresh_token(&self, token: &str) -> Result<()> {
+        if !secrets::well_formed(token, REFRESH_PREFIX) {
+            return Err(Reason::RefreshTokenInvalid.into());
+        }
+        let found = self.refreshable(&secrets::hash(token)).await?;
+        let (_, session, _) = found.ok_or(Reason::RefreshTokenInvalid)?;
+        let now = self.env.now();
+        let revoked = session.is_live(now)
+            && self
+                .store
+                .write(move |tx| {
+                    Box::pin(
+                        async move { tx.revoke_session(session.id, session.account_id, now).await },
+                    )
+                })
+                .await?;
+        self.credentials.forget([CredentialId::Session(session.id)]);
+        if revoked {
+            Ok(())
+        } else {
+            Err(Reason::RefreshTokenInvalid.into())
+        }
+    }
+}
+
+/// Refuses a log-in whose account was deleted or got another password while its own was checked,
+/// and stores the stronger hash when there is one.
+async fn keep_password(
+    tx: &Tx<'_>,
+    checked: &Account,
+    rehashed: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    let stored = tx.lock_account(checked.id).await?;
+    if stored.is_none_or(|account| account.password_hash != checked.password_hash) {
+        return Err(Reason::InvalidCredentials.into());
+    }
+    if let Some(hash) = rehashed {
+        tx.set_password_hash(checked.id, checked.password_hash.as_deref(), hash, now)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Decides about a token that could not be traded: a retry of the trade, or somebody else's.
+async fn replayed(
+    tx: &Tx<'_>,
+    old: &[u8; 32],
+    successor: &RefreshToken,
+    session: &Session,
+    retried_since: Timestamp,
+    now: Timestamp,
+) -> Result<Rotation> {
+    let live = tx
+        .session(session.id)
+        .await?
+        .is_some_and(|session| session.is_live(now));
+    let consumed = tx
+        .refresh_token(old)
+        .await?
+        .and_then(|token| token.consumed_at);
+    let Some(consumed_at) = consumed.filter(|_| live) else {
+        return Ok(Rotation::Refused);
+    };
+    let unused = tx
+        .refresh_token(&successor.hash)
+        .await?
+        .is_some_and(|next| next.consumed_at.is_none());
+    if unused && retried_since < consumed_at {
+        return Ok(Rotation::Successor);
+    }
+    tx.revoke_session(session.id, session.account_id, now)
+        .await?;
+    Ok(Rotation::Reused)
+}

@@ -1,0 +1,181 @@
+//! Opens sessions and issues the tokens in them.
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::secrets,
+    domain::Domain,
+    env::Timestamp,
+    error::Result,
+    model::{
+        account::Account,
+        scope::Scopes,
+        session::{Profile, RefreshToken, Session},
+        signing_key::Algorithm,
+    },
+};
+
+/// What refresh tokens start with.
+pub const REFRESH_PREFIX: &str = "cs_rt_";
+
+/// The longest that a client's name for itself is kept, in characters.
+const USER_AGENT_CHARS: usize = 200;
+
+/// Who signs in: the address and the program.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The address.
+    pub address: String,
+    /// The program, as it named itself.
+    pub user_agent: String,
+}
+
+impl Client {
+    /// The client at this address that names itself so; of the name, what is printable and short.
+    #[must_use]
+    pub fn new(address: String, user_agent: &str) -> Self {
+        let printable = user_agent.chars().filter(|char| !char.is_control());
+        Self {
+            address,
+            user_agent: printable.take(USER_AGENT_CHARS).collect(),
+        }
+    }
+}
+
+/// What a program keeps to act as the account.
+#[derive(Clone)]
+pub struct Tokens {
+    /// The credential of each call, a JWT (RFC 9068).
+    pub access_token: Zeroizing<String>,
+    /// When it ends.
+    pub access_expires_at: Timestamp,
+    /// Gets the next one, in profiles that refresh, with the time when it ends.
+    pub refresh: Option<(Zeroizing<String>, Timestamp)>,
+    /// What they may do.
+    pub scopes: Scopes,
+}
+
+/// A session that is about to be written, with its tokens.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) refresh: Option<RefreshToken>,
+    pub(super) tokens: Tokens,
+}
+
+impl Domain {
+    /// Makes a session and its first tokens; nothing is written yet.
+    pub(super) fn open_session(
+        &self,
+        account: &Account,
+        profile: Profile,
+        client: Client,
+    ) -> Result<Opened> {
+        let now = self.env.now();
+        let session = Session {
+            id: self.env.uuid()?.into(),
+            account_id: account.id,
+            profile,
+            scopes: default_scopes(profile),
+            created_at: now,
+            refreshed_at: now,
+            expires_at: now.after(self.settings.session_lifetime(profile)),
+            revoked_at: None,
+            client_address: client.address,
+            user_agent: client.user_agent,
+        };
+        let secret = if profile.refreshes() {
+            Some(secrets::generate(REFRESH_PREFIX, &self.env)?)
+        } else {
+            None
+        };
+        let refresh = secret.as_ref().map(|secret| RefreshToken {
+            hash: secret.hash,
+            session_id: session.id,
+            created_at: now,
+            consumed_at: None,
+        });
+        let text = secret.map(|secret| Zeroizing::new(secret.text.expose_secret().to_owned()));
+        let tokens = self.issue(account, &session, text, now)?;
+        Ok(Opened {
+            session,
+            refresh,
+            tokens,
+        })
+    }
+
+    /// Issues an access token for a session, beside the refresh token that goes with it.
+    pub(super) fn issue(
+        &self,
+        account: &Account,
+        session: &Session,
+        refresh: Option<Zeroizing<String>>,
+        now: Timestamp,
+    ) -> Result<Tokens> {
+        let lifetime = self.settings.access_lifetime(session.profile);
+        let access_expires_at = now.after(lifetime).min(session.expires_at);
+        let claims = self.claims(account, session, access_expires_at, now)?;
+        Ok(Tokens {
+            access_token: Zeroizing::new(self.key_ring.sign(Algorithm::Es256, &claims, now)?),
+            access_expires_at,
+            refresh: refresh.map(|secret| (secret, session.expires_at)),
+            scopes: session.scopes.clone(),
+        })
+    }
+
+    /// The claims of an access token (RFC 9068 section 2.2), or the ones that SMTPD documents.
+    fn claims(
+        &self,
+        account: &Account,
+        session: &Session,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Map<String, Value>> {
+        let mut claims = Map::from_iter([
+            ("iss".to_owned(), json!(self.settings.issuer)),
+            ("aud".to_owned(), json!(self.settings.issuer)),
+            ("iat".to_owned(), json!(now.seconds())),
+            ("exp".to_owned(), json!(expires_at.seconds())),
+            ("jti".to_owned(), json!(self.env.uuid()?)),
+            ("sid".to_owned(), json!(session.id.uuid())),
+        ]);
+        let own = match session.profile {
+            Profile::Smtpd => json!({
+                "account_id": account.organization_id.uuid(),
+                "id": account.id.uuid(),
+                "is_account_verified": account.email_verified,
+                "name": account.display_name,
+                "scope": smtpd_scopes(&session.scopes),
+                "sub": account.email.as_str(),
+                "subject": account.email.as_str(),
+            }),
+            Profile::Native | Profile::MailKite | Profile::MoMail => json!({
+                "sub": account.id.uuid(),
+                "client_id": session.profile.as_str(),
+                "scope": session.scopes.to_string(),
+            }),
+        };
+        if let Value::Object(own) = own {
+            claims.extend(own);
+        }
+        Ok(claims)
+    }
+}
+
+fn default_scopes(profile: Profile) -> Scopes {
+    match profile {
+        Profile::Smtpd => Scopes::from_stored("admin"),
+        Profile::Native | Profile::MailKite | Profile::MoMail => Scopes::full(),
+    }
+}
+
+/// SMTPD writes scopes as numbers.
+fn smtpd_scopes(scopes: &Scopes) -> Vec<u8> {
+    let number = |scope: &String| match scope.as_str() {
+        "admin" => Some(1),
+        "mcp" => Some(2),
+        _ => None,
+    };
+    scopes.as_slice().iter().filter_map(number).collect()
+}

@@ -1,0 +1,258 @@
+//! What can go wrong, once: a closed list of reasons, and the table of what each one means on the wire.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+
+use tonic::Code;
+use tracing::Level;
+
+use crate::env::RandomnessUnavailable;
+
+/// What a reason means to callers and operators.
+#[derive(Clone, Copy, Debug)]
+pub struct Meaning {
+    /// The name on the wire: `ErrorReason` in the contract without its prefix.
+    pub name: &'static str,
+    /// The gRPC status.
+    pub grpc: Code,
+    /// The HTTP status on the contract's own REST paths; faces may document another.
+    pub http: u16,
+    /// How loud the log is.
+    pub level: Level,
+    /// What a caller reads when nothing more exact is known.
+    pub message: &'static str,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $grpc:ident, $http:literal, $level:ident, $message:literal;)+) => {
+        /// Why a call was refused. Equals `ErrorReason` in the contract, which a test holds it to.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The row of the table for this reason.
+            #[must_use]
+            pub const fn meaning(self) -> Meaning {
+                match self {
+                    $(Self::$variant => Meaning {
+                        name: $name, grpc: Code::$grpc, http: $http, level: Level::$level, message: $message,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A field breaks a rule of the contract.
+    InvalidField = "INVALID_FIELD", InvalidArgument, 400, DEBUG, "A field is not valid.";
+    /// The message could not be read.
+    MalformedRequest = "MALFORMED_REQUEST", InvalidArgument, 400, DEBUG, "The request could not be read.";
+    /// The message is larger than the server accepts.
+    MessageTooLarge = "MESSAGE_TOO_LARGE", ResourceExhausted, 413, DEBUG, "The request is larger than 64 KiB.";
+    /// The content type is not accepted here.
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", Unimplemented, 415, DEBUG, "This content type is not accepted here.";
+    /// No rpc or path has this name.
+    MethodNotFound = "METHOD_NOT_FOUND", Unimplemented, 404, DEBUG, "There is nothing under this name.";
+    /// The path exists, but not with this HTTP method.
+    HttpMethodNotAllowed = "HTTP_METHOD_NOT_ALLOWED", Unimplemented, 405, DEBUG, "This path does not take this HTTP method.";
+    /// The password is one of the most common ones.
+    PasswordTooCommon = "PASSWORD_TOO_COMMON", InvalidArgument, 400, DEBUG, "This password is too common; choose another.";
+    /// Another account has this e-mail address.
+    EmailAlreadyExists = "EMAIL_ALREADY_EXISTS", AlreadyExists, 409, DEBUG, "An account with this e-mail address exists; log in instead.";
+    /// The e-mail address or the password is wrong.
+    InvalidCredentials = "INVALID_CREDENTIALS", Unauthenticated, 401, DEBUG, "The e-mail address or the password is wrong.";
+    /// The call needs a credential and carried none.
+    CredentialMissing = "CREDENTIAL_MISSING", Unauthenticated, 401, DEBUG, "This call needs a credential: send `authorization: Bearer …`.";
+    /// The credential is malformed, unknown, expired or revoked.
+    CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated, 401, DEBUG, "The credential is invalid or has expired; log in again.";
+    /// The refresh token is malformed, unknown, expired, revoked or used.
+    RefreshTokenInvalid = "REFRESH_TOKEN_INVALID", Unauthenticated, 401, DEBUG, "The refresh token is invalid or has expired; log in again.";
+    /// The credential is live but may not do this.
+    PermissionDenied = "PERMISSION_DENIED", PermissionDenied, 403, DEBUG, "This credential may not do this.";
+    /// No such account that the caller may see.
+    AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such account.";
+    /// No such session that the caller may see.
+    SessionNotFound = "SESSION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such session.";
+    /// No such API key that the caller may see.
+    ApiKeyNotFound = "API_KEY_NOT_FOUND", NotFound, 404, DEBUG, "There is no such API key.";
+    /// The resource changed since the etag that was sent.
+    EtagMismatch = "ETAG_MISMATCH", Aborted, 409, DEBUG, "The resource has changed; read it again and repeat the change.";
+    /// A list is full.
+    QuotaExceeded = "QUOTA_EXCEEDED", ResourceExhausted, 429, DEBUG, "There are too many of these; remove one first.";
+    /// Too many calls.
+    RateLimited = "RATE_LIMITED", ResourceExhausted, 429, DEBUG, "Too many calls; wait and try again.";
+    /// The server has more work than it can do in time.
+    Overloaded = "OVERLOADED", ResourceExhausted, 503, WARN, "The server is busy; wait and try again.";
+    /// A deadline ended first.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, 504, INFO, "The call took longer than its deadline.";
+    /// The database does not answer.
+    StorageUnavailable = "STORAGE_UNAVAILABLE", Unavailable, 503, ERROR, "The service cannot reach its database; try again.";
+    /// Something broke on the server.
+    Internal = "INTERNAL", Internal, 500, ERROR, "Something broke on our side; the request id finds it in our log.";
+}
+
+impl Reason {
+    /// The reason with this name on the wire.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.meaning().name == name)
+    }
+}
+
+/// A field that breaks a rule, as in `google.rpc.BadRequest`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FieldViolation {
+    /// The dotted path of proto field names.
+    pub field: Cow<'static, str>,
+    /// What the field must be, to follow after its name. Never the value that was sent.
+    pub description: Cow<'static, str>,
+}
+
+impl FieldViolation {
+    /// A violation of one rule by one field.
+    pub fn new(
+        field: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            description: description.into(),
+        }
+    }
+}
+
+/// A refusal: the reason for the caller, and the cause for the operator.
+#[derive(Debug)]
+pub struct Error {
+    reason: Reason,
+    violations: Vec<FieldViolation>,
+    retry_after: Option<Duration>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a use case gives back.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A refusal for this reason.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self {
+            reason,
+            violations: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// Fields that break rules of the contract.
+    #[must_use]
+    pub fn invalid(violations: Vec<FieldViolation>) -> Self {
+        Self {
+            violations,
+            ..Self::new(Reason::InvalidField)
+        }
+    }
+
+    /// One field that breaks a rule.
+    pub fn invalid_field(field: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::invalid(vec![FieldViolation::new(field, description)])
+    }
+
+    /// Something broke; the cause is for the log alone.
+    pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Reason::Internal).because(cause)
+    }
+
+    /// The same refusal, naming a field.
+    #[must_use]
+    pub fn on_field(mut self, field: &'static str) -> Self {
+        self.violations
+            .push(FieldViolation::new(field, self.reason.meaning().message));
+        self
+    }
+
+    /// The same refusal, naming a field and what it must be.
+    #[must_use]
+    pub fn violating(mut self, violation: FieldViolation) -> Self {
+        self.violations.push(violation);
+        self
+    }
+
+    /// The same refusal, with the time after which the call will pass.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same refusal, with its cause for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The fields at fault.
+    #[must_use]
+    pub fn violations(&self) -> &[FieldViolation] {
+        &self.violations
+    }
+
+    /// What the caller reads: the first field at fault and its rule, else the words of the reason.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self.violations() {
+            [violation, ..]
+                if matches!(self.reason, Reason::InvalidField | Reason::MalformedRequest) =>
+            {
+                format!("{} {}.", violation.field, violation.description)
+            }
+            _ => self.reason.meaning().message.to_owned(),
+        }
+    }
+
+    /// How long to wait before trying again, where waiting helps.
+    #[must_use]
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl From<RandomnessUnavailable> for Error {
+    fn from(cause: RandomnessUnavailable) -> Self {
+        Self::internal(cause)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.meaning().message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}

@@ -1,0 +1,56 @@
+//! The contract's services, and everything that stands before them on every transport.
+
+mod account_service;
+mod api_key_service;
+pub mod auth;
+pub mod codec;
+mod convert;
+mod normalize;
+mod session_service;
+pub mod status;
+
+use std::{convert::Infallible, sync::Arc};
+
+use tonic::service::Routes;
+use tower::util::BoxCloneSyncService;
+
+use crate::{
+    domain::Domain,
+    pb::v1::{
+        account_service_server::AccountServiceServer, api_key_service_server::ApiKeyServiceServer,
+        session_service_server::SessionServiceServer,
+    },
+};
+
+/// The largest message that is read, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// The services of the contract behind the layers that every call passes, however it arrived.
+pub type GrpcService = BoxCloneSyncService<
+    http::Request<tonic::body::Body>,
+    http::Response<tonic::body::Body>,
+    Infallible,
+>;
+
+/// Builds the services of the contract. `others` adds services outside of it, such as health and
+/// reflection, which no policy guards.
+///
+/// # Errors
+/// The descriptor cannot be read.
+pub fn services(
+    domain: &Arc<Domain>,
+    others: impl FnOnce(Routes) -> Routes,
+) -> Result<GrpcService, auth::PolicyError> {
+    let accounts = account_service::Service::new(Arc::clone(domain));
+    let sessions = session_service::Service::new(Arc::clone(domain));
+    let api_keys = api_key_service::Service::new(Arc::clone(domain));
+    let routes = Routes::new(
+        AccountServiceServer::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
+    )
+    .add_service(SessionServiceServer::new(sessions).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    .add_service(ApiKeyServiceServer::new(api_keys).max_decoding_message_size(MAX_MESSAGE_BYTES));
+    let routes = others(routes).prepare();
+    // The policy stands before the decoder: a call that may not be made costs no decoding.
+    let guarded = auth::Authorize::new(normalize::Normalize::new(routes), Arc::clone(domain))?;
+    Ok(BoxCloneSyncService::new(guarded))
+}

@@ -1,0 +1,143 @@
+//! `AccountService`: sign up, and look after one's own account.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{
+        Domain,
+        accounts::{AccountChange, PasswordChange, SignUp},
+    },
+    error::{Error, Result},
+    grpc::{auth, convert},
+    pb::v1::{
+        ChangePasswordRequest, ChangePasswordResponse, CreateAccountRequest, CreateAccountResponse,
+        DeleteAccountRequest, DeleteAccountResponse, GetAccountRequest, GetAccountResponse,
+        UpdateAccountRequest, UpdateAccountResponse, account_service_server::AccountService,
+    },
+};
+
+/// The account service over the use cases.
+pub(super) struct Service {
+    domain: Arc<Domain>,
+}
+
+impl Service {
+    pub(super) fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+}
+
+#[tonic::async_trait]
+impl AccountService for Service {
+    async fn create_account(
+        &self,
+        request: Request<CreateAccountRequest>,
+    ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
+        let client = auth::client(&request);
+        let mut message = request.into_inner();
+        let sign_up = SignUp {
+            session: convert::profile(message.session_profile()),
+            api_key: convert::kind(message.api_key_kind()),
+            password: convert::secret(&mut message.password),
+            email: message.email,
+            display_name: message.display_name,
+        };
+        let made = self.domain.sign_up(sign_up, client).await?;
+        let (session, tokens) = made.session.unzip();
+        let (key, secret) = made.api_key.unzip();
+        Ok(Response::new(CreateAccountResponse {
+            account: Some(convert::account(&made.account)),
+            session: session.map(|session| convert::session(&session, false)),
+            tokens: tokens.map(convert::tokens),
+            api_key: key.map(|key| convert::api_key(&key)),
+            api_key_secret: secret.map(|secret| secret.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> std::result::Result<Response<GetAccountResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let id = convert::account_id(&request.get_ref().name, caller.account_id)?;
+        let account = self.domain.account(&caller, id).await?;
+        Ok(Response::new(GetAccountResponse {
+            account: Some(convert::account(&account)),
+        }))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<UpdateAccountRequest>,
+    ) -> std::result::Result<Response<UpdateAccountResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let message = request.into_inner();
+        let sent = message.account.unwrap_or_default();
+        let id = convert::account_id(&sent.name, caller.account_id)?;
+        let mask = message.update_mask.map(|mask| mask.paths);
+        let change = AccountChange {
+            display_name: masks_display_name(mask.as_deref(), &sent.display_name)?
+                .then_some(sent.display_name),
+            expected_version: convert::version(&sent.etag)?,
+        };
+        let account = self.domain.update_account(&caller, id, change).await?;
+        Ok(Response::new(UpdateAccountResponse {
+            account: Some(convert::account(&account)),
+        }))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<DeleteAccountRequest>,
+    ) -> std::result::Result<Response<DeleteAccountResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let message = request.into_inner();
+        let id = convert::account_id(&message.name, caller.account_id)?;
+        self.domain
+            .delete_account(&caller, id, convert::version(&message.etag)?)
+            .await?;
+        Ok(Response::new(DeleteAccountResponse {}))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<ChangePasswordRequest>,
+    ) -> std::result::Result<Response<ChangePasswordResponse>, Status> {
+        let (caller, client) = (auth::caller(&request)?, auth::client(&request));
+        let mut message = request.into_inner();
+        let id = convert::account_id(&message.name, caller.account_id)?;
+        let change = PasswordChange {
+            current: convert::secret(&mut message.current_password),
+            new: convert::secret(&mut message.new_password),
+            keep_api_keys: message.keep_api_keys,
+        };
+        let (session, tokens) = self
+            .domain
+            .change_password(&caller, id, change, client)
+            .await?;
+        Ok(Response::new(ChangePasswordResponse {
+            session: Some(convert::session(&session, false)),
+            tokens: Some(convert::tokens(tokens)),
+        }))
+    }
+}
+
+/// Whether the mask names the display name, the one field that can be changed. Without a mask every
+/// field that was sent is meant (AIP-134).
+fn masks_display_name(mask: Option<&[String]>, sent: &str) -> Result<bool> {
+    let Some(paths) = mask.filter(|paths| !paths.is_empty()) else {
+        return Ok(!sent.is_empty());
+    };
+    match paths
+        .iter()
+        .find(|path| !matches!(path.as_str(), "display_name" | "*"))
+    {
+        Some(_) => Err(Error::invalid_field(
+            "update_mask",
+            "must name only fields that can be changed: display_name",
+        )),
+        None => Ok(true),
+    }
+}

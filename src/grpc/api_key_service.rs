@@ -1,0 +1,101 @@
+//! `ApiKeyService`: make, read, list and revoke API keys.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{Domain, api_keys::NewApiKey},
+    error::{Error, Result},
+    grpc::{auth, convert},
+    model::{api_key::ApiKeyKind, scope::Scopes},
+    pb::v1::{
+        ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, GetApiKeyRequest, GetApiKeyResponse,
+        ListApiKeysRequest, ListApiKeysResponse, RevokeApiKeyRequest, RevokeApiKeyResponse,
+        api_key_service_server::ApiKeyService,
+    },
+};
+
+/// The API key service over the use cases.
+pub(super) struct Service {
+    domain: Arc<Domain>,
+}
+
+impl Service {
+    pub(super) fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+}
+
+#[tonic::async_trait]
+impl ApiKeyService for Service {
+    async fn create_api_key(
+        &self,
+        request: Request<CreateApiKeyRequest>,
+    ) -> std::result::Result<Response<CreateApiKeyResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let wanted = new_key(request.into_inner().api_key.unwrap_or_default())?;
+        let (key, secret) = self.domain.create_api_key(&caller, wanted).await?;
+        Ok(Response::new(CreateApiKeyResponse {
+            api_key: Some(convert::api_key(&key)),
+            secret: secret.to_string(),
+        }))
+    }
+
+    async fn get_api_key(
+        &self,
+        request: Request<GetApiKeyRequest>,
+    ) -> std::result::Result<Response<GetApiKeyResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let id = convert::api_key_id(&request.get_ref().name)?;
+        let key = self.domain.api_key(&caller, id).await?;
+        Ok(Response::new(GetApiKeyResponse {
+            api_key: Some(convert::api_key(&key)),
+        }))
+    }
+
+    async fn list_api_keys(
+        &self,
+        request: Request<ListApiKeysRequest>,
+    ) -> std::result::Result<Response<ListApiKeysResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let message = request.into_inner();
+        let (keys, next_page_token) = self
+            .domain
+            .api_keys(&caller, message.page_size, &message.page_token)
+            .await?;
+        Ok(Response::new(ListApiKeysResponse {
+            api_keys: keys.iter().map(convert::api_key).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn revoke_api_key(
+        &self,
+        request: Request<RevokeApiKeyRequest>,
+    ) -> std::result::Result<Response<RevokeApiKeyResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let id = convert::api_key_id(&request.get_ref().name)?;
+        self.domain.revoke_api_key(&caller, id).await?;
+        Ok(Response::new(RevokeApiKeyResponse {}))
+    }
+}
+
+fn new_key(wanted: ApiKey) -> Result<NewApiKey> {
+    let kind = convert::kind(wanted.kind()).unwrap_or(ApiKeyKind::Standard);
+    let scopes = Scopes::requested(wanted.scopes)
+        .map_err(|unknown| Error::invalid_field("api_key.scopes", unknown.to_string()))?;
+    let expires_at =
+        match wanted.expire_time {
+            Some(sent) => Some(convert::moment(&sent).ok_or_else(|| {
+                Error::invalid_field("api_key.expire_time", "must be a valid time")
+            })?),
+            None => None,
+        };
+    Ok(NewApiKey {
+        kind,
+        display_name: wanted.display_name,
+        scopes,
+        expires_at,
+    })
+}

@@ -1,0 +1,215 @@
+//! From a credential to a caller, and the policy of the rpc in between. An rpc without a policy is
+//! refused, whoever calls it.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use tonic::body::Body;
+use tower::Service;
+
+use crate::{
+    domain::{Domain, credentials::Caller, tokens::Client},
+    error::{Error, Reason, Result},
+    grpc::status::to_status,
+    model::request::RequestContext,
+    pb::{
+        self,
+        v1::{Access, RpcPolicy},
+    },
+};
+
+/// Services outside the contract that anybody may call.
+const OPEN_SERVICES: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection."];
+const POLICY_EXTENSION: &str = "countersign.v1.policy";
+
+/// The descriptor that was built into the program cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the contract's descriptor cannot be read: {0}")]
+pub struct PolicyError(String);
+
+/// The policy of every rpc, by its path.
+type Policies = HashMap<String, RpcPolicy>;
+
+fn read_policies() -> std::result::Result<Policies, PolicyError> {
+    let unreadable = |cause: &dyn std::fmt::Display| PolicyError(cause.to_string());
+    let pool = pb::pool().map_err(|cause| unreadable(&cause))?;
+    let extension = pool
+        .get_extension_by_name(POLICY_EXTENSION)
+        .ok_or_else(|| PolicyError(format!("{POLICY_EXTENSION} is missing")))?;
+    let mut policies = Policies::new();
+    for method in pool
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
+    {
+        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+        let options = method.options();
+        let policy = match options.get_extension(&extension).as_message() {
+            Some(policy) => policy
+                .transcode_to()
+                .map_err(|cause: prost::DecodeError| unreadable(&cause))?,
+            None => RpcPolicy::default(),
+        };
+        policies.insert(path, policy);
+    }
+    Ok(policies)
+}
+
+/// Lets a call through when the policy of its rpc allows its caller, and puts the [`Caller`] into
+/// the extensions of the request.
+#[derive(Clone)]
+pub struct Authorize<S> {
+    inner: S,
+    domain: Arc<Domain>,
+    policies: Arc<Policies>,
+}
+
+impl<S> Authorize<S> {
+    /// The policies of the contract before `inner`.
+    ///
+    /// # Errors
+    /// The descriptor cannot be read.
+    pub fn new(inner: S, domain: Arc<Domain>) -> std::result::Result<Self, PolicyError> {
+        Ok(Self {
+            inner,
+            domain,
+            policies: Arc::new(read_policies()?),
+        })
+    }
+}
+
+impl<S> Service<Request<Body>> for Authorize<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::pin::Pin<
+        Box<dyn Future<Output = std::result::Result<Response<Body>, Infallible>> + Send>,
+    >;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let (domain, policies) = (Arc::clone(&self.domain), Arc::clone(&self.policies));
+        Box::pin(async move {
+            match authorize(&domain, &policies, request.uri().path(), request.headers()).await {
+                Ok(Some(caller)) => {
+                    request.extensions_mut().insert(caller);
+                }
+                Ok(None) => {}
+                Err(refusal) => return Ok(to_status(&refusal).into_http()),
+            }
+            inner.call(request).await
+        })
+    }
+}
+
+async fn authorize(
+    domain: &Domain,
+    policies: &Policies,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<Caller>>> {
+    let Some(policy) = policies.get(path) else {
+        let open = OPEN_SERVICES
+            .iter()
+            .any(|service| path.starts_with(service));
+        return if open {
+            Ok(None)
+        } else {
+            Err(Reason::MethodNotFound.into())
+        };
+    };
+    match policy.access() {
+        Access::Public => Ok(None),
+        Access::Authenticated => {
+            let credential = credential(headers)?.ok_or(Reason::CredentialMissing)?;
+            let caller = domain.authenticate(&credential).await?;
+            require_full_account(&caller)?;
+            Ok(Some(caller))
+        }
+        Access::Unspecified => {
+            Err(Error::new(Reason::PermissionDenied).because(format!("{path} has no policy")))
+        }
+    }
+}
+
+/// Every rpc of today works on the whole account.
+fn require_full_account(caller: &Caller) -> Result<()> {
+    if caller.scopes.is_full() {
+        Ok(())
+    } else {
+        Err(Reason::PermissionDenied.into())
+    }
+}
+
+/// The credential of a call: `Bearer` (RFC 6750 section 2.1), or `Basic` (RFC 7617) with the
+/// credential as user name and an empty password.
+fn credential(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let invalid = || Error::new(Reason::CredentialInvalid);
+    if values.next().is_some() {
+        return Err(invalid());
+    }
+    let (scheme, rest) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(invalid)?;
+    let rest = rest.trim_start_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(Some(rest.to_owned()))
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = STANDARD
+            .decode(rest)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        // An API key may contain anything visible but a colon at its end is the separator.
+        let key = decoded
+            .and_then(|text| text.strip_suffix(':').map(str::to_owned))
+            .ok_or_else(invalid)?;
+        Ok(Some(key))
+    } else {
+        Err(invalid())
+    }
+}
+
+/// The caller of an rpc that asks for one. The policy put it there; without one the rpc was stated
+/// to be public and may not ask.
+pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>> {
+    request
+        .extensions()
+        .get::<Arc<Caller>>()
+        .cloned()
+        .ok_or_else(|| Reason::CredentialMissing.into())
+}
+
+/// The client of a call, to be kept with the session that it opens.
+pub(super) fn client<T>(request: &tonic::Request<T>) -> Client {
+    let user_agent = request
+        .metadata()
+        .get("user-agent")
+        .and_then(|value| value.to_str().ok());
+    let address = request
+        .extensions()
+        .get::<RequestContext>()
+        .map(|context| context.client_address.to_string());
+    Client::new(address.unwrap_or_default(), user_agent.unwrap_or_default())
+}

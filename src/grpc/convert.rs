@@ -1,0 +1,174 @@
+//! Between the contract's messages and the plain data of the program.
+
+use prost_types::Timestamp as ProtoTimestamp;
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::tokens::Tokens,
+    env::Timestamp,
+    error::{Error, Reason, Result},
+    model::{
+        account::Account,
+        api_key::{ApiKey, ApiKeyKind},
+        id::{AccountId, ApiKeyId, SessionId},
+        session::{Profile, Session},
+    },
+    pb::v1,
+};
+
+pub(super) fn timestamp(moment: Timestamp) -> ProtoTimestamp {
+    let millis = moment.millis();
+    ProtoTimestamp {
+        seconds: moment.seconds(),
+        nanos: i32::try_from(millis.rem_euclid(1000) * 1_000_000).unwrap_or(0),
+    }
+}
+
+/// A moment that a caller sent, to the millisecond.
+pub(super) fn moment(sent: &ProtoTimestamp) -> Option<Timestamp> {
+    // The range of RFC 3339 and of google.protobuf.Timestamp: the years 1 to 9999.
+    let in_range = (-62_135_596_800..=253_402_300_799).contains(&sent.seconds)
+        && (0..1_000_000_000).contains(&sent.nanos);
+    in_range
+        .then(|| Timestamp::from_millis(sent.seconds * 1000 + i64::from(sent.nanos) / 1_000_000))
+}
+
+pub(super) fn account(account: &Account) -> v1::Account {
+    v1::Account {
+        name: account.id.resource_name(),
+        email: account.email.as_str().to_owned(),
+        email_verified: account.email_verified,
+        display_name: account.display_name.clone(),
+        organization: account.organization_id.resource_name(),
+        organization_owner: account.organization_owner,
+        create_time: Some(timestamp(account.created_at)),
+        update_time: Some(timestamp(account.updated_at)),
+        etag: account.version.to_string(),
+    }
+}
+
+pub(super) fn session(session: &Session, current: bool) -> v1::Session {
+    v1::Session {
+        name: session.id.resource_name(),
+        account: session.account_id.resource_name(),
+        profile: profile_to_proto(session.profile).into(),
+        scopes: session.scopes.as_slice().to_vec(),
+        create_time: Some(timestamp(session.created_at)),
+        expire_time: Some(timestamp(session.expires_at)),
+        refresh_time: Some(timestamp(session.refreshed_at)),
+        client_address: session.client_address.clone(),
+        user_agent: session.user_agent.clone(),
+        current,
+    }
+}
+
+pub(super) fn tokens(tokens: Tokens) -> v1::SessionTokens {
+    let (refresh_token, refresh_ends) = match tokens.refresh {
+        Some((secret, ends)) => (secret.to_string(), Some(timestamp(ends))),
+        None => (String::new(), None),
+    };
+    v1::SessionTokens {
+        access_token: tokens.access_token.to_string(),
+        access_token_expire_time: Some(timestamp(tokens.access_expires_at)),
+        refresh_token,
+        refresh_token_expire_time: refresh_ends,
+        token_type: "bearer".to_owned(),
+        scopes: tokens.scopes.as_slice().to_vec(),
+    }
+}
+
+pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
+    v1::ApiKey {
+        name: key.id.resource_name(),
+        account: key.account_id.resource_name(),
+        display_name: key.display_name.clone(),
+        kind: kind_to_proto(key.kind).into(),
+        scopes: key.scopes.as_slice().to_vec(),
+        create_time: Some(timestamp(key.created_at)),
+        expire_time: key.expires_at.map(timestamp),
+        hint: key.hint.clone(),
+    }
+}
+
+/// The profile that was asked for; none when it was left open.
+pub(super) fn profile(profile: v1::SessionProfile) -> Option<Profile> {
+    match profile {
+        v1::SessionProfile::Unspecified => None,
+        v1::SessionProfile::Native => Some(Profile::Native),
+        v1::SessionProfile::Mailkite => Some(Profile::MailKite),
+        v1::SessionProfile::Smtpd => Some(Profile::Smtpd),
+        v1::SessionProfile::Momail => Some(Profile::MoMail),
+    }
+}
+
+fn profile_to_proto(profile: Profile) -> v1::SessionProfile {
+    match profile {
+        Profile::Native => v1::SessionProfile::Native,
+        Profile::MailKite => v1::SessionProfile::Mailkite,
+        Profile::Smtpd => v1::SessionProfile::Smtpd,
+        Profile::MoMail => v1::SessionProfile::Momail,
+    }
+}
+
+/// The kind of key that was asked for; none when it was left open.
+pub(super) fn kind(kind: v1::ApiKeyKind) -> Option<ApiKeyKind> {
+    match kind {
+        v1::ApiKeyKind::Unspecified => None,
+        v1::ApiKeyKind::Standard => Some(ApiKeyKind::Standard),
+        v1::ApiKeyKind::Mailkite => Some(ApiKeyKind::MailKite),
+    }
+}
+
+fn kind_to_proto(kind: ApiKeyKind) -> v1::ApiKeyKind {
+    match kind {
+        ApiKeyKind::Standard => v1::ApiKeyKind::Standard,
+        ApiKeyKind::MailKite => v1::ApiKeyKind::Mailkite,
+    }
+}
+
+/// The account that a resource name means; `me` is the caller's own.
+pub(super) fn account_id(name: &str, own: AccountId) -> Result<AccountId> {
+    match segment(name, AccountId::COLLECTION) {
+        Some("me") => Ok(own),
+        Some(id) => id.parse().map_err(|_| Reason::AccountNotFound.into()),
+        None => Err(Reason::AccountNotFound.into()),
+    }
+}
+
+/// The session that a resource name means; `current` is the one that the call was made with, which
+/// an API key does not have.
+pub(super) fn session_id(name: &str, current: Option<SessionId>) -> Result<SessionId> {
+    match segment(name, SessionId::COLLECTION) {
+        Some("current") => current.ok_or_else(|| Reason::SessionNotFound.into()),
+        Some(id) => id.parse().map_err(|_| Reason::SessionNotFound.into()),
+        None => Err(Reason::SessionNotFound.into()),
+    }
+}
+
+/// The API key that a resource name means.
+pub(super) fn api_key_id(name: &str) -> Result<ApiKeyId> {
+    segment(name, ApiKeyId::COLLECTION)
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(|| Reason::ApiKeyNotFound.into())
+}
+
+fn segment<'a>(name: &'a str, collection: &str) -> Option<&'a str> {
+    name.strip_prefix(collection)?.strip_prefix('/')
+}
+
+/// The version behind an etag; none when none was sent.
+pub(super) fn version(etag: &str) -> Result<Option<i64>> {
+    match etag {
+        "" => Ok(None),
+        // An etag that was never ours cannot be the current one.
+        etag => etag
+            .parse()
+            .map(Some)
+            .map_err(|_| Error::new(Reason::EtagMismatch)),
+    }
+}
+
+/// Moves a secret out of a message, so that it is wiped after use.
+pub(super) fn secret(field: &mut String) -> Zeroizing<String> {
+    Zeroizing::new(std::mem::take(field))
+}

@@ -1,0 +1,123 @@
+//! `SessionService`: log in, refresh, look, log out.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{
+        Domain,
+        credentials::{Caller, CredentialId},
+    },
+    grpc::{auth, convert},
+    model::{id::SessionId, session::Profile},
+    pb::v1::{
+        CreateSessionRequest, CreateSessionResponse, GetSessionRequest, GetSessionResponse,
+        ListSessionsRequest, ListSessionsResponse, RefreshSessionRequest, RefreshSessionResponse,
+        RevokeRefreshTokenRequest, RevokeRefreshTokenResponse, RevokeSessionRequest,
+        RevokeSessionResponse, session_service_server::SessionService,
+    },
+};
+
+/// The session service over the use cases.
+pub(super) struct Service {
+    domain: Arc<Domain>,
+}
+
+impl Service {
+    pub(super) fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+}
+
+#[tonic::async_trait]
+impl SessionService for Service {
+    async fn create_session(
+        &self,
+        request: Request<CreateSessionRequest>,
+    ) -> Result<Response<CreateSessionResponse>, Status> {
+        let client = auth::client(&request);
+        let mut message = request.into_inner();
+        let profile = convert::profile(message.profile()).unwrap_or(Profile::Native);
+        let password = convert::secret(&mut message.password);
+        let (account, session, tokens) = self
+            .domain
+            .log_in(&message.email, &password, profile, client)
+            .await?;
+        Ok(Response::new(CreateSessionResponse {
+            session: Some(convert::session(&session, false)),
+            tokens: Some(convert::tokens(tokens)),
+            account: Some(convert::account(&account)),
+        }))
+    }
+
+    async fn refresh_session(
+        &self,
+        request: Request<RefreshSessionRequest>,
+    ) -> Result<Response<RefreshSessionResponse>, Status> {
+        let token = convert::secret(&mut request.into_inner().refresh_token);
+        let tokens = self.domain.refresh(&token).await?;
+        Ok(Response::new(RefreshSessionResponse {
+            tokens: Some(convert::tokens(tokens)),
+        }))
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<GetSessionRequest>,
+    ) -> Result<Response<GetSessionResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let current = current(&caller);
+        let id = convert::session_id(&request.get_ref().name, current)?;
+        let session = self.domain.session(&caller, id).await?;
+        Ok(Response::new(GetSessionResponse {
+            session: Some(convert::session(&session, current == Some(session.id))),
+        }))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let (current, message) = (current(&caller), request.into_inner());
+        let (sessions, next_page_token) = self
+            .domain
+            .sessions(&caller, message.page_size, &message.page_token)
+            .await?;
+        let sessions = sessions
+            .iter()
+            .map(|session| convert::session(session, current == Some(session.id)));
+        Ok(Response::new(ListSessionsResponse {
+            sessions: sessions.collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<RevokeSessionRequest>,
+    ) -> Result<Response<RevokeSessionResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let id = convert::session_id(&request.get_ref().name, current(&caller))?;
+        self.domain.revoke_session(&caller, id).await?;
+        Ok(Response::new(RevokeSessionResponse {}))
+    }
+
+    async fn revoke_refresh_token(
+        &self,
+        request: Request<RevokeRefreshTokenRequest>,
+    ) -> Result<Response<RevokeRefreshTokenResponse>, Status> {
+        let token = convert::secret(&mut request.into_inner().refresh_token);
+        self.domain.revoke_refresh_token(&token).await?;
+        Ok(Response::new(RevokeRefreshTokenResponse {}))
+    }
+}
+
+/// The session that a call was made with.
+fn current(caller: &Caller) -> Option<SessionId> {
+    match caller.credential {
+        CredentialId::Session(id) => Some(id),
+        CredentialId::ApiKey(_) => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! How a refusal looks on the wire: one function, for every service and every transport.
+
+use std::error::Error as _;
+
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{error::Error, pb::ERROR_DOMAIN};
+
+/// The status with its `google.rpc` details: the reason, the fields at fault and when to try again.
+/// The cause goes to the log, once, and never to the caller.
+#[must_use]
+pub fn to_status(error: &Error) -> Status {
+    let meaning = error.reason().meaning();
+    log(error);
+    let mut details = ErrorDetails::with_error_info(meaning.name, ERROR_DOMAIN, []);
+    for violation in error.violations() {
+        details.add_bad_request_violation(violation.field.clone(), violation.description.clone());
+    }
+    if let Some(wait) = error.retry_delay() {
+        details.set_retry_info(Some(wait));
+    }
+    Status::with_error_details(meaning.grpc, error.message(), details)
+}
+
+fn log(error: &Error) {
+    let meaning = error.reason().meaning();
+    let cause = error.source().map(chain).unwrap_or_default();
+    match meaning.level {
+        tracing::Level::ERROR => tracing::error!(reason = meaning.name, cause, "refused"),
+        tracing::Level::WARN => tracing::warn!(reason = meaning.name, cause, "refused"),
+        tracing::Level::INFO => tracing::info!(reason = meaning.name, cause, "refused"),
+        _ => tracing::debug!(reason = meaning.name, cause, "refused"),
+    }
+}
+
+fn chain(cause: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = cause.to_string();
+    let mut next = cause.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        to_status(&error)
+    }
+}

@@ -1,0 +1,156 @@
+//! What happens without a request: mail is sent, keys are rotated, what has ended is removed.
+
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use crate::{
+    domain::signing_keys::KeyTender,
+    env::Env,
+    error::Result,
+    mail::{MailError, Mailer},
+    model::mail::OutboxMail,
+    store::Store,
+};
+
+/// How often mail is looked for.
+const MAIL_EVERY: Duration = Duration::from_secs(5);
+/// How often keys are looked at: how late another node learns of a key, which is published a day
+/// before it signs.
+const KEYS_EVERY: Duration = Duration::from_secs(60);
+/// How often what has ended is removed.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// How long what has ended is kept, for questions about yesterday.
+const KEPT_AFTER_END: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The most mails that are sent in one go.
+const MAIL_BATCH: u64 = 50;
+/// How often sending a mail is tried.
+const MAIL_ATTEMPTS: i32 = 10;
+
+/// The jobs of one server.
+pub struct Jobs {
+    store: Store,
+    env: Env,
+    keys: KeyTender,
+    mailer: Option<Mailer>,
+}
+
+impl Jobs {
+    /// The jobs over these parts; without a mailer no mail is sent.
+    #[must_use]
+    pub fn new(store: Store, env: Env, keys: KeyTender, mailer: Option<Mailer>) -> Self {
+        Self {
+            store,
+            env,
+            keys,
+            mailer,
+        }
+    }
+
+    /// Runs every job at its interval until the future is dropped. A job that fails is logged and
+    /// tried again at its next turn.
+    pub async fn run(&self) {
+        let (mut mail, mut keys, mut purge) =
+            (every(MAIL_EVERY), every(KEYS_EVERY), every(PURGE_EVERY));
+        loop {
+            let (job, outcome) = tokio::select! {
+                _ = mail.tick() => ("mail", self.send_mail().await),
+                _ = keys.tick() => ("keys", self.tend_keys().await),
+                _ = purge.tick() => ("purge", self.purge().await),
+            };
+            if let Err(error) = outcome {
+                tracing::warn!(
+                    job,
+                    reason = error.reason().meaning().name,
+                    "a job failed and will be tried again"
+                );
+            }
+        }
+    }
+
+    /// Runs every job once, now.
+    ///
+    /// # Errors
+    /// The first job that failed.
+    pub async fn run_pending(&self) -> Result<()> {
+        self.tend_keys().await?;
+        self.purge().await?;
+        self.send_mail().await
+    }
+
+    async fn tend_keys(&self) -> Result<()> {
+        self.keys.tend().await
+    }
+
+    async fn purge(&self) -> Result<()> {
+        let ended_before = self.env.now().before(KEPT_AFTER_END);
+        let removed = self
+            .store
+            .write(move |tx| Box::pin(async move { tx.purge(ended_before).await }))
+            .await?;
+        if removed > 0 {
+            tracing::info!(removed, "removed what ended a week ago");
+        }
+        Ok(())
+    }
+
+    async fn send_mail(&self) -> Result<()> {
+        let Some(mailer) = &self.mailer else {
+            return Ok(());
+        };
+        for mail in self
+            .store
+            .read()
+            .due_mail(self.env.now(), MAIL_BATCH)
+            .await?
+        {
+            self.deliver(mailer, mail).await?;
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, mailer: &Mailer, mail: OutboxMail) -> Result<()> {
+        let (id, attempts) = (mail.id, mail.attempts + 1);
+        let next_try = self.env.now().after(backoff(attempts));
+        // Postponed before it is sent, so that no other node sends it too.
+        let claimed = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move { tx.postpone_mail(id, attempts, next_try).await })
+            })
+            .await?;
+        if !claimed {
+            return Ok(());
+        }
+        match mailer.send(&mail).await {
+            Ok(()) => self.remove(&mail).await,
+            Err(MailError::Refused(cause)) if attempts < MAIL_ATTEMPTS => {
+                tracing::warn!(mail = %id, attempts, %cause, "a mail was not sent and will be tried again");
+                Ok(())
+            }
+            Err(cause) => {
+                tracing::error!(mail = %id, attempts, %cause, "a mail was given up");
+                self.remove(&mail).await
+            }
+        }
+    }
+
+    async fn remove(&self, mail: &OutboxMail) -> Result<()> {
+        let id = mail.id;
+        self.store
+            .write(move |tx| Box::pin(async move { tx.delete_mail(id).await }))
+            .await?;
+        Ok(())
+    }
+}
+
+fn every(interval: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Doubles from two minutes, which is longer than a server may take to answer, to about four hours.
+fn backoff(attempts: i32) -> Duration {
+    Duration::from_secs(120 << attempts.clamp(1, 8).saturating_sub(1).unsigned_abs())
+}

@@ -1,0 +1,95 @@
+//! What every request passes on its way to a service, whatever the transport: who is calling, what is
+//! written down, and the answers that no service gives itself.
+
+mod around;
+pub mod body_limit;
+pub mod call;
+pub mod client;
+pub mod cors;
+pub mod deadline;
+pub mod panic;
+pub mod refusal;
+pub mod request_id;
+pub mod security_headers;
+pub mod trace;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{extract::Request, response::Response};
+use ipnet::IpNet;
+use tower::util::BoxCloneSyncService;
+
+use self::{around::Around, refusal::RenderRefusal};
+use crate::env::Env;
+
+/// A service for whole HTTP requests that always has an answer.
+pub type HttpService = BoxCloneSyncService<Request, Response, Infallible>;
+
+/// The connection that a request came in on. The listener puts it into the extensions of the request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Connection {
+    /// The other end of the socket: the client, or the proxy in front.
+    pub peer: SocketAddr,
+    /// Whether TLS ends here.
+    pub tls: bool,
+}
+
+/// What the layers are told by the configuration.
+#[derive(Clone, Debug)]
+pub struct LayerOptions {
+    /// The networks whose `Forwarded` and `X-Forwarded-For` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The web origins that may call from a browser; none means that browsers may not.
+    pub cors_origins: Vec<cors::Origin>,
+    /// How long a call may take until its answer begins.
+    pub request_timeout: Duration,
+    /// The largest message, in bytes.
+    pub max_message_size: u64,
+}
+
+impl Default for LayerOptions {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            request_timeout: Duration::from_secs(30),
+            max_message_size: 64 * 1024,
+        }
+    }
+}
+
+/// Puts the layers around a service. `render` writes their refusals where the call is not gRPC.
+///
+/// The first layer below is the innermost; a request passes them from the last to the first.
+#[must_use]
+pub fn stack(
+    env: &Env,
+    options: &LayerOptions,
+    render: RenderRefusal,
+    service: HttpService,
+) -> HttpService {
+    // Innermost: only the time that services take counts.
+    let service = Around::new(
+        deadline::Deadline::new(options.request_timeout, Arc::clone(&render)),
+        service,
+    );
+    // Before the deadline, which starts a timer: a body that is announced too large costs nothing at all.
+    let service = Around::new(
+        body_limit::BodyLimit::new(options.max_message_size, Arc::clone(&render)),
+        service,
+    );
+    // Around everything that can panic.
+    let service = Around::new(panic::CatchPanic::new(render), service);
+    // Around every refusal above, which a page could not read otherwise; a preflight ends here.
+    let service = cors::wrap(&options.cors_origins, service);
+    // On every answer, preflights and panics too.
+    let service = Around::new(security_headers::SecurityHeaders, service);
+    // Sees the final status of every answer, and is the span of whatever is logged below.
+    let service = Around::new(trace::Trace::new(env.clone()), service);
+    // Outermost: the log and every answer need the name of the call and the address of the client.
+    let service = Around::new(
+        request_id::Identify::new(env.clone(), options.trusted_proxies.clone()),
+        service,
+    );
+    HttpService::new(service)
+}

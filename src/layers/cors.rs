@@ -1,0 +1,178 @@
+//! CORS: which web pages may call from a browser, and what they may see of the answer.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    str::FromStr,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{extract::Request, response::Response};
+use http::{
+    HeaderName, HeaderValue, Method,
+    header::{
+        ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER,
+        WWW_AUTHENTICATE,
+    },
+};
+use tower::{Layer as _, Service};
+use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
+
+use super::{around::Answer, call::Dialect, request_id::X_REQUEST_ID};
+
+/// How long a browser may remember a preflight; browsers allow two hours at most.
+const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// A web origin (RFC 6454), exactly as browsers send it: `https://app.example.com`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin(HeaderValue);
+
+/// A text that is not a web origin.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "`{0}` is not a web origin; write the scheme, the host and, unless it is the default, the port: https://app.example.com"
+)]
+pub struct InvalidOrigin(String);
+
+impl FromStr for Origin {
+    type Err = InvalidOrigin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let invalid = || InvalidOrigin(text.to_owned());
+        let url = url::Url::parse(text).map_err(|_| invalid())?;
+        let origin = url.origin().ascii_serialization();
+        // Browsers compare nothing but send one spelling; any other in the list would never match.
+        if !matches!(url.scheme(), "http" | "https") || origin != text || text.contains('*') {
+            return Err(invalid());
+        }
+        HeaderValue::from_str(&origin)
+            .map(Self)
+            .map_err(|_| invalid())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
+
+/// Answers preflights from these origins and lets their pages read answers. Without origins nothing is added.
+pub(super) fn wrap<S: Clone>(origins: &[Origin], inner: S) -> CorsScope<S> {
+    let cors = (!origins.is_empty()).then(|| policy(origins).layer(inner.clone()));
+    CorsScope { inner, cors }
+}
+
+/// No credentials: a page sends its token in `authorization`, never a cookie.
+fn policy(origins: &[Origin]) -> CorsLayer {
+    let allowed = [
+        "x-grpc-web",
+        "x-user-agent",
+        "grpc-timeout",
+        "connect-protocol-version",
+        "connect-timeout-ms",
+    ];
+    // Without these a page cannot tell a refusal from success.
+    let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(
+            origins.iter().map(|origin| origin.0.clone()),
+        ))
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers(names(allowed, [AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID]))
+        .expose_headers(names(
+            exposed,
+            [RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID],
+        ))
+        .max_age(PREFLIGHT_LIFETIME)
+}
+
+fn names<const N: usize, const M: usize>(
+    own: [&'static str; N],
+    registered: [HeaderName; M],
+) -> Vec<HeaderName> {
+    own.into_iter()
+        .map(HeaderName::from_static)
+        .chain(registered)
+        .collect()
+}
+
+/// CORS where a browser can be the caller.
+#[derive(Clone)]
+pub(super) struct CorsScope<S> {
+    inner: S,
+    cors: Option<Cors<S>>,
+}
+
+impl<S> Service<Request> for CorsScope<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Answer {
+        match &mut self.cors {
+            Some(cors) if concerns(&request) => Box::pin(cors.call(request)),
+            _ => Box::pin(self.inner.call(request)),
+        }
+    }
+}
+
+/// Native gRPC has no browsers. An `OPTIONS` that asks for no method is not a preflight (Fetch, section
+/// 3.3.2) but a request of its own.
+fn concerns(request: &Request) -> bool {
+    let headers = request.headers();
+    if request.method() == Method::OPTIONS {
+        return headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    }
+    Dialect::of(headers, request.uri().path()) != Dialect::Grpc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for text in [
+            "https://app.example.com",
+            "http://localhost:3000",
+            "http://[::1]:8080",
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "*",
+            "null",
+            "app.example.com",
+            "https://app.example.com/",
+            "https://App.example.com",
+            "https://app.example.com:443",
+            "https://*.example.com",
+            "file:///x",
+            "https://a@b.example",
+            "ftp://x.example",
+        ] {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+}

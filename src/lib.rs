@@ -1,0 +1,29 @@
+//! Countersign: a gRPC-first identity service.
+//!
+//! A request enters at the top and falls straight down; nothing calls upwards.
+//!
+//! ```text
+//! connection ─ server ─ layers ─┬─ grpc ──────────────┐
+//!                               ├─ rest ─ (is a client of) grpc
+//!                               └─ pages ─────────────┴─ domain ─┬─ crypto
+//!                                                                └─ store ─ SQLite | Postgres
+//! ```
+//!
+//! Who may import whom is a table in `docs/ARCHITECTURE.md`, which `tests/it/layering.rs` holds the code to.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod crypto;
+pub mod domain;
+pub mod env;
+pub mod error;
+pub mod grpc;
+pub mod jobs;
+pub mod layers;
+pub mod mail;
+pub mod model;
+pub mod pb;
+pub mod rest;
+pub mod server;
+pub mod store;

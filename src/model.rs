@@ -1,0 +1,13 @@
+//! Plain data and pure rules. Nothing here asks for the time, for randomness or for the database.
+
+pub mod account;
+pub mod api_key;
+pub mod email;
+pub mod id;
+pub mod mail;
+pub mod page;
+pub mod password;
+pub mod request;
+pub mod scope;
+pub mod session;
+pub mod signing_key;

@@ -1,0 +1,84 @@
+//! Accounts and the organizations that they belong to.
+
+use crate::{
+    env::Timestamp,
+    model::{
+        email::Email,
+        id::{AccountId, OrganizationId},
+    },
+};
+
+/// What an organization has paid for; limits follow it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Plan {
+    /// The default.
+    #[default]
+    Free,
+    /// The paid plan.
+    Pro,
+}
+
+impl Plan {
+    /// The name that the database keeps.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Pro => "pro",
+        }
+    }
+
+    /// The plan with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Free, Self::Pro]
+            .into_iter()
+            .find(|plan| plan.as_str() == name)
+    }
+}
+
+/// The tenant: owns accounts and pays for them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its plan.
+    pub plan: Plan,
+    /// The one account that owns it.
+    pub owner_id: AccountId,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A principal that signs in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The organization that it belongs to.
+    pub organization_id: OrganizationId,
+    /// The plan of that organization. Read with the account, never written with it.
+    pub plan: Plan,
+    /// Whether it owns that organization. Read with the account, never written with it.
+    pub organization_owner: bool,
+    /// Its e-mail address.
+    pub email: Email,
+    /// Whether mail to the address has been shown to reach its owner.
+    pub email_verified: bool,
+    /// What to call the person; may be empty.
+    pub display_name: String,
+    /// The Argon2id hash of its password in PHC form; absent when it signs in by other means.
+    pub password_hash: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the etag.
+    pub version: i64,
+}
+
+/// Splits a display name into first name and surname at the first space, as SMTPD shows it.
+#[must_use]
+pub fn split_name(display_name: &str) -> (&str, &str) {
+    display_name.split_once(' ').unwrap_or((display_name, ""))
+}

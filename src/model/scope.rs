@@ -1,0 +1,85 @@
+//! Scopes: what a credential may do.
+
+use std::fmt;
+
+/// The scope of the full account; `admin` is SMTPD's name for it.
+pub const FULL_ACCOUNT: &str = "mcp";
+
+/// A set of scope tokens (RFC 6749 section 3.3), in the order in which they were given.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Scopes(Vec<String>);
+
+/// A scope that this server does not know.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("must be among: mcp, admin, openid, profile, email, offline_access")]
+pub struct UnknownScope;
+
+/// Every scope that can be granted.
+pub const KNOWN: [&str; 6] = [
+    FULL_ACCOUNT,
+    "admin",
+    "openid",
+    "profile",
+    "email",
+    "offline_access",
+];
+
+impl Scopes {
+    /// The full account.
+    #[must_use]
+    pub fn full() -> Self {
+        Self(vec![FULL_ACCOUNT.to_owned()])
+    }
+
+    /// The scopes asked for; none asks for the full account.
+    ///
+    /// # Errors
+    /// One of them is not known.
+    pub fn requested(scopes: Vec<String>) -> Result<Self, UnknownScope> {
+        if scopes.is_empty() {
+            return Ok(Self::full());
+        }
+        let mut set = Self::default();
+        for scope in scopes {
+            if !KNOWN.contains(&scope.as_str()) {
+                return Err(UnknownScope);
+            }
+            if !set.0.contains(&scope) {
+                set.0.push(scope);
+            }
+        }
+        Ok(set)
+    }
+
+    /// The scopes of a space-separated list that was granted before.
+    #[must_use]
+    pub fn from_stored(list: &str) -> Self {
+        Self(list.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Whether the full account may be used.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0
+            .iter()
+            .any(|scope| scope == FULL_ACCOUNT || scope == "admin")
+    }
+
+    /// Whether everything in `other` is also in this.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.is_full() || other.0.iter().all(|scope| self.0.contains(scope))
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}

@@ -1,0 +1,18 @@
+//! REST: a translator in front of the contract's services, never a second API.
+
+pub mod channel;
+pub mod connect;
+mod contract;
+pub mod faces;
+pub mod fault;
+pub mod json;
+pub mod openapi;
+mod percent;
+mod proto_json;
+#[cfg(test)]
+mod testing;
+pub mod transcode;
+mod unary;
+pub mod well_known;
+
+pub use contract::ContractError;

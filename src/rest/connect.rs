@@ -1,0 +1,263 @@
+//! The Connect protocol for unary rpcs (connectrpc.com/docs/protocol): plain HTTP at the paths of the
+//! rpcs, with JSON or protobuf bodies, and `GET` for rpcs without side effects.
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, collections::HashMap, convert::Infallible, sync::Arc};
+
+use axum::body::Body;
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request::Parts,
+};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
+use tonic::Status;
+use tower::util::BoxCloneSyncService;
+
+use self::refusal::Failure;
+use super::{
+    channel::Channel,
+    contract::{self, ContractError, Rpc},
+    json, percent, proto_json, unary,
+};
+use crate::error::{Error, FieldViolation, Reason};
+
+const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const HEALTH_CHECK: &str = "grpc.health.v1.Health.Check";
+
+/// `message` of a `GET` comes in the URL alphabet, padded or not.
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Answers Connect calls of the contract's unary rpcs and of the health check.
+struct Connect {
+    rpcs: HashMap<String, Rpc>,
+    /// What the details of an error are read with, to show them in words too.
+    details: DescriptorPool,
+    channel: Channel,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy)]
+enum Codec {
+    Json,
+    Proto,
+}
+
+/// The Connect protocol as a service; calls go through `channel`. It answers every request: one that
+/// no rpc takes gets a 404, a method or content type that the protocol does not know a 405 or 415.
+///
+/// # Errors
+/// The contract's descriptor cannot be read.
+pub fn connect_service(
+    channel: Channel,
+) -> Result<BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>, ContractError> {
+    let connect = Arc::new(Connect::new(channel)?);
+    Ok(BoxCloneSyncService::new(tower::service_fn(
+        move |request: Request<Body>| {
+            let connect = Arc::clone(&connect);
+            async move { Ok(connect.handle(request).await) }
+        },
+    )))
+}
+
+/// A refusal that no service gives, for layers that refuse a call before it reaches its rpc.
+#[must_use]
+pub fn refuse(status: Status) -> Response<Body> {
+    Failure::of(status).response(&DescriptorPool::new())
+}
+
+impl Connect {
+    fn new(channel: Channel) -> Result<Self, ContractError> {
+        let mut rpcs = HashMap::new();
+        for rpc in contract::unary_rpcs(&contract::pool()?) {
+            add(&mut rpcs, &rpc)?;
+        }
+        let health = DescriptorPool::decode(tonic_health::pb::FILE_DESCRIPTOR_SET)?;
+        for rpc in health
+            .services()
+            .flat_map(|s| s.methods().collect::<Vec<_>>())
+        {
+            if rpc.full_name() == HEALTH_CHECK {
+                add(&mut rpcs, &rpc)?;
+            }
+        }
+        Ok(Self {
+            rpcs,
+            details: DescriptorPool::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?,
+            channel,
+        })
+    }
+
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        match self.answer(&mut parts, body).await {
+            Ok(response) => response,
+            Err(failure) => failure.response(&self.details),
+        }
+    }
+
+    async fn answer(&self, parts: &mut Parts, body: Body) -> Result<Response<Body>, Failure> {
+        let rpc = self
+            .rpcs
+            .get(parts.uri.path())
+            .ok_or_else(|| Failure::plain(Reason::MethodNotFound))?;
+        let (codec, message) = match parts.method {
+            Method::POST => posted(parts, body).await?,
+            Method::GET if rpc.safe => queried(parts.uri.query().unwrap_or_default())?,
+            _ => return Err(Failure::not_allowed(rpc.safe)),
+        };
+        set_timeout(&mut parts.headers)?;
+        let frame = codec.frame(rpc, &message)?;
+        let answer = unary::call(&self.channel, rpc, parts, frame).await?;
+        let body = codec.body(rpc, answer.message)?;
+        let mut response = unary::response(StatusCode::OK, codec.content_type(), body);
+        let metadata = metadata(answer.headers, answer.trailers);
+        response.headers_mut().extend(metadata);
+        Ok(response)
+    }
+}
+
+fn add(rpcs: &mut HashMap<String, Rpc>, rpc: &MethodDescriptor) -> Result<(), ContractError> {
+    let rpc = Rpc::new(rpc)?;
+    rpcs.insert(rpc.path.path().to_owned(), rpc);
+    Ok(())
+}
+
+async fn posted(parts: &Parts, body: Body) -> Result<(Codec, Bytes), Failure> {
+    let media_type = unary::media_type(&parts.headers);
+    let codec = match media_type.as_deref() {
+        Some("application/json") => Codec::Json,
+        Some("application/proto") => Codec::Proto,
+        _ => return Err(Failure::unsupported_codec()),
+    };
+    let version = parts.headers.get(CONNECT_VERSION);
+    if version.is_some_and(|version| version != "1") {
+        return Err(refused("connect-protocol-version", "must be 1"));
+    }
+    if !unary::is_identity(&parts.headers) {
+        return Err(Failure::compressed());
+    }
+    Ok((codec, unary::read_body(body).await?))
+}
+
+/// A message that came in the query of a `GET`.
+fn queried(query: &str) -> Result<(Codec, Bytes), Failure> {
+    let value = |name| parameter(query, name);
+    if value("connect")?.is_some_and(|version| version != "v1") {
+        return Err(refused("connect", "must be v1"));
+    }
+    if value("compression")?.is_some_and(|coding| !matches!(&*coding, "" | "identity")) {
+        return Err(Failure::compressed());
+    }
+    let codec = match value("encoding")?.as_deref() {
+        Some("json") => Codec::Json,
+        Some("proto") => Codec::Proto,
+        Some(_) => return Err(Failure::unsupported_codec()),
+        None => return Err(refused("encoding", "must be json or proto")),
+    };
+    let message = value("message")?.ok_or_else(|| refused("message", "is required"))?;
+    let message = if value("base64")?.as_deref() == Some("1") {
+        BASE64_URL
+            .decode(&*message)
+            .map_err(|_| refused("message", "must be base64 in the URL alphabet"))?
+    } else {
+        message.into_owned().into_bytes()
+    };
+    if message.len() > unary::LARGEST_BODY {
+        return Err(Error::new(Reason::MessageTooLarge).into());
+    }
+    Ok((codec, message.into()))
+}
+
+fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, str>>, Failure> {
+    let mut values = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(found, _)| *found == name)
+        .map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => percent::decode_query(value)
+            .map(Some)
+            .ok_or_else(|| refused(name, "must be percent-encoded UTF-8 (RFC 3986)")),
+        _ => Err(refused(name, "must be given once")),
+    }
+}
+
+/// Turns `connect-timeout-ms` into gRPC's deadline, which has room for eight digits only.
+fn set_timeout(headers: &mut HeaderMap) -> Result<(), Failure> {
+    headers.remove(GRPC_TIMEOUT);
+    let Some(timeout) = headers.get(CONNECT_TIMEOUT) else {
+        return Ok(());
+    };
+    let millis = timeout
+        .to_str()
+        .ok()
+        .filter(|text| text.len() <= 10 && text.bytes().all(|octet| octet.is_ascii_digit()))
+        .and_then(|text| text.parse::<u64>().ok())
+        .ok_or_else(|| refused("connect-timeout-ms", "must be at most ten digits"))?;
+    let timeout = if millis < 100_000_000 {
+        format!("{millis}m")
+    } else {
+        format!("{}S", millis / 1_000)
+    };
+    let timeout = HeaderValue::try_from(timeout).map_err(Error::internal)?;
+    headers.insert(GRPC_TIMEOUT, timeout);
+    Ok(())
+}
+
+impl Codec {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Proto => "application/proto",
+        }
+    }
+
+    fn frame(self, rpc: &Rpc, message: &[u8]) -> crate::error::Result<Bytes> {
+        match self {
+            Self::Proto => unary::frame_encoded(message),
+            Self::Json => {
+                let value = json::parse(message)
+                    .map_err(|cause| Error::new(Reason::MalformedRequest).because(cause))?;
+                unary::frame(&proto_json::read(&rpc.input, &value)?)
+            }
+        }
+    }
+
+    fn body(self, rpc: &Rpc, message: Bytes) -> crate::error::Result<Bytes> {
+        match self {
+            Self::Proto => Ok(message),
+            Self::Json => {
+                let message = DynamicMessage::decode(rpc.output.clone(), message);
+                proto_json::write(&message.map_err(Error::internal)?)
+            }
+        }
+    }
+}
+
+fn refused(name: &'static str, description: &'static str) -> Failure {
+    Error::invalid(vec![FieldViolation::new(name, description)]).into()
+}
+
+/// Leading metadata as headers, and trailing metadata as headers with a prefix.
+fn metadata(headers: HeaderMap, trailers: HeaderMap) -> HeaderMap {
+    let mut all = unary::metadata(headers);
+    for (name, value) in &unary::metadata(trailers) {
+        if let Ok(name) = HeaderName::try_from(format!("trailer-{name}")) {
+            all.append(name, value.clone());
+        }
+    }
+    all
+}

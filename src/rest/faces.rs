@@ -1,0 +1,110 @@
+//! The faces: the documented JSON of other products, each a typed client of the contract's
+//! services. A face knows paths, key names, statuses and error bodies; every rule and every right
+//! is the services' own.
+
+use axum::{Router, response::Response};
+
+use crate::{
+    env::Env,
+    rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
+};
+
+mod body;
+mod call;
+mod contract;
+mod document;
+pub mod mailkite;
+mod members;
+pub mod momail;
+mod oauth;
+mod reply;
+pub mod smtpd;
+#[cfg(test)]
+mod testing;
+pub mod user_id;
+
+/// Every path of every face.
+pub fn router(channel: Channel, env: Env) -> Router {
+    Router::new()
+        .merge(momail::router(channel.clone(), env))
+        .merge(smtpd::router(channel.clone()))
+        .merge(mailkite::router(channel))
+}
+
+/// What every face tells the OpenAPI document.
+#[must_use]
+pub fn operations() -> Vec<FaceOperation> {
+    [
+        momail::operations(),
+        smtpd::operations(),
+        mailkite::operations(),
+    ]
+    .concat()
+}
+
+/// A refusal in the words of the face that this path belongs to, for layers that refuse a call
+/// before it reaches a face; `None` when the path is no face's.
+#[must_use]
+pub fn refuse(path: &str, fault: &Fault) -> Option<Response> {
+    if momail::owns(path) {
+        Some(momail::refuse(fault))
+    } else if smtpd::owns(path) {
+        Some(smtpd::refuse(fault))
+    } else if mailkite::owns(path) {
+        Some(mailkite::refuse(fault))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use axum::body::Body;
+    use http::Request;
+
+    use super::*;
+    use crate::error::Reason;
+
+    #[test]
+    fn a_layer_can_refuse_in_the_words_of_the_face() {
+        let fault = Fault::from(Reason::RateLimited);
+        for operation in operations() {
+            let response = refuse(operation.path, &fault).expect(operation.path);
+            assert_eq!(response.status(), 429, "{}", operation.path);
+        }
+        for path in ["/", "/v1/accounts", "/authority", "/oauth/authorize"] {
+            assert!(refuse(path, &fault).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_schema_stands_by_itself() {
+        for operation in operations() {
+            let answers = operation
+                .responses
+                .iter()
+                .filter_map(|answer| answer.schema.as_ref());
+            let schemas = answers.chain(operation.request.iter().map(|request| &request.schema));
+            for schema in schemas {
+                let text = schema.as_value().to_string();
+                assert!(!text.contains("$ref"), "{}: {text}", operation.path);
+                assert!(!text.contains("$schema"), "{}: {text}", operation.path);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_operation_is_served_and_said_once() {
+        let caller = testing::Caller::new();
+        let mut said = HashSet::new();
+        for operation in operations() {
+            let path = operation.path;
+            let request = Request::builder().method(&operation.method).uri(path);
+            let answer = caller.send(request.body(Body::empty()).unwrap()).await;
+            assert!(![404, 405].contains(&answer.status), "{path}");
+            assert!(said.insert((operation.method, path)), "{path}");
+        }
+    }
+}

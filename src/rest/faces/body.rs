@@ -1,0 +1,90 @@
+//! Reads the body of a call to a face: the content type, the size, the text and its members.
+
+use std::borrow::Cow;
+
+use axum::extract::Request;
+use http::{HeaderMap, header::CONTENT_ENCODING};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::{
+    call::Call,
+    members::{Members, Unknown},
+};
+use crate::{
+    error::Reason,
+    rest::{fault::Fault, json, unary},
+};
+
+/// The content type of JSON (RFC 8259 section 11).
+pub(super) const JSON: &str = "application/json";
+/// The content type of a form (RFC 6749 appendix B).
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Reads a body in one of these content types, with the caller that sent it.
+///
+/// # Errors
+/// The content type is another, the body is too large, or it is no object and no form.
+pub(super) async fn read(
+    request: Request,
+    content_types: &[&'static str],
+) -> Result<(Call, Members), Fault> {
+    let (parts, body) = request.into_parts();
+    let content_type = content_type(&parts.headers)
+        .and_then(|sent| content_types.iter().find(|known| **known == sent))
+        .ok_or(Reason::UnsupportedMediaType)?;
+    let bytes = unary::read_body(body).await?;
+    let members = if *content_type == FORM {
+        Members::new(parameters(&bytes)?, Unknown::Ignored)
+    } else {
+        Members::new(object(&bytes)?, Unknown::Refused)
+    };
+    Ok((Call::of(&parts), members))
+}
+
+/// The parameters of a form or a query. One that comes twice is refused (RFC 6749 section 3.2).
+///
+/// # Errors
+/// A parameter comes twice or is not UTF-8.
+pub(super) fn parameters(text: &[u8]) -> Result<Map<String, Value>, Fault> {
+    let mut parameters = Map::new();
+    for (name, value) in form_urlencoded::parse(text) {
+        // The parser replaces what is not UTF-8, which would make different passwords equal.
+        if [&name, &value].iter().any(|text| text.contains('\u{fffd}')) {
+            return Err(malformed("The form is not UTF-8."));
+        }
+        if parameters.contains_key(name.as_ref()) {
+            return Err(malformed("A parameter comes twice."));
+        }
+        parameters.insert(name.into_owned(), Value::String(value.into_owned()));
+    }
+    Ok(parameters)
+}
+
+/// The request could not be read, for this reason.
+fn malformed(message: impl Into<Cow<'static, str>>) -> Fault {
+    Fault {
+        message: message.into().into_owned(),
+        ..Fault::from(Reason::MalformedRequest)
+    }
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
+    match json::parse(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(malformed("The body must be a JSON object.")),
+        Err(error) => Err(malformed(format!("The body is not JSON: {error}."))),
+    }
+}
+
+/// The media type; `None` when there is not exactly one in UTF-8, or when the body is compressed.
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    unary::media_type(headers).filter(|_| !is_encoded(headers))
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}

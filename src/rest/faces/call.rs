@@ -1,0 +1,46 @@
+//! What of an HTTP request travels on into the contract.
+
+use http::{
+    HeaderMap, HeaderName,
+    header::{AUTHORIZATION, USER_AGENT},
+    request::Parts,
+};
+use tonic::metadata::MetadataMap;
+
+use crate::model::request::RequestContext;
+
+/// The services read credentials of every kind from `authorization`, Basic included.
+const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, USER_AGENT];
+
+/// Who calls, as the transport saw it.
+#[derive(Clone)]
+pub(super) struct Call {
+    headers: HeaderMap,
+    context: Option<RequestContext>,
+}
+
+impl Call {
+    /// The caller of this request.
+    pub(super) fn of(parts: &Parts) -> Self {
+        let mut headers = HeaderMap::new();
+        for name in FORWARDED {
+            for value in parts.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        Self {
+            headers,
+            context: parts.extensions.get().cloned(),
+        }
+    }
+
+    /// The message as this caller's rpc.
+    pub(super) fn request<M>(&self, message: M) -> tonic::Request<M> {
+        let mut request = tonic::Request::new(message);
+        *request.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
+        if let Some(context) = &self.context {
+            request.extensions_mut().insert(context.clone());
+        }
+        request
+    }
+}

@@ -1,0 +1,164 @@
+//! MailKite's accounts: `POST /api/auth/signup` and `POST /api/auth/login`.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::{any, post},
+};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    body,
+    contract::{self, Contract},
+    document, reply,
+};
+use crate::{
+    error::Reason,
+    pb::v1::{self, SessionProfile},
+    rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
+};
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::refuse;
+use refusal::{Failure, Refusal};
+
+const PREFIX: &str = "/api/auth/";
+const SIGNUP: &str = "/api/auth/signup";
+const LOGIN: &str = "/api/auth/login";
+
+/// The paths of the face.
+pub fn router(channel: Channel) -> Router {
+    Router::new()
+        .route(SIGNUP, post(sign_up))
+        .route(LOGIN, post(log_in))
+        .route(&format!("{PREFIX}{{*path}}"), any(not_found))
+        .method_not_allowed_fallback(async || refuse(&Reason::HttpMethodNotAllowed.into()))
+        .with_state(Contract::new(channel))
+}
+
+/// Whether a path is this face's.
+pub(super) fn owns(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// An e-mail address and a password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    /// The e-mail address of the account.
+    #[schemars(length(min = 1, max = 254))]
+    email: String,
+    /// Its password: at least 8 characters when signing up.
+    #[schemars(length(min = 8, max = 256))]
+    password: String,
+}
+
+/// The new account and what opens it.
+#[derive(JsonSchema, Serialize)]
+struct SignedUp {
+    /// The session token, which works like an API key.
+    token: String,
+    user: User,
+    /// The secret of the account's first API key, shown this once.
+    api_key: String,
+}
+
+/// The account and what opens it.
+#[derive(JsonSchema, Serialize)]
+struct LoggedIn {
+    /// The session token, which works like an API key.
+    token: String,
+    user: User,
+}
+
+/// An account.
+#[derive(JsonSchema, Serialize)]
+struct User {
+    /// A UUID.
+    id: String,
+    /// As it was typed.
+    email: String,
+    /// Empty until it is set.
+    name: String,
+    /// RFC 3339 in UTC, with milliseconds.
+    created_at: String,
+}
+
+impl User {
+    fn of(account: v1::Account) -> Result<Self, Fault> {
+        Ok(Self {
+            id: contract::account_id(&account.name)?.to_string(),
+            email: account.email,
+            name: account.display_name,
+            created_at: contract::moment(account.create_time, "create_time")?.to_rfc3339(),
+        })
+    }
+}
+
+async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let sent: Credentials = members.typed()?;
+    let message = v1::CreateAccountRequest {
+        email: sent.email,
+        password: sent.password,
+        display_name: String::new(),
+        session_profile: SessionProfile::Mailkite.into(),
+        api_key_kind: v1::ApiKeyKind::Mailkite.into(),
+    };
+    let made = contract.create_account(&call, message).await?;
+    let signed_up = SignedUp {
+        token: contract::present(made.tokens, "tokens")?.access_token,
+        user: User::of(contract::present(made.account, "account")?)?,
+        api_key: made.api_key_secret,
+    };
+    Ok(reply::answer(StatusCode::CREATED, signed_up))
+}
+
+async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let sent: Credentials = members.typed()?;
+    let made = contract
+        .create_session(&call, sent.email, sent.password, SessionProfile::Mailkite)
+        .await?;
+    let logged_in = LoggedIn {
+        token: contract::present(made.tokens, "tokens")?.access_token,
+        user: User::of(contract::present(made.account, "account")?)?,
+    };
+    Ok(reply::answer(StatusCode::OK, logged_in))
+}
+
+async fn not_found() -> Response {
+    refuse(&Reason::MethodNotFound.into())
+}
+
+/// What the face tells the OpenAPI document.
+#[must_use]
+pub fn operations() -> Vec<FaceOperation> {
+    const TAG: &str = "MailKite";
+    vec![
+        FaceOperation {
+            request: Some(document::json::<Credentials>()),
+            responses: document::responses::<SignedUp, Failure>(
+                (201, "The account is made"),
+                &[(409, "The email exists")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(SIGNUP, TAG, "Sign up")
+        },
+        FaceOperation {
+            request: Some(document::json::<Credentials>()),
+            responses: document::responses::<LoggedIn, Failure>(
+                (200, "The user is logged in"),
+                &[(401, "The email or the password is wrong")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(LOGIN, TAG, "Log in")
+        },
+    ]
+}

@@ -1,0 +1,311 @@
+//! `MoMail`'s accounts: `/v1/auth/*`, and the same under `/auth/*`.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::{any, post},
+};
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    body,
+    call::Call,
+    contract::{self, Contract},
+    document, reply, user_id,
+};
+use crate::{
+    env::{Env, Timestamp},
+    error::{Error, Reason},
+    pb::v1::{self, SessionProfile},
+    rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
+};
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::refuse;
+use refusal::{Failure, Refusal};
+
+const PREFIXES: [&str; 2] = ["/v1/auth/", "/auth/"];
+
+#[derive(Clone)]
+struct Face {
+    contract: Contract,
+    env: Env,
+}
+
+/// The paths of the face.
+pub fn router(channel: Channel, env: Env) -> Router {
+    let face = Face {
+        contract: Contract::new(channel),
+        env,
+    };
+    PREFIXES
+        .iter()
+        .fold(Router::new(), |router, prefix| {
+            router
+                .route(&format!("{prefix}register"), post(register))
+                .route(&format!("{prefix}login"), post(login))
+                .route(&format!("{prefix}logout"), post(logout))
+                .route(&format!("{prefix}refresh"), post(refresh))
+                .route(&format!("{prefix}{{*path}}"), any(not_found))
+        })
+        .method_not_allowed_fallback(async || refuse(&Reason::HttpMethodNotAllowed.into()))
+        .with_state(face)
+}
+
+/// Whether a path is this face's.
+pub(super) fn owns(path: &str) -> bool {
+    PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Success<T> {
+    /// Always `true`.
+    success: bool,
+    data: T,
+}
+
+fn success<T: Serialize>(status: StatusCode, data: T) -> Response {
+    let body = Success {
+        success: true,
+        data,
+    };
+    reply::answer(status, body)
+}
+
+/// Asks for a new account.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RegisterRequest {
+    /// Valid email address.
+    #[schemars(length(min = 1, max = 254))]
+    email: String,
+    /// Minimum 8 characters.
+    #[schemars(length(min = 8, max = 256))]
+    password: String,
+    /// User's full name.
+    #[schemars(length(min = 1, max = 200))]
+    name: String,
+}
+
+/// The new account.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Registered {
+    user_id: String,
+    email: String,
+    name: String,
+    /// RFC 3339 in UTC, with milliseconds.
+    created_at: String,
+}
+
+async fn register(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let sent: RegisterRequest = members.typed()?;
+    let name = sent.name.trim();
+    if name.is_empty() {
+        return Err(Fault::from(Error::invalid_field("name", "is required")).into());
+    }
+    let message = v1::CreateAccountRequest {
+        email: sent.email,
+        password: sent.password,
+        display_name: name.to_owned(),
+        session_profile: SessionProfile::Unspecified.into(),
+        api_key_kind: v1::ApiKeyKind::Unspecified.into(),
+    };
+    let made = face.contract.create_account(&call, message).await?;
+    let account = contract::present(made.account, "account")?;
+    let registered = Registered {
+        user_id: user_id::encode(contract::account_id(&account.name)?),
+        email: account.email,
+        name: account.display_name,
+        created_at: contract::moment(account.create_time, "create_time")?.to_rfc3339(),
+    };
+    Ok(success(StatusCode::CREATED, registered))
+}
+
+/// Asks to log in.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LoginRequest {
+    /// Registered email address.
+    #[schemars(length(min = 1, max = 254))]
+    email: String,
+    /// User's password.
+    #[schemars(length(min = 1, max = 256))]
+    password: String,
+}
+
+/// The tokens of a new session.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LoggedIn {
+    access_token: String,
+    refresh_token: String,
+    /// Seconds until the access token ends.
+    expires_in: u64,
+    user: User,
+}
+
+/// Who logged in.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    user_id: String,
+    email: String,
+    name: String,
+}
+
+async fn login(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let sent: LoginRequest = members.typed()?;
+    let made = face
+        .contract
+        .create_session(&call, sent.email, sent.password, SessionProfile::Momail)
+        .await?;
+    let account = contract::present(made.account, "account")?;
+    let session = contract::present(made.session, "session")?;
+    let tokens = contract::present(made.tokens, "tokens")?;
+    let issued = contract::moment(session.create_time, "create_time")?;
+    let logged_in = LoggedIn {
+        expires_in: expires_in(&tokens, issued)?,
+        access_token: tokens.access_token,
+        refresh_token: tokens.refresh_token,
+        user: User {
+            user_id: user_id::encode(contract::account_id(&account.name)?),
+            email: account.email,
+            name: account.display_name,
+        },
+    };
+    Ok(success(StatusCode::OK, logged_in))
+}
+
+/// The session is over.
+#[derive(JsonSchema, Serialize)]
+struct LoggedOut {
+    message: &'static str,
+}
+
+async fn logout(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let call = Call::of(&parts);
+    face.contract.revoke_current_session(&call).await?;
+    let logged_out = LoggedOut {
+        message: "Logged out successfully",
+    };
+    Ok(success(StatusCode::OK, logged_out))
+}
+
+/// Asks for a new access token.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RefreshRequest {
+    #[schemars(length(min = 1))]
+    refresh_token: String,
+}
+
+/// The new access token. The refresh token stays as it is.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Refreshed {
+    access_token: String,
+    /// Seconds until the access token ends.
+    expires_in: u64,
+}
+
+async fn refresh(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let sent: RefreshRequest = members.typed()?;
+    let tokens = face
+        .contract
+        .refresh_session(&call, sent.refresh_token)
+        .await?;
+    let refreshed = Refreshed {
+        expires_in: expires_in(&tokens, face.env.now())?,
+        access_token: tokens.access_token,
+    };
+    Ok(success(StatusCode::OK, refreshed))
+}
+
+async fn not_found() -> Response {
+    refuse(&Reason::MethodNotFound.into())
+}
+
+/// Whole seconds that the access token lives after this moment; rounded up, so that the
+/// milliseconds between its making and its answer do not turn 3600 into 3599.
+fn expires_in(tokens: &v1::SessionTokens, from: Timestamp) -> Result<u64, Fault> {
+    let end = contract::moment(tokens.access_token_expire_time, "access_token_expire_time")?;
+    let left = end.since(from);
+    Ok(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+}
+
+/// What the face tells the OpenAPI document.
+#[must_use]
+pub fn operations() -> Vec<FaceOperation> {
+    let long = [
+        "/v1/auth/register",
+        "/v1/auth/login",
+        "/v1/auth/logout",
+        "/v1/auth/refresh",
+    ];
+    let short = [
+        "/auth/register",
+        "/auth/login",
+        "/auth/logout",
+        "/auth/refresh",
+    ];
+    [long, short]
+        .into_iter()
+        .flat_map(operations_under)
+        .collect()
+}
+
+fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [FaceOperation; 4] {
+    const TAG: &str = "MoMail";
+    [
+        FaceOperation {
+            request: Some(document::json::<RegisterRequest>()),
+            responses: document::responses::<Success<Registered>, Failure>(
+                (201, "The account is made"),
+                &[(409, "The email is already registered")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(register, TAG, "Register a new user")
+        },
+        FaceOperation {
+            request: Some(document::json::<LoginRequest>()),
+            responses: document::responses::<Success<LoggedIn>, Failure>(
+                (200, "The user is logged in"),
+                &[(401, "The email or the password is wrong")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(login, TAG, "Log in")
+        },
+        FaceOperation {
+            authenticated: true,
+            responses: document::responses::<Success<LoggedOut>, Failure>(
+                (200, "The session is over"),
+                &[
+                    (401, "The access token is missing, wrong or has expired"),
+                    (404, "The credential has no session to log out"),
+                ],
+                &[],
+            ),
+            ..document::post(logout, TAG, "Log out")
+        },
+        FaceOperation {
+            request: Some(document::json::<RefreshRequest>()),
+            responses: document::responses::<Success<Refreshed>, Failure>(
+                (200, "A new access token"),
+                &[(401, "The refresh token is wrong or has expired")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(refresh, TAG, "Refresh the access token")
+        },
+    ]
+}

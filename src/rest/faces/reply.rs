@@ -1,0 +1,69 @@
+//! What the answers of all faces have in common.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+
+use crate::{
+    error::{FieldViolation, Reason},
+    rest::fault::Fault,
+};
+
+/// The challenge of RFC 6750 section 3.
+pub(super) const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"countersign\"");
+/// The same, for a token that was sent and is not accepted.
+pub(super) const BEARER_INVALID: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"countersign\", error=\"invalid_token\"");
+/// The challenge of RFC 7617 section 2.
+pub(super) const BASIC: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"countersign\", charset=\"UTF-8\"");
+
+/// An answer. All of them hold a secret or a person's data, so none may be kept by a cache (RFC 6749
+/// section 5.1).
+pub(super) fn answer(status: StatusCode, body: impl Serialize) -> Response {
+    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (status, no_store, Json(body)).into_response()
+}
+
+/// A refusal: its body in the face's words, its status, and when to try again.
+pub(super) fn refusal(fault: &Fault, status: StatusCode, body: impl Serialize) -> Response {
+    let mut response = answer(status, body);
+    if let Some(seconds) = fault.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// The refusal of a face that takes Bearer; RFC 9110 section 15.5.2 asks every 401 for a challenge.
+pub(super) fn bearer_refusal(fault: &Fault, status: StatusCode, body: impl Serialize) -> Response {
+    let mut response = refusal(fault, status, body);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = if fault.reason == Reason::CredentialInvalid {
+            BEARER_INVALID
+        } else {
+            BEARER
+        };
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// The same fault with the fields under the names that the face gives them, `(contract, face)`.
+pub(super) fn rename(fault: &Fault, names: &[(&str, &'static str)]) -> Fault {
+    let mut fault = fault.clone();
+    for violation in &mut fault.violations {
+        if let Some((_, name)) = names.iter().find(|(field, _)| violation.field == *field) {
+            *violation = FieldViolation::new(*name, violation.description.clone());
+        }
+    }
+    if let (Reason::InvalidField, [first, ..]) = (fault.reason, fault.violations.as_slice()) {
+        fault.message = format!("{} {}.", first.field, first.description);
+    }
+    fault
+}

@@ -1,0 +1,133 @@
+//! How SMTPD says no: `{code, message}`.
+//!
+//! | code | status | when |
+//! |---|---|---|
+//! | 40001 | 400 | a field is missing, unknown or not valid, the grant type included |
+//! | 40002 | 400 | the body could not be read |
+//! | 40003 | 400 | the password is too common |
+//! | 40101 | 401 | no credential was sent |
+//! | 40102 | 403 | the user name or the password is wrong |
+//! | 40103 | 401 | the credential is wrong, revoked or has expired |
+//! | 40106 | 403 | the refresh token is wrong, revoked or has expired; 401 when it is to be revoked |
+//! | 40301 | 403 | the credential may not do this |
+//! | 40401 | 404 | there is no such thing |
+//! | 40501 | 405 | the path does not take this method |
+//! | 40901 | 409 | the e-mail address is taken |
+//! | 40902 | 409 | the thing has changed in the meantime |
+//! | 41301 | 413 | the body is larger than 64 KiB |
+//! | 41501 | 415 | the content type is not accepted |
+//! | 42901 | 429 | too many calls |
+//! | 42902 | 429 | too many things |
+//! | 50001 | 500 | something broke on the server |
+//! | 50301 | 503 | the server is busy |
+//! | 50302 | 503 | the database does not answer |
+//! | 50401 | 504 | a deadline ended first |
+
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header::WWW_AUTHENTICATE};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::reply;
+use crate::{error::Reason, rest::fault::Fault};
+
+/// The body of every refusal.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Failure {
+    /// What went wrong, for programs.
+    code: u32,
+    /// What went wrong, for people.
+    message: String,
+}
+
+/// A refusal in the face's words.
+pub(super) struct Refusal {
+    fault: Fault,
+    status: StatusCode,
+}
+
+impl Refusal {
+    /// The refusal of a revocation, which answers 401 where other calls answer 403.
+    pub(super) fn of_revocation(fault: Fault) -> Self {
+        let mut refusal = Self::from(fault);
+        if refusal.fault.reason == Reason::RefreshTokenInvalid {
+            refusal.status = StatusCode::UNAUTHORIZED;
+        }
+        refusal
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        let (status, ..) = row(fault.reason);
+        Self { fault, status }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (_, code, message) = row(self.fault.reason);
+        let body = Failure {
+            code,
+            message: message.map_or_else(|| self.fault.message.clone(), str::to_owned),
+        };
+        let mut response = reply::bearer_refusal(&self.fault, self.status, body);
+        // A refresh token in the body cannot be mended with a user name and a password.
+        if self.status == StatusCode::UNAUTHORIZED
+            && self.fault.reason != Reason::RefreshTokenInvalid
+        {
+            let headers = response.headers_mut();
+            headers.append(WWW_AUTHENTICATE, reply::BASIC);
+        }
+        response
+    }
+}
+
+/// The face's answer to a fault.
+#[must_use]
+pub fn refuse(fault: &Fault) -> Response {
+    Refusal::from(fault.clone()).into_response()
+}
+
+/// The status, the code, and the message where the document has one of its own.
+pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
+    match reason {
+        Reason::InvalidField => (StatusCode::BAD_REQUEST, 40001, None),
+        Reason::MalformedRequest => (StatusCode::BAD_REQUEST, 40002, None),
+        Reason::PasswordTooCommon => (StatusCode::BAD_REQUEST, 40003, None),
+        Reason::CredentialMissing => {
+            let message =
+                "Authentication is required: HTTP Basic with an API key as user name, or Bearer";
+            (StatusCode::UNAUTHORIZED, 40101, Some(message))
+        }
+        Reason::InvalidCredentials => {
+            let message = "Username and password are incorrect";
+            (StatusCode::FORBIDDEN, 40102, Some(message))
+        }
+        Reason::CredentialInvalid => {
+            let message = "The API key or access token is invalid or has expired";
+            (StatusCode::UNAUTHORIZED, 40103, Some(message))
+        }
+        Reason::RefreshTokenInvalid => (
+            StatusCode::FORBIDDEN,
+            40106,
+            Some("Refresh token is invalid"),
+        ),
+        Reason::PermissionDenied => (StatusCode::FORBIDDEN, 40301, None),
+        Reason::MethodNotFound
+        | Reason::AccountNotFound
+        | Reason::SessionNotFound
+        | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, 40401, None),
+        Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, 40501, None),
+        Reason::EmailAlreadyExists => (StatusCode::CONFLICT, 40901, None),
+        Reason::EtagMismatch => (StatusCode::CONFLICT, 40902, None),
+        Reason::MessageTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 41301, None),
+        Reason::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 41501, None),
+        Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, 42901, None),
+        Reason::QuotaExceeded => (StatusCode::TOO_MANY_REQUESTS, 42902, None),
+        Reason::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 50001, None),
+        Reason::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, 50301, None),
+        Reason::StorageUnavailable => (StatusCode::SERVICE_UNAVAILABLE, 50302, None),
+        Reason::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, 50401, None),
+    }
+}

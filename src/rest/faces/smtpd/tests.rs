@@ -1,0 +1,401 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use axum::body::Body;
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::{
+    super::testing::{
+        ACCOUNT_ID, CREATED, Caller, GOOD_CONTENT_TYPES, Message, NOW, ORGANIZATION_ID, bad_bodies,
+    },
+    refusal::row,
+    *,
+};
+use crate::pb::v1;
+
+const PASSWORD: &str = "/oauth/token?grant_type=password";
+const REFRESH: &str = "/oauth/token?grant_type=refresh_token";
+
+fn login() -> Value {
+    json!({"username": "user@example.com", "password": "secure_password_123"})
+}
+
+fn documented_tokens() -> Value {
+    json!({
+        "token_type": "bearer",
+        "access_token": "the-access-token",
+        "expires_at": NOW + 3_600_000,
+        "Scope": ["admin"],
+        "refresh_token": "the-refresh-token",
+    })
+}
+
+fn login_message() -> Message {
+    Message::CreateSession(v1::CreateSessionRequest {
+        email: "user@example.com".into(),
+        password: "secure_password_123".into(),
+        profile: SessionProfile::Smtpd.into(),
+    })
+}
+
+#[tokio::test]
+async fn the_password_grant_answers_as_documented() {
+    for name in ["username", "email", "email_address"] {
+        let caller = Caller::new();
+        let body = json!({name: "user@example.com", "password": "secure_password_123"});
+        let answer = caller.json(PASSWORD, body).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body, documented_tokens());
+        assert_eq!(caller.services.seen()[0].message, login_message());
+    }
+}
+
+#[tokio::test]
+async fn a_form_may_carry_the_password_grant_and_more() {
+    for form in [
+        "username=user%40example.com&password=secure_password_123",
+        "email=user@example.com&password=secure_password_123&client_id=x&scope=",
+        "grant_type=password&email_address=user%40example.com&password=secure_password_123",
+        "username=user%40example.com&email=user%40example.com&password=secure_password_123",
+    ] {
+        let caller = Caller::new();
+        let answer = caller.form(PASSWORD, form).await;
+        assert_eq!((answer.status, answer.body), (200, documented_tokens()));
+        assert_eq!(caller.services.seen()[0].message, login_message());
+    }
+}
+
+#[tokio::test]
+async fn the_refresh_grant_answers_as_documented() {
+    let caller = Caller::new();
+    let body = json!({"refresh_token": "the-refresh-token"});
+    let answers = [
+        caller.json(REFRESH, body).await,
+        caller
+            .form(REFRESH, "refresh_token=the-refresh-token")
+            .await,
+    ];
+    for answer in answers {
+        assert_eq!((answer.status, answer.body), (200, documented_tokens()));
+    }
+}
+
+#[tokio::test]
+async fn the_documented_refusals() {
+    let wrong_login = json!({"code": 40102, "message": "Username and password are incorrect"});
+    let wrong_token = json!({"code": 40106, "message": "Refresh token is invalid"});
+    let token = json!({"refresh_token": "wrong"});
+    for (reason, path, body, status, expected) in [
+        (
+            Reason::InvalidCredentials,
+            PASSWORD,
+            login(),
+            403,
+            wrong_login,
+        ),
+        (
+            Reason::RefreshTokenInvalid,
+            REFRESH,
+            token.clone(),
+            403,
+            wrong_token.clone(),
+        ),
+        (Reason::RefreshTokenInvalid, REVOKE, token, 401, wrong_token),
+    ] {
+        let caller = Caller::new();
+        caller.services.refuse(move || Error::new(reason));
+        let answer = caller.json(path, body).await;
+        assert_eq!((answer.status, answer.body), (status, expected), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_grant_type_decides_who_answers() {
+    let message = "grant_type must stand in the query and be password or refresh_token.";
+    let unknown = json!({"code": 40001, "message": message});
+    let caller = Caller::new();
+    for path in [
+        "/oauth/token",
+        "/oauth/token?grant_type",
+        "/oauth/token?grant_type=",
+        "/oauth/token?grant_type=Password",
+        "/oauth/token?grant_type=authorization_code",
+        "/oauth/token?Grant_Type=password",
+    ] {
+        let answer = caller.json(path, login()).await;
+        assert_eq!(
+            (answer.status, answer.body),
+            (400, unknown.clone()),
+            "{path}"
+        );
+    }
+    let both = caller
+        .form(
+            PASSWORD,
+            "grant_type=refresh_token&username=user@example.com&password=secure_password_123",
+        )
+        .await;
+    assert_eq!((both.status, &both.body["code"]), (400, &json!(40001)));
+    let twice = format!("{PASSWORD}&grant_type=password");
+    let twice = caller.json(&twice, login()).await;
+    assert_eq!((twice.status, &twice.body["code"]), (400, &json!(40002)));
+    for form in [
+        "grant_type=authorization_code&code=x",
+        "grant_type=password&username=user@example.com&password=x",
+        "grant_type=",
+    ] {
+        let answer = caller.form(TOKEN, form).await;
+        assert_eq!(answer.status, 400, "{form}");
+        assert_eq!(answer.body["error"], "unsupported_grant_type", "{form}");
+    }
+    let form = caller.form(TOKEN, "username=a&password=b").await;
+    assert_eq!((form.status, form.body), (400, unknown));
+    assert!(caller.services.seen().is_empty());
+}
+
+#[tokio::test]
+async fn two_names_of_the_user_must_agree_and_one_must_be_there() {
+    let caller = Caller::new();
+    for (body, field) in [
+        (json!({"password": "p"}), "username"),
+        (json!({"username": null, "password": "p"}), "username"),
+        (
+            json!({"username": "a@x.org", "email": "b@x.org", "password": "p"}),
+            "email",
+        ),
+        (
+            json!({"email": "a@x.org", "email_address": "b@x.org", "password": "p"}),
+            "email_address",
+        ),
+        (
+            json!({"email_address": "", "password": "p"}),
+            "email_address",
+        ),
+        (json!({"email": "a@x.org"}), "password"),
+    ] {
+        let answer = caller.json(PASSWORD, body).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!(40001)));
+        let message = answer.body["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{field} ")), "{message}");
+    }
+    assert!(caller.services.seen().is_empty());
+}
+
+#[tokio::test]
+async fn revocation_takes_a_refresh_token_in_either_body() {
+    let caller = Caller::new();
+    let refresh_token = "the-refresh-token".to_owned();
+    let answers = [
+        caller
+            .json(REVOKE, json!({"refresh_token": refresh_token}))
+            .await,
+        caller.form(REVOKE, "refresh_token=the-refresh-token").await,
+        caller
+            .form(
+                REVOKE,
+                "token=the-refresh-token&token_type_hint=refresh_token",
+            )
+            .await,
+    ];
+    for answer in answers {
+        assert_eq!((answer.status, answer.body), (200, json!({})));
+    }
+    let message = Message::RevokeRefreshToken(v1::RevokeRefreshTokenRequest { refresh_token });
+    let seen = caller.services.seen();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|seen| seen.message == message));
+}
+
+#[tokio::test]
+async fn rfc_7009_does_not_tell_whether_a_token_was_known() {
+    let caller = Caller::new();
+    caller
+        .services
+        .refuse(|| Error::new(Reason::RefreshTokenInvalid));
+    let answer = caller.form(REVOKE, "token=unknown").await;
+    assert_eq!((answer.status, answer.body), (200, json!({})));
+    let empty = caller.form(REVOKE, "token=").await;
+    assert_eq!(
+        (empty.status, &empty.body["error"]),
+        (400, &json!("invalid_request"))
+    );
+    caller
+        .services
+        .refuse(|| Error::new(Reason::StorageUnavailable));
+    let broken = caller.form(REVOKE, "token=x").await;
+    assert_eq!(broken.status, 503);
+    assert_eq!(broken.body["error"], "temporarily_unavailable");
+    let both = caller.form(REVOKE, "token=x&refresh_token=y").await;
+    assert_eq!((both.status, &both.body["code"]), (400, &json!(40001)));
+    let json = caller.json(REVOKE, json!({"token": "x"})).await;
+    assert_eq!((json.status, &json.body["code"]), (400, &json!(40001)));
+}
+
+#[tokio::test]
+async fn me_answers_as_documented() {
+    let caller = Caller::new();
+    let request = Request::get(ME).header("authorization", "Basic a2V5Og==");
+    let answer = caller.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body,
+        json!({
+            "id": ACCOUNT_ID,
+            "account_id": ORGANIZATION_ID,
+            "email_address": "jack.truong@jameshardie.com",
+            "first_name": "Jack",
+            "surname": "Truong",
+            "gravatar_url": "",
+            "is_owner": true,
+            "is_verified": false,
+            "created_at_utc": CREATED,
+            "modified_at_utc": CREATED + 1,
+        })
+    );
+    let seen = &caller.services.seen()[0];
+    assert_eq!(seen.headers["authorization"], "Basic a2V5Og==");
+}
+
+#[tokio::test]
+async fn a_missing_credential_is_asked_for() {
+    for (reason, code, bearer) in [
+        (Reason::CredentialMissing, 40101, reply::BEARER),
+        (Reason::CredentialInvalid, 40103, reply::BEARER_INVALID),
+    ] {
+        let caller = Caller::new();
+        caller.services.refuse(move || Error::new(reason));
+        let request = Request::get(ME).body(Body::empty()).unwrap();
+        let answer = caller.send(request).await;
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!(code)));
+        assert_eq!(
+            answer.header("www-authenticate"),
+            [
+                bearer.to_str().unwrap(),
+                "Basic realm=\"countersign\", charset=\"UTF-8\""
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_reason_has_its_answer_and_its_own_code() {
+    let mut codes = BTreeSet::new();
+    for reason in Reason::ALL.iter().copied() {
+        let caller = Caller::new();
+        caller.services.refuse(move || Error::new(reason));
+        let answer = caller.json(PASSWORD, login()).await;
+        let (status, code, message) = row(reason);
+        assert_eq!(answer.status, status.as_u16(), "{reason:?}");
+        let message = message.unwrap_or(reason.meaning().message);
+        assert_eq!(answer.body, json!({"code": code, "message": message}));
+        let challenges = answer.header("www-authenticate").len();
+        assert_eq!(challenges > 0, answer.status == 401, "{reason:?}");
+        codes.insert(code);
+    }
+    // The three things that can be missing share one code with an unknown path.
+    assert_eq!(codes.len(), Reason::ALL.len() - 3);
+}
+
+#[tokio::test]
+async fn bad_bodies_are_refused_before_any_rpc_and_never_repeated() {
+    for (kind, body, status) in bad_bodies("username", "password") {
+        let caller = Caller::new();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let answer = caller.post(PASSWORD, kind, body).await;
+        assert_eq!(answer.status, status, "{kind} {text:.80}");
+        assert!(answer.body["code"].is_u64(), "{text:.80}");
+        assert!(
+            !answer.body.to_string().contains("hunter2"),
+            "{}",
+            answer.body
+        );
+        assert!(caller.services.seen().is_empty(), "{text:.80}");
+    }
+    for form in [
+        "username=a%40x.org&password=p&password=p",
+        "username=a%40x.org&password=p&x=1&x=2",
+        "username=a%40x.org&password=%FF",
+        "username=a%40x.org",
+        "username=a%40x.org&password=",
+        "",
+    ] {
+        let caller = Caller::new();
+        let answer = caller.form(PASSWORD, form).await;
+        assert_eq!(answer.status, 400, "{form}");
+        assert!(caller.services.seen().is_empty(), "{form}");
+    }
+    for kind in GOOD_CONTENT_TYPES {
+        let answer = Caller::new()
+            .post(PASSWORD, kind, login().to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_in_the_words_of_the_face() {
+    let caller = Caller::new();
+    for (method, path, allow) in [
+        (Method::GET, PASSWORD, "POST"),
+        (Method::DELETE, REVOKE, "POST"),
+        (Method::POST, ME, "GET,HEAD"),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let answer = caller.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (405, &json!(40501)));
+        assert_eq!(answer.header("allow"), [allow]);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_says_when_to_come_back() {
+    let caller = Caller::new();
+    let wait = Duration::from_millis(1_500);
+    caller
+        .services
+        .refuse(move || Error::new(Reason::RateLimited).retry_after(wait));
+    let answer = caller.json(PASSWORD, login()).await;
+    assert_eq!((answer.status, &answer.body["code"]), (429, &json!(42901)));
+    assert_eq!(answer.header("retry-after"), ["2"]);
+}
+
+#[tokio::test]
+async fn bodies_that_are_encoded_or_too_large_or_cut_short_are_refused() {
+    let caller = Caller::new();
+    let request = Request::post(PASSWORD)
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip")
+        .body(Body::from(login().to_string()))
+        .unwrap();
+    assert_eq!(caller.send(request).await.status, 415);
+    let request = Request::post(PASSWORD)
+        .header("content-type", "application/json")
+        .body(Body::from(" ".repeat((64 << 10) + 1)))
+        .unwrap();
+    assert_eq!(caller.send(request).await.status, 413);
+    let pieces = [Ok(login().to_string()), Err(std::io::Error::other("reset"))];
+    let request = Request::post(PASSWORD)
+        .header("content-type", "application/json")
+        .body(Body::new(Cut(pieces.into_iter())))
+        .unwrap();
+    let answer = caller.send(request).await;
+    assert_eq!((answer.status, &answer.body["code"]), (400, &json!(40002)));
+}
+
+/// A body whose connection breaks.
+struct Cut(std::array::IntoIter<Result<String, std::io::Error>, 2>);
+
+impl http_body::Body for Cut {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, std::io::Error>>> {
+        let piece = self.0.next();
+        std::task::Poll::Ready(
+            piece.map(|piece| piece.map(|text| http_body::Frame::data(text.into()))),
+        )
+    }
+}

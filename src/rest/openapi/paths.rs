@@ -1,0 +1,289 @@
+//! The contract's own paths, from `google.api.http`.
+
+use http::Method;
+use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Document,
+    comments::{Comments, first_sentence},
+    refusal_name,
+    schemas::{Schemas, reference},
+    security,
+};
+use crate::rest::{
+    contract::{
+        Behavior, BodyRule, ContractError, HttpRule, behaves, extension, http_rules, rule_error,
+    },
+    proto_json::plain_message,
+    transcode::template::{Segment, Template, Variable},
+};
+
+const POLICY: &str = "countersign.v1.policy";
+const ACCESS_PUBLIC: i32 = 1;
+const LIMIT_CLASS_ACCOUNT_CREATION: i32 = 3;
+
+/// Messages in a query are spelled out to this depth.
+const QUERY_DEPTH: usize = 4;
+
+/// Adds every path of one rpc.
+pub(super) fn add(
+    document: &mut Document,
+    rpc: &MethodDescriptor,
+    schemas: &Schemas<'_>,
+    comments: &Comments,
+) -> Result<(), ContractError> {
+    for (index, rule) in http_rules(rpc)?.iter().enumerate() {
+        let template =
+            Template::parse(&rule.template).map_err(|problem| rule_error(rpc, problem))?;
+        let binding = Binding {
+            rpc,
+            rule,
+            template,
+            schemas,
+            comments,
+        };
+        let mut operation = binding.operation();
+        operation["operationId"] = operation_id(rpc, index).into();
+        document.add(&rule.method, &binding.path(), operation)?;
+    }
+    Ok(())
+}
+
+fn operation_id(rpc: &MethodDescriptor, index: usize) -> String {
+    let name = format!("{}_{}", rpc.parent_service().name(), rpc.name());
+    match index {
+        0 => name,
+        index => format!("{name}_{index}"),
+    }
+}
+
+struct Binding<'a> {
+    rpc: &'a MethodDescriptor,
+    rule: &'a HttpRule,
+    template: Template,
+    schemas: &'a Schemas<'a>,
+    comments: &'a Comments,
+}
+
+impl Binding<'_> {
+    fn operation(&self) -> Value {
+        let service = self.rpc.parent_service();
+        let text = self.comments.of(&self.rpc.parent_file(), self.rpc.path());
+        let mut operation = json!({
+            "tags": [service.name()],
+            "summary": first_sentence(text),
+            "description": text,
+            "security": security(!self.is_public()),
+            "parameters": self.parameters(),
+            "responses": self.responses(),
+        });
+        if let Some(body) = self.body() {
+            operation["requestBody"] = body;
+        }
+        operation
+    }
+
+    /// The path as OpenAPI writes it: `/v1/accounts/{account}:changePassword`.
+    fn path(&self) -> String {
+        let shape = &self.template.shape;
+        let mut path = String::new();
+        for (index, segment) in shape.segments.iter().enumerate() {
+            path.push('/');
+            match segment {
+                Segment::Literal(text) => path.push_str(text),
+                Segment::One | Segment::Rest => {
+                    path.push_str(&format!("{{{}}}", self.parameter_name(index)));
+                }
+            }
+        }
+        if let Some(verb) = &shape.verb {
+            path.push(':');
+            path.push_str(verb);
+        }
+        path
+    }
+
+    /// A wildcard is named after the collection that it stands in, else after its variable.
+    fn parameter_name(&self, index: usize) -> String {
+        let before = index
+            .checked_sub(1)
+            .and_then(|before| self.template.shape.segments.get(before));
+        match (before, self.variable(index)) {
+            (Some(Segment::Literal(collection)), Some(variable)) if variable.start < index => {
+                collection.trim_end_matches('s').to_owned()
+            }
+            (_, Some(variable)) => variable.field.replace('.', "_"),
+            _ => format!("segment{index}"),
+        }
+    }
+
+    fn variable(&self, index: usize) -> Option<&Variable> {
+        self.template
+            .variables
+            .iter()
+            .find(|variable| (variable.start..variable.end).contains(&index))
+    }
+
+    fn parameters(&self) -> Vec<Value> {
+        let segments = self.template.shape.segments.iter().enumerate();
+        let mut parameters: Vec<_> = segments
+            .filter(|(_, segment)| !matches!(segment, Segment::Literal(_)))
+            .map(|(index, _)| self.path_parameter(index))
+            .collect();
+        if self.rule.body != BodyRule::Message {
+            self.add_query(&self.rpc.input(), "", "", 0, &mut parameters);
+        }
+        parameters
+    }
+
+    fn path_parameter(&self, index: usize) -> Value {
+        let whole = self
+            .variable(index)
+            .map(|variable| format!("The last part of `{}`.", variable.field));
+        json!({
+            "name": self.parameter_name(index),
+            "in": "path",
+            "required": true,
+            "description": whole.unwrap_or_default(),
+            "schema": {"type": "string", "minLength": 1},
+        })
+    }
+
+    fn add_query(
+        &self,
+        message: &MessageDescriptor,
+        json_path: &str,
+        proto_path: &str,
+        depth: usize,
+        parameters: &mut Vec<Value>,
+    ) {
+        for field in message.fields() {
+            let json_name = format!("{json_path}{}", field.json_name());
+            let proto_name = format!("{proto_path}{}", field.name());
+            if self.is_bound(&proto_name) || self.is_body(&proto_name) || field.is_map() {
+                continue;
+            }
+            match plain_message(&field) {
+                None => parameters.push(self.query_parameter(&field, &json_name)),
+                Some(inner) if !field.is_list() && depth < QUERY_DEPTH => {
+                    let (json_path, proto_path) =
+                        (format!("{json_name}."), format!("{proto_name}."));
+                    self.add_query(&inner, &json_path, &proto_path, depth + 1, parameters);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn query_parameter(&self, field: &FieldDescriptor, name: &str) -> Value {
+        let mut schema = self.schemas.field(field);
+        let text = schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("description"));
+        json!({
+            "name": name,
+            "in": "query",
+            "required": behaves(field, Behavior::Required),
+            "description": text,
+            "schema": schema,
+        })
+    }
+
+    fn is_bound(&self, name: &str) -> bool {
+        self.template
+            .variables
+            .iter()
+            .any(|variable| variable.field == name)
+    }
+
+    fn is_body(&self, name: &str) -> bool {
+        matches!(&self.rule.body, BodyRule::Field(body) if body == name)
+    }
+
+    fn body(&self) -> Option<Value> {
+        let input = self.rpc.input();
+        let (schema, required) = match &self.rule.body {
+            BodyRule::None => return None,
+            BodyRule::Message if input.fields().any(|field| self.is_bound(field.name())) => {
+                let unbound = |field: &FieldDescriptor| !self.is_bound(field.name());
+                (self.schemas.message(&input, unbound), true)
+            }
+            BodyRule::Message => (reference(input.name()), true),
+            BodyRule::Field(name) => {
+                let field = input.get_field_by_name(name)?;
+                (
+                    reference(plain_message(&field)?.name()),
+                    behaves(&field, Behavior::Required),
+                )
+            }
+        };
+        Some(json!({
+            "required": required,
+            "content": {"application/json": {"schema": schema}},
+        }))
+    }
+
+    fn responses(&self) -> Value {
+        let output = self.rpc.output();
+        let schema = reference(output.name());
+        let mut responses = Map::new();
+        let done = json!({
+            "description": self.comments.of(&output.parent_file(), output.path()),
+            "content": {"application/json": {"schema": schema}},
+        });
+        responses.insert("200".to_owned(), done);
+        for status in self.refusals() {
+            let name = refusal_name(status);
+            let response = json!({"$ref": format!("#/components/responses/{name}")});
+            responses.insert(status.to_string(), response);
+        }
+        responses.into()
+    }
+
+    /// The HTTP statuses of the refusals that this call can meet.
+    fn refusals(&self) -> Vec<u16> {
+        let has_body = self.rule.body != BodyRule::None;
+        let by_name = !self.template.variables.is_empty();
+        [
+            (400, true),
+            (401, true),
+            (403, true),
+            (404, by_name),
+            (409, self.can_conflict()),
+            // Also a call without a body is refused for the one that it should not have.
+            (413, true),
+            (415, has_body),
+            (429, true),
+            (500, true),
+            (503, true),
+            (504, true),
+        ]
+        .into_iter()
+        .filter_map(|(status, can_happen)| can_happen.then_some(status))
+        .collect()
+    }
+
+    /// Sign-up meets addresses that are taken; a change or deletion meets a newer etag.
+    fn can_conflict(&self) -> bool {
+        let has_etag = |message: &MessageDescriptor| message.get_field_by_name("etag").is_some();
+        let input = self.rpc.input();
+        let in_body = input
+            .fields()
+            .filter(|field| self.is_body(field.name()) && self.rule.method == Method::PATCH)
+            .filter_map(|field| plain_message(&field))
+            .any(|message| has_etag(&message));
+        has_etag(&input) || in_body || self.policy("limit_class") == LIMIT_CLASS_ACCOUNT_CREATION
+    }
+
+    fn is_public(&self) -> bool {
+        self.policy("access") == ACCESS_PUBLIC
+    }
+
+    /// One value of the rpc's policy, 0 when it has none.
+    fn policy(&self, name: &str) -> i32 {
+        extension(&self.rpc.options(), POLICY)
+            .and_then(|policy| policy.get_field_by_name(name)?.as_enum_number())
+            .unwrap_or_default()
+    }
+}

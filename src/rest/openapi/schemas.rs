@@ -1,0 +1,235 @@
+//! The messages of the contract as JSON Schema 2020-12, with the field rules of the proto.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
+    Value as ProtoValue,
+};
+use serde_json::{Map, Value, json};
+
+use super::comments::Comments;
+use crate::rest::{
+    contract::{Behavior, behaves, extension},
+    proto_json::plain_message,
+};
+
+/// Every message that REST speaks.
+pub(super) struct Schemas<'c> {
+    messages: BTreeMap<String, MessageDescriptor>,
+    enums: BTreeMap<String, EnumDescriptor>,
+    requests: BTreeSet<String>,
+    answers: BTreeSet<String>,
+    comments: &'c Comments,
+}
+
+impl<'c> Schemas<'c> {
+    pub(super) fn new(rpcs: &[MethodDescriptor], comments: &'c Comments) -> Self {
+        let mut schemas = Self {
+            messages: BTreeMap::new(),
+            enums: BTreeMap::new(),
+            requests: BTreeSet::new(),
+            answers: BTreeSet::new(),
+            comments,
+        };
+        for rpc in rpcs {
+            let mut requests = BTreeSet::new();
+            schemas.collect(&rpc.input(), &mut requests);
+            schemas.requests.append(&mut requests);
+            let mut answers = BTreeSet::new();
+            schemas.collect(&rpc.output(), &mut answers);
+            schemas.answers.append(&mut answers);
+        }
+        schemas
+    }
+
+    fn collect(&mut self, message: &MessageDescriptor, seen: &mut BTreeSet<String>) {
+        if !seen.insert(message.full_name().to_owned()) {
+            return;
+        }
+        self.messages
+            .insert(message.name().to_owned(), message.clone());
+        for field in message.fields() {
+            if let Some(inner) = plain_message(&field) {
+                self.collect(&inner, seen);
+            }
+            if let Kind::Enum(kind) = field.kind() {
+                self.enums.insert(kind.name().to_owned(), kind);
+            }
+        }
+    }
+
+    /// `components.schemas`.
+    pub(super) fn components(&self) -> Map<String, Value> {
+        let messages = self
+            .messages
+            .iter()
+            .map(|(name, message)| (name.clone(), self.message(message, |_| true)));
+        let enums = self
+            .enums
+            .iter()
+            .map(|(name, kind)| (name.clone(), self.enumeration(kind)));
+        messages.chain(enums).collect()
+    }
+
+    /// The schema of a message with some of its fields.
+    pub(super) fn message(
+        &self,
+        message: &MessageDescriptor,
+        keep: impl Fn(&FieldDescriptor) -> bool,
+    ) -> Value {
+        let fields: Vec<_> = message.fields().filter(keep).collect();
+        let properties: Map<_, _> = fields
+            .iter()
+            .map(|field| (field.json_name().to_owned(), self.field(field)))
+            .collect();
+        let required: Vec<_> = fields
+            .iter()
+            .filter(|field| self.is_required(message, field))
+            .map(FieldDescriptor::json_name)
+            .collect();
+        let mut schema = json!({
+            "type": "object",
+            "description": self.comments.of(&message.parent_file(), message.path()),
+            "properties": properties,
+        });
+        if !required.is_empty() {
+            schema["required"] = required.into();
+        }
+        if self.requests.contains(message.full_name()) {
+            // Unknown members are refused; answers stay open for what later versions add.
+            schema["additionalProperties"] = false.into();
+        }
+        schema
+    }
+
+    /// In an answer every field without presence is there, also where it is empty. A message that
+    /// travels both ways promises only what a request must have.
+    fn is_required(&self, message: &MessageDescriptor, field: &FieldDescriptor) -> bool {
+        let only_answer = !self.requests.contains(message.full_name())
+            && self.answers.contains(message.full_name());
+        behaves(field, Behavior::Required) || only_answer && !field.supports_presence()
+    }
+
+    /// The schema of one field, with its rules and its description.
+    pub(super) fn field(&self, field: &FieldDescriptor) -> Value {
+        let mut schema = if field.is_list() {
+            let mut items = kind(&field.kind());
+            let rules = rule(field, "repeated");
+            let item_rules = rules.as_ref().and_then(|rules| inner(rules, "items"));
+            apply_string(
+                &mut items,
+                item_rules.and_then(|rules| inner(&rules, "string")),
+            );
+            let mut list = json!({"type": "array", "items": items});
+            copy(&mut list, rules.as_ref(), "max_items", "maxItems");
+            list
+        } else {
+            let mut single = kind(&field.kind());
+            apply_string(&mut single, rule(field, "string"));
+            copy(&mut single, rule(field, "int32").as_ref(), "gte", "minimum");
+            single
+        };
+        let text = self.comments.of(&field.parent_file(), field.path());
+        schema["description"] = text.into();
+        if behaves(field, Behavior::OutputOnly) {
+            schema["readOnly"] = true.into();
+        }
+        if is_secret(field) {
+            schema["format"] = "password".into();
+        }
+        schema
+    }
+
+    fn enumeration(&self, kind: &EnumDescriptor) -> Value {
+        let values: Vec<_> = kind.values().collect();
+        let names: Vec<_> = values.iter().map(|value| value.name()).collect();
+        let file = kind.parent_file();
+        let mut text = self.comments.of(&file, kind.path()).to_owned();
+        for value in &values {
+            let comment = self.comments.of(&file, value.path()).replace('\n', " ");
+            text.push_str(&format!("\n- `{}`: {comment}", value.name()));
+        }
+        json!({"type": "string", "enum": names, "description": text})
+    }
+}
+
+fn is_secret(field: &FieldDescriptor) -> bool {
+    field
+        .options()
+        .get_field_by_name("debug_redact")
+        .is_some_and(|value| value.as_bool() == Some(true))
+}
+
+fn kind(kind: &Kind) -> Value {
+    match kind {
+        Kind::String => json!({"type": "string"}),
+        Kind::Bytes => json!({"type": "string", "contentEncoding": "base64"}),
+        Kind::Bool => json!({"type": "boolean"}),
+        Kind::Double | Kind::Float => json!({"type": "number"}),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+            json!({"type": "integer", "format": "int32", "minimum": i32::MIN, "maximum": i32::MAX})
+        }
+        Kind::Uint32 | Kind::Fixed32 => {
+            json!({"type": "integer", "format": "uint32", "minimum": 0, "maximum": u32::MAX})
+        }
+        // proto3 JSON writes 64 bits as text, for readers whose numbers have only 53.
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64 => {
+            json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})
+        }
+        Kind::Enum(kind) => reference(kind.name()),
+        Kind::Message(message) => match message.full_name() {
+            "google.protobuf.Timestamp" => json!({"type": "string", "format": "date-time"}),
+            "google.protobuf.Duration" => {
+                json!({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?s$"})
+            }
+            "google.protobuf.FieldMask" => json!({"type": "string"}),
+            _ => reference(message.name()),
+        },
+    }
+}
+
+/// A reference to a schema of the document.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// The `buf.validate` rules of one type on a field.
+fn rule(field: &FieldDescriptor, name: &str) -> Option<DynamicMessage> {
+    inner(&extension(&field.options(), "buf.validate.field")?, name)
+}
+
+fn inner(message: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
+    let set = message.has_field_by_name(name);
+    let value = message.get_field_by_name(name).filter(|_| set)?;
+    value.as_message().cloned()
+}
+
+fn apply_string(schema: &mut Value, rules: Option<DynamicMessage>) {
+    let rules = rules.as_ref();
+    copy(schema, rules, "min_len", "minLength");
+    // A code point is at least one octet, so this says no less than the rule.
+    copy(schema, rules, "max_bytes", "maxLength");
+    copy(schema, rules, "max_len", "maxLength");
+    copy(schema, rules, "pattern", "pattern");
+}
+
+fn copy(schema: &mut Value, rules: Option<&DynamicMessage>, rule: &str, keyword: &str) {
+    let Some(rules) = rules.filter(|rules| rules.has_field_by_name(rule)) else {
+        return;
+    };
+    let Some(value) = rules.get_field_by_name(rule) else {
+        return;
+    };
+    schema[keyword] = match &*value {
+        ProtoValue::U64(limit) => (*limit).into(),
+        ProtoValue::I32(limit) => (*limit).into(),
+        ProtoValue::String(pattern) => portable(pattern).into(),
+        _ => return,
+    };
+}
+
+/// JSON Schema asks for ECMA-262 patterns; many readers of it know no `\p{…}`.
+fn portable(pattern: &str) -> String {
+    pattern.replace(r"\p{Cc}", r"\u0000-\u001f\u007f-\u009f")
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use super::*;
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Outer {
+    inner: Inner,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Inner {
+    name: String,
+}
+
+fn face(path: &'static str) -> FaceOperation {
+    FaceOperation {
+        method: Method::POST,
+        path,
+        summary: "Does something",
+        tag: "Some Face",
+        request: Some(RequestBody {
+            content_types: &["application/json", "application/x-www-form-urlencoded"],
+            schema: schemars::schema_for!(Outer),
+        }),
+        query: vec![QueryParameter {
+            name: "grant_type",
+            required: true,
+            schema: schemars::schema_for!(String),
+        }],
+        responses: vec![
+            FaceResponse {
+                status: 200,
+                description: "Done.",
+                schema: Some(schemars::schema_for!(Outer)),
+            },
+            FaceResponse {
+                status: 204,
+                description: "Gone.",
+                schema: None,
+            },
+        ],
+        authenticated: true,
+    }
+}
+
+fn written(faces: Vec<FaceOperation>) -> Value {
+    serde_json::from_slice(&document(faces).unwrap()).unwrap()
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(text)) = object.get("$ref") {
+                found.insert(text.clone());
+            }
+            object.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_rpc_has_a_path() {
+    let document = written(Vec::new());
+    let documented: BTreeSet<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|place| place.as_object().unwrap().values())
+        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    for rpc in contract::unary_rpcs(&contract::pool().unwrap()) {
+        let id = format!("{}_{}", rpc.parent_service().name(), rpc.name());
+        assert!(documented.contains(&id), "{id}");
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = written(vec![face("/some/{id}/path")]);
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.contains("#/components/schemas/Some_Face.Inner"));
+    for reference in found {
+        let target = document.pointer(reference.strip_prefix('#').unwrap());
+        assert!(target.is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn the_paths_are_those_of_the_contract() {
+    let document = written(vec![face("/some/{id}/path")]);
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        paths,
+        [
+            "/v1/accounts",
+            "/v1/accounts/{account}",
+            "/v1/accounts/{account}:changePassword",
+            "/v1/apiKeys",
+            "/v1/apiKeys/{apiKey}",
+            "/v1/sessions",
+            "/v1/sessions:refresh",
+            "/v1/sessions/{session}",
+            "/v1/sessions:revokeRefreshToken",
+            "/some/{id}/path",
+        ]
+    );
+}
+
+#[test]
+fn field_rules_and_policies_are_in_the_document() {
+    let document = written(Vec::new());
+    let schemas = &document["components"]["schemas"];
+    insta::assert_json_snapshot!("create_account_request", schemas["CreateAccountRequest"]);
+    insta::assert_json_snapshot!("api_key", schemas["ApiKey"]);
+    insta::assert_json_snapshot!("session_profile", schemas["SessionProfile"]);
+    insta::assert_json_snapshot!(
+        "paths_of_an_account",
+        document["paths"]["/v1/accounts/{account}"]
+    );
+    insta::assert_json_snapshot!("list_sessions", document["paths"]["/v1/sessions"]["get"]);
+    let change = &document["paths"]["/v1/accounts/{account}:changePassword"]["post"];
+    insta::assert_json_snapshot!("change_password", change);
+    let public = &document["paths"]["/v1/sessions"]["post"]["security"];
+    assert_eq!(*public, serde_json::json!([]));
+}
+
+#[test]
+fn two_operations_at_one_place_are_refused() {
+    assert!(document(vec![face("/a"), face("/a")]).is_err());
+    assert!(document(vec![face("/v1/accounts")]).is_err());
+}
+
+#[tokio::test]
+async fn the_document_is_served() {
+    use tower::ServiceExt as _;
+    let document = document(Vec::new()).unwrap();
+    let request = crate::rest::testing::request("GET", "/openapi.json", None);
+    let response = router(document.clone()).oneshot(request).await.unwrap();
+    let answer = crate::rest::testing::Answer::read(response).await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.body, document);
+}

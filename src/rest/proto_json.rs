@@ -1,0 +1,189 @@
+//! proto3 JSON, strictly: an unknown member, a member given under both of its names and a value of
+//! the wrong type are refused by name, and never with the value.
+//!
+//! Answers always have every scalar and list of a message, also where it is empty or zero, so that
+//! the shape of an answer does not depend on its values; absent messages and timestamps are left
+//! out. That is `always_print_primitive_fields` of other transcoders, and what `/openapi.json` says.
+
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
+use serde::de::value::MapDeserializer;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, FieldViolation, Reason, Result};
+
+/// Longer names are not worth repeating to the caller.
+const LONGEST_NAME: usize = 64;
+
+/// Reads a message.
+pub(super) fn read(message: &MessageDescriptor, value: &Value) -> Result<DynamicMessage> {
+    check_names(message, value, "")?;
+    DynamicMessage::deserialize(message.clone(), value).map_err(|_| wrong_value(message, value, ""))
+}
+
+/// Writes a message.
+pub(super) fn write(message: &DynamicMessage) -> Result<Bytes> {
+    let options = SerializeOptions::new().skip_default_fields(false);
+    let mut text = Vec::with_capacity(512);
+    let mut writer = serde_json::Serializer::new(&mut text);
+    message
+        .serialize_with_options(&mut writer, &options)
+        .map_err(Error::internal)?;
+    Ok(text.into())
+}
+
+/// The field under either of its names.
+pub(super) fn field(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+    message
+        .get_field_by_json_name(name)
+        .or_else(|| message.get_field_by_name(name))
+}
+
+/// The message that a field holds member by member in JSON; none for scalars and for messages with
+/// a form of their own, such as `google.protobuf.Timestamp`.
+pub(super) fn plain_message(field: &FieldDescriptor) -> Option<MessageDescriptor> {
+    match field.kind() {
+        Kind::Message(message) if !field.is_map() && is_plain(&message) => Some(message),
+        _ => None,
+    }
+}
+
+fn is_plain(message: &MessageDescriptor) -> bool {
+    message.package_name() != "google.protobuf"
+}
+
+/// A name from outside, fit to be repeated: anything but a short plain name is left out.
+pub(super) fn shown(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '$');
+    if path.len() <= LONGEST_NAME && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        "(unreadable name)".to_owned()
+    }
+}
+
+fn child(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+fn malformed(path: &str, description: &'static str) -> Error {
+    Error::new(Reason::MalformedRequest)
+        .violating(FieldViolation::new(path.to_owned(), description))
+}
+
+/// Refuses members that no field has, and fields under two names.
+fn check_names(message: &MessageDescriptor, value: &Value, path: &str) -> Result<()> {
+    let (true, Value::Object(object)) = (is_plain(message), value) else {
+        return Ok(());
+    };
+    for (name, value) in object {
+        let Some(field) = field(message, name) else {
+            return Err(malformed(&child(path, &shown(name)), "is not known"));
+        };
+        if name != field.name() && object.contains_key(field.name()) {
+            return Err(malformed(&child(path, field.name()), "must be given once"));
+        }
+        if let Some(inner) = plain_message(&field) {
+            check_field_names(&inner, value, &child(path, field.name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_field_names(message: &MessageDescriptor, value: &Value, path: &str) -> Result<()> {
+    match value {
+        Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| check_names(message, item, path)),
+        value => check_names(message, value, path),
+    }
+}
+
+/// Finds the value that could not be read. Only a refusal pays for this.
+fn wrong_value(message: &MessageDescriptor, value: &Value, path: &str) -> Error {
+    let Value::Object(object) = value else {
+        return if path.is_empty() {
+            Error::new(Reason::MalformedRequest)
+        } else {
+            invalid(path, "must be an object")
+        };
+    };
+    object
+        .iter()
+        .filter_map(|(name, value)| Some((field(message, name)?, value)))
+        .find(|(field, value)| !is_readable(message, field, value))
+        .map_or_else(
+            || Error::new(Reason::MalformedRequest),
+            |(field, value)| wrong_field(&field, value, &child(path, field.name())),
+        )
+}
+
+fn is_readable(message: &MessageDescriptor, field: &FieldDescriptor, value: &Value) -> bool {
+    let alone = [(field.json_name(), value)].into_iter();
+    let alone = MapDeserializer::<_, serde_json::Error>::new(alone);
+    DynamicMessage::deserialize(message.clone(), alone).is_ok()
+}
+
+fn wrong_field(field: &FieldDescriptor, value: &Value, path: &str) -> Error {
+    match (plain_message(field), value) {
+        (Some(_), Value::Array(_)) if !field.is_list() => invalid(path, "must be an object"),
+        (Some(message), Value::Array(items)) => items
+            .iter()
+            .find(|item| DynamicMessage::deserialize(message.clone(), *item).is_err())
+            .map_or_else(
+                || invalid(path, "must be a list"),
+                |item| wrong_value(&message, item, path),
+            ),
+        (Some(message), value) if !field.is_list() => wrong_value(&message, value, path),
+        (_, value) if field.is_list() && !value.is_array() => invalid(path, "must be a list"),
+        _ => invalid(path, expectation(&field.kind())),
+    }
+}
+
+fn invalid(path: &str, description: &'static str) -> Error {
+    Error::invalid(vec![FieldViolation::new(path.to_owned(), description)])
+}
+
+/// What a value of this kind must be, to follow after the name of a field.
+fn expectation(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::String => "must be a string",
+        Kind::Bytes => "must be a string of base64",
+        Kind::Bool => "must be true or false",
+        Kind::Double | Kind::Float => "must be a number",
+        Kind::Enum(_) => "must be a value that the contract names",
+        Kind::Message(message) => match message.full_name() {
+            "google.protobuf.Timestamp" => "must be a time as in RFC 3339",
+            "google.protobuf.Duration" => "must be a duration in seconds, such as 1.5s",
+            "google.protobuf.FieldMask" => "must be names of fields in lowerCamelCase, with commas",
+            _ => "is of the wrong form",
+        },
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "must be a whole number of 32 bits",
+        Kind::Uint32 | Kind::Fixed32 => "must be a whole number of 32 bits, not below 0",
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "must be a whole number of 64 bits",
+        Kind::Uint64 | Kind::Fixed64 => "must be a whole number of 64 bits, not below 0",
+    }
+}
+
+/// Sets the member for a field, under whichever name it stood before.
+pub(super) fn put(object: &mut Map<String, Value>, field: &FieldDescriptor, value: Value) {
+    object.remove(field.name());
+    object.insert(field.json_name().to_owned(), value);
+}
+
+/// The member for a field, under either of its names.
+pub(super) fn member<'a>(
+    object: &'a mut Map<String, Value>,
+    field: &FieldDescriptor,
+) -> Option<&'a mut Value> {
+    let name = if object.contains_key(field.json_name()) {
+        field.json_name()
+    } else {
+        field.name()
+    };
+    object.get_mut(name)
+}

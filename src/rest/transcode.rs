@@ -1,0 +1,171 @@
+//! The canonical REST API: every unary rpc at its `google.api.http` paths, from the descriptor.
+//!
+//! Requests and answers are proto3 JSON; a refusal is a `google.rpc.Status`. An answer has every
+//! scalar and list of its message, also where it is empty or zero.
+
+mod refusal;
+mod request;
+mod route;
+pub(super) mod template;
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{Router, body::Body};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use prost_reflect::DynamicMessage;
+use tower::util::BoxCloneSyncService;
+
+use self::{
+    route::{Found, Route, Routes},
+    template::SplitPath,
+};
+use super::{
+    channel::Channel,
+    contract::{ContractError, pool},
+    fault::Fault,
+    proto_json,
+    unary::{self, Refusal},
+};
+use crate::{
+    error::{Error, Reason},
+    model::request::RequestContext,
+};
+
+/// Translates REST calls into calls of the contract's services.
+#[derive(Clone, Debug)]
+pub struct Transcoder {
+    routes: Arc<Routes>,
+    channel: Channel,
+}
+
+/// What goes back instead of an answer.
+struct Failure {
+    /// Boxed, since an answer should not be as large as its rarest form.
+    fault: Box<Fault>,
+    headers: HeaderMap,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            fault: Box::new(error.into()),
+            headers: HeaderMap::new(),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            fault: Box::new(Fault::from_status(&refusal.status)),
+            headers: visible(refusal.headers),
+        }
+    }
+}
+
+/// A refusal that no service gives, for layers that refuse a call before it reaches the transcoder.
+#[must_use]
+pub fn refuse(fault: &Fault, request_id: &str) -> Response<Body> {
+    refusal::response(fault, Some(request_id), HeaderMap::new())
+}
+
+impl Transcoder {
+    /// Reads the HTTP rules of the contract; calls go through `channel`.
+    ///
+    /// # Errors
+    /// The contract has a rule that cannot be served, or two that contradict each other.
+    pub fn new(channel: Channel) -> Result<Self, ContractError> {
+        Ok(Self {
+            routes: Arc::new(Routes::new(&pool()?)?),
+            channel,
+        })
+    }
+
+    /// Answers one request. What is at no path of the contract is a 404 in the same form.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let response = match self.answer(&parts, body).await {
+            Ok(response) => response,
+            Err(failure) => {
+                let context = parts.extensions.get::<RequestContext>();
+                let id = context.map(|context| &*context.request_id);
+                refusal::response(&failure.fault, id, failure.headers)
+            }
+        };
+        if parts.method == Method::HEAD {
+            return without_body(response);
+        }
+        response
+    }
+
+    /// The transcoder as a service.
+    #[must_use]
+    pub fn into_service(self) -> BoxCloneSyncService<Request<Body>, Response<Body>, Infallible> {
+        let transcoder = Arc::new(self);
+        BoxCloneSyncService::new(tower::service_fn(move |request| {
+            let transcoder = Arc::clone(&transcoder);
+            async move { Ok(transcoder.handle(request).await) }
+        }))
+    }
+
+    /// The transcoder as the fallback of an otherwise empty router.
+    pub fn into_router(self) -> Router {
+        Router::new().fallback_service(self.into_service())
+    }
+
+    async fn answer(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Failure> {
+        let path =
+            SplitPath::new(parts.uri.path()).ok_or_else(|| Error::new(Reason::MethodNotFound))?;
+        let route = self.find(&parts.method, &path)?;
+        let body = unary::read_body(body).await?;
+        let message = request::message(route, parts, &path, &body)?;
+        let frame = unary::frame(&message)?;
+        let answer = unary::call(&self.channel, &route.rpc, parts, frame).await?;
+        let message = DynamicMessage::decode(route.rpc.output.clone(), answer.message)
+            .map_err(Error::internal)?;
+        let mut response = unary::json_response(StatusCode::OK, proto_json::write(&message)?);
+        response.headers_mut().extend(visible(answer.headers));
+        Ok(response)
+    }
+
+    fn find(&self, method: &Method, path: &SplitPath<'_>) -> Result<&Route, Failure> {
+        match self.routes.find(method, path) {
+            Found::Route(route) => Ok(route),
+            Found::Nothing => Err(Error::new(Reason::MethodNotFound).into()),
+            Found::OtherMethods(allowed) => Err(not_allowed(&allowed)),
+        }
+    }
+}
+
+fn not_allowed(allowed: &str) -> Failure {
+    let mut failure = Failure::from(Error::new(Reason::HttpMethodNotAllowed));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        failure.headers.insert(header::ALLOW, allowed);
+    }
+    failure
+}
+
+/// The metadata that means something in HTTP; binary metadata is gRPC's own.
+fn visible(headers: HeaderMap) -> HeaderMap {
+    let mut seen = unary::metadata(headers);
+    let binary: Vec<_> = seen
+        .keys()
+        .filter(|name| name.as_str().ends_with("-bin"))
+        .cloned()
+        .collect();
+    for name in binary {
+        seen.remove(name);
+    }
+    seen
+}
+
+/// A `HEAD` is told how long the body would have been (RFC 9110 section 9.3.2).
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, Body::empty())
+}

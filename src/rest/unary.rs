@@ -1,0 +1,245 @@
+//! One unary call of a service in process: a gRPC frame in, a gRPC frame out. What the transcoder and
+//! Connect share.
+
+use axum::body::Body;
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, header,
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+    request::Parts,
+};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use prost::Message;
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
+
+use super::{channel::Channel, contract::Rpc};
+use crate::{
+    error::{Error, Reason, Result},
+    model::request::RequestContext,
+};
+
+/// The largest body that is read, in octets.
+pub(super) const LARGEST_BODY: usize = 64 * 1024;
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const PREFIX_LENGTH: usize = 5;
+
+/// Reads a whole body of at most [`LARGEST_BODY`] octets.
+pub(super) async fn read_body(body: Body) -> Result<Bytes> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(cause) if is_too_large(&*cause) => {
+            Err(Error::new(Reason::MessageTooLarge).because(cause))
+        }
+        Err(cause) => Err(Error::new(Reason::MalformedRequest).because(cause)),
+    }
+}
+
+/// Whether this limit or one further out was reached.
+fn is_too_large(cause: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(cause), |cause| cause.source())
+        .any(|cause| cause.is::<LengthLimitError>())
+}
+
+/// The media type of a request without its parameters, in lower case. None when it is absent, not
+/// alone, or has a parameter other than `charset=utf-8`.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return None;
+    };
+    let mut parts = value.to_str().ok()?.split(';').map(str::trim);
+    let media_type = parts.next()?.to_ascii_lowercase();
+    let utf_8 = |parameter: &str| {
+        let parameter = parameter.to_ascii_lowercase();
+        matches!(
+            parameter.as_str(),
+            "charset=utf-8" | "charset=\"utf-8\"" | ""
+        )
+    };
+    parts.all(utf_8).then_some(media_type)
+}
+
+/// Whether the body stands there as it is, not compressed.
+pub(super) fn is_identity(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// The gRPC frame of a message.
+pub(super) fn frame(message: &impl Message) -> Result<Bytes> {
+    let length = message.encoded_len();
+    let mut frame = framed(length)?;
+    message.encode(&mut frame).map_err(Error::internal)?;
+    Ok(frame.freeze())
+}
+
+/// The gRPC frame of a message that is encoded already.
+pub(super) fn frame_encoded(message: &[u8]) -> Result<Bytes> {
+    let mut frame = framed(message.len())?;
+    frame.put_slice(message);
+    Ok(frame.freeze())
+}
+
+fn framed(length: usize) -> Result<BytesMut> {
+    let mut frame = BytesMut::with_capacity(PREFIX_LENGTH + length);
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(length).map_err(|_| Reason::MessageTooLarge)?);
+    Ok(frame)
+}
+
+/// What a service answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The metadata before the message.
+    pub(super) headers: HeaderMap,
+    /// The message, without its frame.
+    pub(super) message: Bytes,
+    /// The metadata after the message.
+    pub(super) trailers: HeaderMap,
+}
+
+/// What a service refused, with the metadata that came along.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: Status,
+    pub(super) headers: HeaderMap,
+    pub(super) trailers: HeaderMap,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::from(Status::from(error))
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            trailers: HeaderMap::new(),
+        }
+    }
+}
+
+/// Calls an rpc with a framed message on behalf of the caller whose request has these `parts`.
+pub(super) async fn call(
+    channel: &Channel,
+    rpc: &Rpc,
+    parts: &Parts,
+    frame: Bytes,
+) -> std::result::Result<Answer, Refusal> {
+    let request = request(rpc, parts, frame);
+    let Ok(response) = channel.clone().oneshot(request).await;
+    let (head, body) = response.into_parts();
+    if let Some(status) = status(&head.headers) {
+        // Trailers-only: the metadata stands in the headers.
+        return Err(refusal(status, head.headers, HeaderMap::new()));
+    }
+    let body = body.collect().await?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    match status(&trailers) {
+        Some(status) if status.code() == Code::Ok => {}
+        Some(status) => return Err(refusal(status, head.headers, trailers)),
+        None => return Err(Error::internal("an answer without grpc-status").into()),
+    }
+    Ok(Answer {
+        headers: head.headers,
+        message: unframe(body.to_bytes())?,
+        trailers,
+    })
+}
+
+fn request(rpc: &Rpc, parts: &Parts, frame: Bytes) -> Request<tonic::body::Body> {
+    let mut request = Request::new(tonic::body::Body::new(Full::new(frame)));
+    *request.method_mut() = http::Method::POST;
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.uri_mut() = rpc.path.clone().into();
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    for name in [AUTHORIZATION, USER_AGENT, GRPC_TIMEOUT] {
+        for value in parts.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    if let Some(context) = parts.extensions.get::<RequestContext>() {
+        request.extensions_mut().insert(context.clone());
+    }
+    request
+}
+
+fn status(headers: &HeaderMap) -> Option<Status> {
+    headers.get(Status::GRPC_STATUS)?;
+    Status::from_header_map(headers)
+}
+
+fn refusal(status: Status, headers: HeaderMap, trailers: HeaderMap) -> Refusal {
+    if status.code() == Code::Ok {
+        return Error::internal("an answer without a message").into();
+    }
+    Refusal {
+        status,
+        headers,
+        trailers,
+    }
+}
+
+fn unframe(mut answer: Bytes) -> Result<Bytes> {
+    if answer.len() < PREFIX_LENGTH {
+        return Err(Error::internal("an answer without a message"));
+    }
+    let compressed = answer.get_u8() != 0;
+    let length = answer.get_u32();
+    if compressed || usize::try_from(length) != Ok(answer.len()) {
+        return Err(Error::internal("an answer that is not one plain message"));
+    }
+    Ok(answer)
+}
+
+/// The metadata that a caller may see: all but what belongs to gRPC and to the connection.
+pub(super) fn metadata(headers: HeaderMap) -> HeaderMap {
+    let mut seen = headers;
+    for name in [
+        CONTENT_TYPE,
+        CONTENT_LENGTH,
+        CONTENT_ENCODING,
+        header::DATE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        HeaderName::from_static("grpc-status"),
+        HeaderName::from_static("grpc-message"),
+        HeaderName::from_static("grpc-status-details-bin"),
+        HeaderName::from_static("grpc-encoding"),
+        HeaderName::from_static("grpc-accept-encoding"),
+    ] {
+        seen.remove(name);
+    }
+    seen
+}
+
+/// A JSON answer. It may hold tokens, so nothing between keeps it (RFC 6749 section 5.1).
+pub(super) fn json_response(status: http::StatusCode, json: Bytes) -> Response<Body> {
+    response(status, "application/json", json)
+}
+
+/// An answer that nothing between keeps.
+pub(super) fn response(
+    status: http::StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

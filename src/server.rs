@@ -1,0 +1,248 @@
+//! The listener: one port for every transport, with a limit on everything that a client can make it hold.
+//!
+//! A connection is accepted while fewer than the cap are open, is told apart (TLS or not, HTTP/2 or HTTP/1.1)
+//! within the handshake timeout, and is served until it is idle, too old, or the server stops.
+
+mod connection;
+pub mod dispatch;
+pub mod health;
+mod http;
+pub mod options;
+mod sniff;
+pub mod tls;
+
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinError, JoinSet},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    connection::Connections,
+    options::ServerOptions,
+    tls::{Certificate, TlsError},
+};
+use crate::layers::HttpService;
+
+/// How long to wait after the system could not give another connection, as when file descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the certificate and key files are looked at.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A stop never takes longer, whatever is configured: supervisors kill what does not end.
+const LONGEST_DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the server cannot listen, in one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program has the port.
+    #[error(
+        "cannot listen on {0}: another program uses this port; stop it, or choose another address with --listen"
+    )]
+    PortInUse(SocketAddr),
+    /// The system reserves the port.
+    #[error(
+        "cannot listen on {0}: no permission; choose a port from 1024 up with --listen, or grant this program low ports"
+    )]
+    Permission(SocketAddr),
+    /// No interface has the address.
+    #[error(
+        "cannot listen on {0}: this machine does not have the address; choose one that it has with --listen, or 0.0.0.0"
+    )]
+    NoSuchAddress(SocketAddr),
+    /// The system refused for another reason.
+    #[error("cannot listen on {0}: {1}")]
+    Refused(SocketAddr, io::Error),
+    /// The certificate or the key is not usable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl BindError {
+    fn new(address: SocketAddr, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::AddrInUse => Self::PortInUse(address),
+            io::ErrorKind::PermissionDenied => Self::Permission(address),
+            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress(address),
+            _ => Self::Refused(address, cause),
+        }
+    }
+}
+
+/// A bound listener.
+pub struct Server {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    tls: Option<(Arc<Certificate>, TlsAcceptor)>,
+    options: ServerOptions,
+}
+
+impl Server {
+    /// Reads the certificate, if there is one, and takes the port. From here on clients can connect; they
+    /// wait until [`serve`](Self::serve).
+    ///
+    /// # Errors
+    /// The port or the certificate cannot be used.
+    pub async fn bind(options: ServerOptions) -> Result<Self, BindError> {
+        let tls = match &options.tls {
+            Some(files) => {
+                let certificate = Certificate::load(files.clone()).await?;
+                let acceptor = certificate.acceptor()?;
+                Some((certificate, acceptor))
+            }
+            None => None,
+        };
+        let address = options.listen;
+        let bind = async {
+            let listener = TcpListener::bind(address).await?;
+            let local_addr = listener.local_addr()?;
+            Ok((listener, local_addr))
+        };
+        let (listener, local_addr) = bind.await.map_err(|cause| BindError::new(address, cause))?;
+        Ok(Self {
+            listener,
+            local_addr,
+            tls,
+            options,
+        })
+    }
+
+    /// The address that is listened on, with the port that the system chose for port 0.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The certificate that is shown to clients, unless the port is plain.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.tls
+            .as_ref()
+            .map(|(certificate, _)| Arc::clone(certificate))
+    }
+
+    /// Serves until `shutdown`, then takes no more connections, lets calls in flight finish, and returns when
+    /// they have or when the drain timeout has passed, whichever is first.
+    pub async fn serve(self, service: HttpService, shutdown: impl Future<Output = ()>) {
+        let stop = CancellationToken::new();
+        let drain_timeout = self.options.drain_timeout.min(LONGEST_DRAIN);
+        // Aborts its task when this function ends.
+        let mut background = JoinSet::new();
+        let acceptor = self.tls.map(|(certificate, acceptor)| {
+            background.spawn(watch_certificate(certificate));
+            acceptor
+        });
+        let connections = Connections::new(&self.options, acceptor, service, stop.clone());
+        let connections = Arc::new(connections);
+        let mut accepting = Accepting::new(self.listener, self.options.max_connections);
+        let mut tasks = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(ended) = tasks.join_next() => report(ended),
+                (permit, stream, peer) = accepting.next() => {
+                    let connections = Arc::clone(&connections);
+                    tasks.spawn(async move {
+                        connections.serve(stream, peer).await;
+                        drop(permit);
+                    });
+                }
+            }
+        }
+        drop(accepting);
+        stop.cancel();
+        drain(tasks, drain_timeout).await;
+    }
+}
+
+async fn watch_certificate(certificate: Arc<Certificate>) {
+    loop {
+        sleep(CERTIFICATE_INTERVAL).await;
+        certificate.reload_if_changed().await;
+    }
+}
+
+/// Waits for the connections to end, then ends those that have not: a client that never closes must not
+/// keep the server from stopping.
+async fn drain(mut tasks: JoinSet<()>, longest: Duration) {
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            report(ended);
+        }
+    };
+    if timeout(longest, all).await.is_err() {
+        tracing::warn!(
+            left = tasks.len(),
+            "closing connections that did not end in time"
+        );
+        tasks.abort_all();
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(cause) = ended
+        && cause.is_panic()
+    {
+        tracing::error!(%cause, "a connection panicked");
+    }
+}
+
+/// Takes connections from the system, at most so many at a time. Those above wait in the system's queue.
+struct Accepting {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    failing: bool,
+}
+
+impl Accepting {
+    fn new(listener: TcpListener, most: usize) -> Self {
+        Self {
+            listener,
+            slots: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
+            failing: false,
+        }
+    }
+
+    /// The next connection, once there is a slot for it. Nothing is lost when this is dropped half-way, so
+    /// that a full server still hears of its shutdown.
+    async fn next(&mut self) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
+        // The semaphore is never closed, so there is always a permit in the end.
+        let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    self.failing = false;
+                    return (permit, stream, peer);
+                }
+                Err(cause) if is_the_clients_doing(&cause) => {}
+                Err(cause) => {
+                    self.complain(&cause);
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn complain(&mut self, cause: &io::Error) {
+        if !self.failing {
+            tracing::error!(%cause, "cannot accept connections; trying on");
+        }
+        self.failing = true;
+    }
+}
+
+/// The client was gone before it was accepted; the next one can be served at once.
+fn is_the_clients_doing(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

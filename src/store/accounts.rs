@@ -1,0 +1,185 @@
+//! Accounts and their organizations.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryTrait, Select,
+    sea_query::{Expr, LockType, OnConflict, Query},
+};
+
+use super::{
+    entity::{account, organization},
+    transaction::{Reader, Tx},
+};
+use crate::{
+    env::Timestamp,
+    error::Result,
+    model::{
+        account::{Account, Organization},
+        id::{AccountId, OrganizationId},
+    },
+};
+
+impl Reader<'_> {
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.one_account(account::Entity::find_by_id(id.uuid()))
+            .await
+    }
+
+    /// The account with this e-mail address, given in its normalized form.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn account_by_email(&self, normalized: &str) -> Result<Option<Account>> {
+        let same = account::Column::EmailNormalized.eq(normalized);
+        self.one_account(account::Entity::find().filter(same)).await
+    }
+
+    /// The organization with this id.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>> {
+        let row = organization::Entity::find_by_id(id.uuid())
+            .one(&self.database)
+            .await?;
+        row.map(Organization::try_from).transpose()
+    }
+
+    async fn one_account(&self, query: Select<account::Entity>) -> Result<Option<Account>> {
+        let row = query
+            .find_also_related(organization::Entity)
+            .one(&self.database)
+            .await?;
+        row.map(Account::try_from).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// The account with this id, which nobody else can change or delete until this transaction ends.
+    /// Whoever decides by what an account is — its password above all — reads it this way: Postgres
+    /// runs transactions side by side.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn lock_account(&self, id: AccountId) -> Result<Option<Account>> {
+        let mut query = account::Entity::find_by_id(id.uuid());
+        // Waits for other writers of the row, but not for rows that refer to it. SQLite has one writer.
+        QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [account::Entity]);
+        self.one_account(query).await
+    }
+
+    /// Writes a new organization. Its owner may follow.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn insert_organization(&self, organization: &Organization) -> Result<()> {
+        organization::Entity::insert(organization::ActiveModel::from(organization))
+            .exec_without_returning(&self.database)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes a new account into its organization. False when its e-mail address is taken; the
+    /// transaction goes on.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn insert_account(&self, account: &Account) -> Result<bool> {
+        let taken = OnConflict::column(account::Column::EmailNormalized)
+            .do_nothing()
+            .to_owned();
+        let inserted = account::Entity::insert(account::ActiveModel::from(account))
+            .on_conflict(taken)
+            .exec_without_returning(&self.database)
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    /// Changes the display name. False when there is no such account, or not in this version.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn update_display_name(
+        &self,
+        id: AccountId,
+        display_name: &str,
+        expected_version: Option<i64>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut change =
+            changed(id, now).col_expr(account::Column::DisplayName, Expr::val(display_name));
+        if let Some(version) = expected_version {
+            change = change.filter(account::Column::Version.eq(version));
+        }
+        Ok(change.exec(&self.database).await?.rows_affected == 1)
+    }
+
+    /// Replaces the password's hash; with `expected`, only while the stored one is still that. False
+    /// when there is no such account or another hash.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn set_password_hash(
+        &self,
+        id: AccountId,
+        expected: Option<&str>,
+        new: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut change = changed(id, now).col_expr(account::Column::PasswordHash, Expr::val(new));
+        if let Some(hash) = expected {
+            change = change.filter(account::Column::PasswordHash.eq(hash));
+        }
+        Ok(change.exec(&self.database).await?.rows_affected == 1)
+    }
+
+    /// Deletes an account with its sessions, refresh tokens and API keys. False when there is no such
+    /// account, or not in this version.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn delete_account(
+        &self,
+        id: AccountId,
+        expected_version: Option<i64>,
+    ) -> Result<bool> {
+        let mut deletion = account::Entity::delete_many().filter(account::Column::Id.eq(id.uuid()));
+        if let Some(version) = expected_version {
+            deletion = deletion.filter(account::Column::Version.eq(version));
+        }
+        Ok(deletion.exec(&self.database).await?.rows_affected == 1)
+    }
+
+    /// Deletes an organization that no account belongs to. False when one does, or when there is no
+    /// such organization.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn delete_organization_if_empty(&self, id: OrganizationId) -> Result<bool> {
+        let members = Query::select()
+            .expr(Expr::val(1))
+            .from(account::Entity)
+            .and_where(account::Column::OrganizationId.eq(id.uuid()))
+            .take();
+        let deleted = organization::Entity::delete_many()
+            .filter(organization::Column::Id.eq(id.uuid()))
+            .filter(Expr::exists(members).not())
+            .exec(&self.database)
+            .await?;
+        Ok(deleted.rows_affected == 1)
+    }
+}
+
+/// A change of this account, which counts as one.
+fn changed(id: AccountId, now: Timestamp) -> sea_orm::UpdateMany<account::Entity> {
+    account::Entity::update_many()
+        .filter(account::Column::Id.eq(id.uuid()))
+        .col_expr(account::Column::UpdatedAt, Expr::val(now.millis()))
+        .col_expr(
+            account::Column::Version,
+            Expr::col(account::Column::Version).add(1),
+        )
+}

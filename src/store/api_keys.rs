@@ -1,0 +1,171 @@
+//! API keys.
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+    sea_query::{Expr, Query},
+};
+use uuid::Uuid;
+
+use super::{
+    entity::api_key,
+    fault::orphan,
+    transaction::{Reader, Tx, page, page_limit},
+};
+use crate::{
+    env::Timestamp,
+    error::{Reason, Result},
+    model::{
+        api_key::ApiKey,
+        id::{AccountId, ApiKeyId},
+        page::{Page, PageRequest},
+    },
+};
+
+impl Reader<'_> {
+    /// The API key with this id, live or not.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>> {
+        self.one_api_key(api_key::Entity::find_by_id(id.uuid()))
+            .await
+    }
+
+    /// The API key whose secret has this SHA-256, live or not.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn api_key_by_hash(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
+        let same = api_key::Column::Hash.eq(hash.to_vec());
+        self.one_api_key(api_key::Entity::find().filter(same)).await
+    }
+
+    /// The account's API keys that can be used at this moment, newest first.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn live_api_keys(
+        &self,
+        account: AccountId,
+        request: PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<ApiKey>> {
+        let mut query = live_of(account, now)
+            .order_by_desc(api_key::Column::Id)
+            .limit(page_limit(request));
+        if let Some(id) = request.after {
+            query = query.filter(api_key::Column::Id.lt(id));
+        }
+        let rows = query.all(&self.database).await?;
+        let keys: Vec<ApiKey> = rows
+            .into_iter()
+            .map(ApiKey::try_from)
+            .collect::<Result<_>>()?;
+        Ok(page(keys, request, |key| key.id.uuid()))
+    }
+
+    /// How many API keys of the account can be used at this moment. Call
+    /// [`Tx::lock_account`] first when a limit hangs on it.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn count_live_api_keys(&self, account: AccountId, now: Timestamp) -> Result<u64> {
+        Ok(live_of(account, now).count(&self.database).await?)
+    }
+
+    async fn one_api_key(&self, query: Select<api_key::Entity>) -> Result<Option<ApiKey>> {
+        let row = query.one(&self.database).await?;
+        row.map(ApiKey::try_from).transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Writes a new API key.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND` when the account has just been deleted; else see [`Reader`].
+    pub async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {
+        api_key::Entity::insert(api_key::ActiveModel::from(key))
+            .exec_without_returning(&self.database)
+            .await
+            .map_err(|cause| orphan(cause, Reason::AccountNotFound))?;
+        Ok(())
+    }
+
+    /// Revokes an API key of this account. False when it is not live, or not the account's.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn revoke_api_key(
+        &self,
+        id: ApiKeyId,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let revoked = api_key::Entity::update_many()
+            .filter(api_key::Column::Id.eq(id.uuid()))
+            .filter(api_key::Column::AccountId.eq(account.uuid()))
+            .filter(live(now))
+            .col_expr(api_key::Column::RevokedAt, Expr::val(now.millis()))
+            .exec(&self.database)
+            .await?;
+        Ok(revoked.rows_affected == 1)
+    }
+
+    /// Revokes all API keys of the account, and tells which were not revoked before.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn revoke_api_keys(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKeyId>> {
+        let mut revocation = Query::update();
+        revocation
+            .table(api_key::Entity)
+            .value(api_key::Column::RevokedAt, now.millis())
+            .and_where(api_key::Column::AccountId.eq(account.uuid()))
+            .and_where(api_key::Column::RevokedAt.is_null())
+            .returning_col(api_key::Column::Id);
+        let rows = self.database.query_all(&revocation).await?;
+        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
+        Ok(ids
+            .map(|id| id.map(ApiKeyId::from))
+            .collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The account's API keys that were not revoked, whether they have expired or not: what may be
+    /// remembered elsewhere and has to be forgotten.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn live_api_key_ids(&self, account: AccountId) -> Result<Vec<ApiKeyId>> {
+        let ids: Vec<Uuid> = api_key::Entity::find()
+            .select_only()
+            .column(api_key::Column::Id)
+            .filter(api_key::Column::AccountId.eq(account.uuid()))
+            .filter(api_key::Column::RevokedAt.is_null())
+            .into_tuple()
+            .all(&self.database)
+            .await?;
+        Ok(ids.into_iter().map(ApiKeyId::from).collect())
+    }
+}
+
+fn live_of(account: AccountId, now: Timestamp) -> Select<api_key::Entity> {
+    api_key::Entity::find()
+        .filter(api_key::Column::AccountId.eq(account.uuid()))
+        .filter(live(now))
+}
+
+/// [`ApiKey::is_live`] as a condition.
+fn live(now: Timestamp) -> Condition {
+    let unexpired = Condition::any()
+        .add(api_key::Column::ExpiresAt.is_null())
+        .add(api_key::Column::ExpiresAt.gt(now.millis()));
+    Condition::all()
+        .add(api_key::Column::RevokedAt.is_null())
+        .add(unexpired)
+}

@@ -1,0 +1,344 @@
+//! Opening the database: how each engine is set up, and what to tell an operator when it cannot be.
+
+use std::{
+    fs::{self, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement,
+    sqlx::{
+        ConnectOptions as _,
+        postgres::PgConnectOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Held while the schema is brought up to date, so that several nodes can start at once.
+pub(super) const SCHEMA_LOCK: i64 = 0x0063_7363_6865_6d61;
+/// Held while the first signing keys are made.
+pub(super) const SIGNING_KEYS_LOCK: i64 = 0x0063_7369_676e_6b79;
+
+/// The first release in which a checkpoint cannot corrupt a WAL that another connection writes
+/// (sqlite.org/wal.html#walresetbug).
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+/// How long a connection to SQLite waits for the lock of another one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for checkpoints, which have time and can be tried again.
+const CHECKPOINT_BUSY_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long to wait for a connection from a pool, including the time to make it.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// When Postgres gives up a statement.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// When Postgres gives up a transaction in which nothing happens: its node has vanished.
+const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that rested so long is tried out before it is used.
+const TEST_AFTER: Duration = Duration::from_secs(1);
+/// How many statements each connection keeps prepared.
+const STATEMENTS: usize = 200;
+
+/// Why the database cannot be used. Shown to an operator as one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The data file cannot be made or opened.
+    #[error("cannot open the data file {}: {cause}; let this user read and write it and its folder", path.display())]
+    DataFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// SQLite does not accept the file.
+    #[error("cannot use the data file {} as a database: {cause}; restore it from a backup or name another", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        cause: Cause,
+    },
+    /// The SQLite library can corrupt a database.
+    #[error("SQLite {found} can corrupt its database under load; build with 3.51.3 or newer")]
+    SqliteTooOld {
+        /// The library's version.
+        found: String,
+    },
+    /// The URL cannot be read.
+    #[error(
+        "the database URL is not valid; write it as postgres://USER:PASSWORD@HOST:5432/DATABASE"
+    )]
+    InvalidUrl,
+    /// Postgres cannot be reached or does not let us in.
+    #[error(
+        "cannot connect to Postgres at {server}: {cause}; check that it runs and that the database URL is right"
+    )]
+    Postgres {
+        /// The server, its port and the database.
+        server: String,
+        /// What went wrong.
+        cause: Cause,
+    },
+    /// A newer version of this program has changed the schema.
+    #[error(
+        "the database has the change {change:?}, which this version does not know; start the newer version that made it, or restore an older backup"
+    )]
+    NewerSchema {
+        /// The newest change that is not known.
+        change: String,
+    },
+    /// The schema cannot be read or brought up to date; nothing of it was changed.
+    #[error(
+        "cannot bring the database's schema up to date: {cause}; nothing was changed, so mend the cause and start again"
+    )]
+    Schema {
+        /// What went wrong.
+        cause: Cause,
+    },
+}
+
+/// What a database says.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a connection to SQLite is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    Reader,
+    Writer,
+    Checkpointer,
+}
+
+/// Makes the data file if there is none. It and the files beside it are for this user alone; SQLite
+/// gives its `-wal` and `-shm` the mode of the data file.
+pub(super) fn make_private(path: &Path) -> Result<(), ConnectError> {
+    let failed = |cause| ConnectError::DataFile {
+        path: path.to_owned(),
+        cause,
+    };
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match fs::set_permissions(&file, Permissions::from_mode(0o600)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn sqlite(
+    path: &Path,
+    role: Role,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
+    let settings = sqlite_settings(path, role);
+    // The settings below replace what this says; sea-orm takes the engine from it.
+    let mut options = ConnectOptions::new("sqlite:countersign");
+    options
+        .map_sqlx_sqlite_opts(move |_| settings.clone())
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    sea_orm::Database::connect(options).await
+}
+
+fn sqlite_settings(path: &Path, role: Role) -> SqliteConnectOptions {
+    let settings = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging()
+        .pragma("trusted_schema", "OFF");
+    match role {
+        Role::Reader => settings
+            .read_only(true)
+            .pragma("query_only", "ON")
+            .busy_timeout(BUSY_TIMEOUT),
+        // A checkpoint inside a commit would make everybody in that commit wait for it.
+        Role::Writer => writing(settings).busy_timeout(BUSY_TIMEOUT),
+        Role::Checkpointer => writing(settings).busy_timeout(CHECKPOINT_BUSY_TIMEOUT),
+    }
+}
+
+fn writing(settings: SqliteConnectOptions) -> SqliteConnectOptions {
+    settings
+        .journal_mode(SqliteJournalMode::Wal)
+        // NORMAL would lose the last commits when the power goes.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", "0")
+}
+
+/// Refuses a library that is known to corrupt databases.
+pub(super) async fn check_library(database: &DatabaseConnection) -> Result<(), ConnectError> {
+    let schema = |cause: DbErr| ConnectError::Schema {
+        cause: cause.into(),
+    };
+    let version = Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version()");
+    let row = database.query_one_raw(version).await.map_err(schema)?;
+    let found: String = row
+        .map(|row| row.try_get_by_index(0))
+        .transpose()
+        .map_err(schema)?
+        .unwrap_or_default();
+    if is_sound(&found) {
+        Ok(())
+    } else {
+        Err(ConnectError::SqliteTooOld { found })
+    }
+}
+
+fn is_sound(version: &str) -> bool {
+    let numbers: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
+    numbers.is_some_and(|numbers| numbers.as_slice() >= OLDEST_SQLITE.as_slice())
+}
+
+/// Whether a statement on Postgres may take as long as it wants.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Patience {
+    Limited,
+    Endless,
+}
+
+pub(super) async fn postgres(
+    url: &SecretString,
+    connections: u32,
+    patience: Patience,
+) -> Result<DatabaseConnection, ConnectError> {
+    let settings = postgres_settings(url, patience)?;
+    let server = format!(
+        "{}:{}/{}",
+        settings.get_host(),
+        settings.get_port(),
+        settings
+            .get_database()
+            .unwrap_or_else(|| settings.get_username())
+    );
+    // The password must not stand here: sea-orm traces these options. The settings replace it all.
+    let mut options = ConnectOptions::new("postgres://configured");
+    options
+        .map_sqlx_postgres_opts(move |_| settings.clone())
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire_if_idle_for(TEST_AFTER)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    sea_orm::Database::connect(options)
+        .await
+        .map_err(|cause| ConnectError::Postgres {
+            server,
+            cause: cause.into(),
+        })
+}
+
+fn postgres_settings(
+    url: &SecretString,
+    patience: Patience,
+) -> Result<PgConnectOptions, ConnectError> {
+    let text = url.expose_secret();
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return Err(ConnectError::InvalidUrl);
+    }
+    let settings: PgConnectOptions = text.parse().map_err(|_| ConnectError::InvalidUrl)?;
+    let (statement, idle) = match patience {
+        Patience::Limited => (STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT),
+        Patience::Endless => (Duration::ZERO, Duration::ZERO),
+    };
+    Ok(settings
+        .application_name("countersign")
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging()
+        .options([
+            // What conditional statements are written for: each sees what was committed before it.
+            ("default_transaction_isolation", "read committed".to_owned()),
+            ("statement_timeout", statement.as_millis().to_string()),
+            (
+                "idle_in_transaction_session_timeout",
+                idle.as_millis().to_string(),
+            ),
+        ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::TryGetable;
+
+    use super::*;
+
+    #[test]
+    fn sqlite_before_3_51_3_is_refused() {
+        for version in ["3.51.3", "3.51.10", "3.52.0", "4.0.0"] {
+            assert!(is_sound(version), "{version}");
+        }
+        for version in ["3.51.2", "3.50.99", "3.9.0", "2.99.99", "", "newest"] {
+            assert!(!is_sound(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn urls_that_are_not_of_postgres_are_refused_without_being_repeated() {
+        for url in [
+            "",
+            "mysql://ann:hunter2@localhost/db",
+            "postgres://ann:hunter2@localhost:port/db",
+            "hunter2",
+        ] {
+            let refused = postgres_settings(&url.into(), Patience::Limited).unwrap_err();
+            assert!(matches!(refused, ConnectError::InvalidUrl), "{url}");
+            assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+        }
+    }
+
+    async fn pragma<T: TryGetable>(database: &DatabaseConnection, name: &str) -> T {
+        let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+        let row = database.query_one_raw(statement).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn connections_to_sqlite_are_durable_and_check_references() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        make_private(&path).unwrap();
+        for role in [Role::Writer, Role::Checkpointer] {
+            let database = sqlite(&path, role, 1).await.unwrap();
+            assert_eq!(pragma::<String>(&database, "journal_mode").await, "wal");
+            assert_eq!(pragma::<i32>(&database, "synchronous").await, 2);
+            assert_eq!(pragma::<i32>(&database, "foreign_keys").await, 1);
+            assert_eq!(pragma::<i32>(&database, "wal_autocheckpoint").await, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        make_private(&path).unwrap();
+        let writer = sqlite(&path, Role::Writer, 1).await.unwrap();
+        writer
+            .execute_unprepared("CREATE TABLE notes (text TEXT)")
+            .await
+            .unwrap();
+        let reader = sqlite(&path, Role::Reader, 1).await.unwrap();
+        let refused = reader
+            .execute_unprepared("INSERT INTO notes VALUES ('x')")
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains("readonly"), "{refused}");
+    }
+}

@@ -1,0 +1,89 @@
+//! Table `accounts`.
+
+use sea_orm::{Set, entity::prelude::*};
+
+use super::{organization, unreadable};
+use crate::{
+    env::Timestamp,
+    error::Error,
+    model::{
+        account::{Account, Organization},
+        email::Email,
+    },
+};
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "accounts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub organization_id: Uuid,
+    pub email: String,
+    #[sea_orm(unique)]
+    pub email_normalized: String,
+    pub email_verified: bool,
+    pub display_name: String,
+    pub password_hash: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub version: i64,
+}
+
+#[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "organization::Entity",
+        from = "Column::OrganizationId",
+        to = "organization::Column::Id"
+    )]
+    Organization,
+}
+
+impl Related<organization::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Organization.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<&Account> for ActiveModel {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: Set(account.id.uuid()),
+            organization_id: Set(account.organization_id.uuid()),
+            email: Set(account.email.as_str().to_owned()),
+            email_normalized: Set(account.email.normalized().to_owned()),
+            email_verified: Set(account.email_verified),
+            display_name: Set(account.display_name.clone()),
+            password_hash: Set(account.password_hash.clone()),
+            created_at: Set(account.created_at.millis()),
+            updated_at: Set(account.updated_at.millis()),
+            version: Set(account.version),
+        }
+    }
+}
+
+impl TryFrom<(Model, Option<organization::Model>)> for Account {
+    type Error = Error;
+
+    fn try_from((row, organization): (Model, Option<organization::Model>)) -> Result<Self, Error> {
+        let organization: Organization = organization
+            .ok_or_else(|| unreadable("accounts", "organization_id"))?
+            .try_into()?;
+        let id = row.id.into();
+        Ok(Self {
+            id,
+            organization_id: organization.id,
+            plan: organization.plan,
+            organization_owner: organization.owner_id == id,
+            email: Email::from_stored(row.email, row.email_normalized),
+            email_verified: row.email_verified,
+            display_name: row.display_name,
+            password_hash: row.password_hash,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+            version: row.version,
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Table `sessions`.
+
+use sea_orm::{Set, entity::prelude::*};
+
+use super::unreadable;
+use crate::{
+    env::Timestamp,
+    error::Error,
+    model::{
+        scope::Scopes,
+        session::{Profile, Session},
+    },
+};
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "sessions")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub account_id: Uuid,
+    pub profile: String,
+    pub scopes: String,
+    pub created_at: i64,
+    pub refreshed_at: i64,
+    pub expires_at: i64,
+    pub revoked_at: Option<i64>,
+    pub client_address: String,
+    pub user_agent: String,
+}
+
+#[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<&Session> for ActiveModel {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: Set(session.id.uuid()),
+            account_id: Set(session.account_id.uuid()),
+            profile: Set(session.profile.as_str().to_owned()),
+            scopes: Set(session.scopes.to_string()),
+            created_at: Set(session.created_at.millis()),
+            refreshed_at: Set(session.refreshed_at.millis()),
+            expires_at: Set(session.expires_at.millis()),
+            revoked_at: Set(session.revoked_at.map(Timestamp::millis)),
+            client_address: Set(session.client_address.clone()),
+            user_agent: Set(session.user_agent.clone()),
+        }
+    }
+}
+
+impl TryFrom<Model> for Session {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            account_id: row.account_id.into(),
+            profile: Profile::from_name(&row.profile)
+                .ok_or_else(|| unreadable("sessions", "profile"))?,
+            scopes: Scopes::from_stored(&row.scopes),
+            created_at: Timestamp::from_millis(row.created_at),
+            refreshed_at: Timestamp::from_millis(row.refreshed_at),
+            expires_at: Timestamp::from_millis(row.expires_at),
+            revoked_at: row.revoked_at.map(Timestamp::from_millis),
+            client_address: row.client_address,
+            user_agent: row.user_agent,
+        })
+    }
+}

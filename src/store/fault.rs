@@ -1,0 +1,98 @@
+//! What a database's error means: it cannot be reached or used just now, or we have made a mistake.
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
+
+use crate::error::{Error, Reason};
+
+/// Primary result codes of SQLite that come from its surroundings and not from the statement: PERM,
+/// BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB.
+const SQLITE: [i32; 12] = [3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26];
+
+/// Classes of SQLSTATE of the same sort (Postgres, appendix A): connection exception, transaction
+/// rollback, insufficient resources, operator intervention (also a statement's timeout), system error.
+const POSTGRES_CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
+/// And single ones: a server that has become a standby, and a lock that was not to be had.
+const POSTGRES: [&str; 2] = ["25006", "55P03"];
+
+impl From<DbErr> for Error {
+    fn from(cause: DbErr) -> Self {
+        Self::new(reason(&cause)).because(cause)
+    }
+}
+
+/// The refusal for a row whose owner has just been deleted by somebody else, and the usual one for
+/// every other error.
+pub(super) fn orphan(cause: DbErr, reason: Reason) -> Error {
+    match cause.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => Error::new(reason).because(cause),
+        _ => cause.into(),
+    }
+}
+
+fn reason(cause: &DbErr) -> Reason {
+    let unavailable = match cause {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            is_unavailable(cause)
+        }
+        _ => false,
+    };
+    if unavailable {
+        Reason::StorageUnavailable
+    } else {
+        Reason::Internal
+    }
+}
+
+fn is_unavailable(cause: &SqlxError) -> bool {
+    match cause {
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed
+        | SqlxError::BeginFailed => true,
+        SqlxError::Database(cause) => cause.code().is_some_and(|code| comes_from_outside(&code)),
+        _ => false,
+    }
+}
+
+/// SQLSTATEs have five characters, SQLite's extended result codes at most four.
+fn comes_from_outside(code: &str) -> bool {
+    if code.len() == 5 {
+        POSTGRES.contains(&code) || POSTGRES_CLASSES.iter().any(|class| code.starts_with(class))
+    } else {
+        code.parse::<i32>()
+            .is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surroundings_are_told_from_mistakes() {
+        for code in [
+            "5", "517", "13", "778", "8", "08006", "57014", "57P01", "53300", "40P01", "25006",
+        ] {
+            assert!(comes_from_outside(code), "{code}");
+        }
+        for code in [
+            "1", "787", "1555", "2067", "23505", "23503", "42601", "22001", "",
+        ] {
+            assert!(!comes_from_outside(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_pool_without_a_free_connection_is_unavailable() {
+        let cause = DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
+        assert_eq!(Error::from(cause).reason(), Reason::StorageUnavailable);
+        assert_eq!(
+            Error::from(DbErr::RecordNotInserted).reason(),
+            Reason::Internal
+        );
+    }
+}

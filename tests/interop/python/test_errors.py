@@ -1,0 +1,94 @@
+"""What a native client reads when something is wrong: a status, a reason, and the fields at fault."""
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from contract import PACKAGE, Refusal
+
+
+def refusal(call, *args, **fields) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        call(*args, **fields)
+    assert refused.value.domain == "countersign"
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("fields", "at_fault"),
+    [
+        ({"email": "", "password": "a long enough secret"}, ["email"]),
+        ({"email": "not an address", "password": "a long enough secret"}, ["email"]),
+        ({"email": "a" * 255 + "@example.com", "password": "a long enough secret"}, ["email"]),
+        ({"email": "short@example.com", "password": "seven77"}, ["password"]),
+        ({"email": "control@example.com", "password": "with a\x00 in it"}, ["password"]),
+        ({"email": "", "password": "", "display_name": "line\nbreak"}, ["display_name", "email", "password"]),
+        ({"email": "profile@example.com", "password": "a long enough secret", "session_profile": 99}, ["session_profile"]),
+    ],
+)
+def test_the_fields_at_fault_are_named(contract, fields, at_fault):
+    refused = refusal(contract.call, "AccountService.CreateAccount", **fields)
+    assert refused.code is StatusCode.INVALID_ARGUMENT
+    assert refused.reason == "INVALID_FIELD"
+    assert sorted(refused.fields) == at_fault
+    assert fields["password"] == "" or fields["password"] not in str(refused)
+
+
+def test_a_common_password_is_refused(contract):
+    refused = refusal(contract.call, "AccountService.CreateAccount", email="common@example.com", password="password1")
+    assert refused.reason == "PASSWORD_TOO_COMMON"
+    assert list(refused.fields) == ["password"]
+
+
+def test_a_nested_field_is_named_by_its_path(person):
+    refused = refusal(person.calls, "ApiKeyService.CreateApiKey", api_key={"display_name": "x" * 101})
+    assert list(refused.fields) == ["api_key.display_name"]
+
+
+def test_a_call_without_a_credential_says_so(contract):
+    refused = refusal(contract.call, "AccountService.GetAccount", name="accounts/me")
+    assert refused.code is StatusCode.UNAUTHENTICATED
+    assert refused.reason == "CREDENTIAL_MISSING"
+
+
+@pytest.mark.parametrize("token", ["x", "eyJhbGciOiJub25lIn0.e30.", "cs_live_0000", "mk_live_" + "A" * 48, "a b"])
+def test_garbage_is_no_credential(contract, token):
+    refused = refusal(contract.call, "AccountService.GetAccount", token=token, name="accounts/me")
+    assert refused.code is StatusCode.UNAUTHENTICATED
+    assert refused.reason == "CREDENTIAL_INVALID"
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic", "Digest abc", "Basic !!!!"])
+def test_a_broken_authorization_is_refused(contract, header):
+    refused = refusal(
+        contract.call, "AccountService.GetAccount", metadata=(("authorization", header),), name="accounts/me"
+    )
+    assert refused.code is StatusCode.UNAUTHENTICATED
+
+
+def test_an_unknown_rpc_is_unimplemented(contract):
+    for path in (f"/{PACKAGE}.AccountService/Nothing", f"/{PACKAGE}.NoService/GetAccount"):
+        refused = refusal(contract.raw_call, path, b"")
+        assert refused.code is StatusCode.UNIMPLEMENTED
+        assert refused.reason == "METHOD_NOT_FOUND"
+
+
+def test_bytes_that_are_no_message_are_refused(contract):
+    for payload in (b"\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe"):
+        refused = refusal(contract.raw_call, f"/{PACKAGE}.SessionService/CreateSession", payload)
+        assert refused.code is StatusCode.INVALID_ARGUMENT
+        assert refused.reason == "MALFORMED_REQUEST"
+
+
+def test_a_message_over_64_kib_is_refused(contract):
+    refused = refusal(contract.call, "SessionService.CreateSession", email="big@example.com", password="x" * (64 * 1024))
+    assert refused.code is StatusCode.RESOURCE_EXHAUSTED
+    assert refused.reason == "MESSAGE_TOO_LARGE"
+
+
+def test_a_deadline_that_has_passed_is_kept(server):
+    with grpc.insecure_channel(server.address) as channel:
+        call = channel.unary_unary(f"/{PACKAGE}.SessionService/CreateSession", request_serializer=bytes, response_deserializer=bytes)
+        with pytest.raises(grpc.RpcError) as failed:
+            call(b"\x0a\x05a@b.c\x12\x01x", timeout=0.0001)
+        assert failed.value.code() is StatusCode.DEADLINE_EXCEEDED

@@ -1,0 +1,88 @@
+//! The commands, and how they explain themselves.
+
+use super::Person;
+
+#[test]
+fn help_names_every_command_and_setting_source() {
+    let help = Person::new().runs(&["--help"]).text();
+    for word in [
+        "serve",
+        "migrate",
+        "config",
+        "keys",
+        "completions",
+        "--config",
+        "--data-dir",
+        "--listen",
+        "COUNTERSIGN_<SECTION>_<FIELD>",
+        "Examples:",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let person = Person::new();
+    for command in [
+        &["serve"][..],
+        &["migrate"],
+        &["config"],
+        &["config", "check"],
+        &["config", "show-defaults"],
+        &["keys"],
+        &["keys", "list"],
+        &["keys", "rotate"],
+        &["completions"],
+    ] {
+        let help = person.runs(&[command, &["--help"]].concat()).text();
+        assert!(help.contains("Usage: countersign "), "{command:?}");
+    }
+}
+
+#[test]
+fn the_version_is_printed() {
+    let version = Person::new().runs(&["--version"]).text();
+    assert_eq!(
+        version,
+        format!("countersign {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_exits_with_2() {
+    for arguments in [
+        &["sreve"][..],
+        &["--nope"],
+        &["keys"],
+        &["completions", "cobol"],
+    ] {
+        let said = Person::new().runs(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}");
+        assert_eq!(said.out, "");
+    }
+}
+
+#[test]
+fn shells_get_completions() {
+    let person = Person::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = person.runs(&["completions", shell]).text();
+        assert!(script.contains("show-defaults"), "{shell}");
+    }
+}
+
+#[test]
+fn keys_are_listed_and_rotated() {
+    let person = Person::new();
+    person.runs(&["migrate"]).text();
+    let before = person.runs(&["keys", "list"]).text();
+    assert!(before.starts_with("KEY "), "{before}");
+    let after = person.runs(&["keys", "rotate"]).text();
+    assert!(after.lines().count() > before.lines().count(), "{after}");
+    assert_eq!(person.runs(&["keys", "list"]).text(), after);
+    assert_eq!(
+        person.runs(&["migrate"]).text(),
+        "The schema is up to date.\n"
+    );
+}

@@ -1,0 +1,124 @@
+//! How a server starts, or says why it cannot.
+
+use std::{
+    fs::{self, Permissions},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use rustix::process::Signal;
+
+use super::{Person, shown};
+
+#[test]
+fn a_server_says_where_it_is_and_stops_when_told() {
+    let person = Person::new();
+    for (arguments, signal) in [(&[][..], Signal::TERM), (&["serve"], Signal::INT)] {
+        let server = person.serves(arguments);
+        assert!(
+            server
+                .first
+                .starts_with("Countersign listens on http://127.0.0.1:")
+        );
+        let call = format!("curl {}/v1/accounts", server.url());
+        let said = server.stops_on(signal);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        assert!(said.out.contains(&call), "{}", said.out);
+    }
+}
+
+#[test]
+fn what_a_server_writes_is_for_its_owner_alone() {
+    let person = Person::new();
+    let server = person.serves(&[]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&person.data_dir()), 0o700);
+    for file in fs::read_dir(person.data_dir()).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    assert!(person.data_dir().join("master.key").exists());
+    drop(server);
+}
+
+#[test]
+fn a_data_folder_has_one_server() {
+    let person = Person::new();
+    let server = person.serves(&[]);
+    for arguments in [&["serve"][..], &["migrate"], &["keys", "rotate"]] {
+        let refusal = person.cannot_serve(&[], arguments).refusal();
+        assert!(refusal.contains(&shown(&person.data_dir())), "{refusal}");
+        assert!(
+            refusal.contains(&format!("process {}", server.child.id())),
+            "{refusal}"
+        );
+        assert!(refusal.contains("--data-dir"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refusal = Person::new()
+        .cannot_serve(&[], &["--listen", &address])
+        .refusal();
+    assert!(
+        refusal.contains(&address) && refusal.contains("--listen"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused() {
+    let person = Person::new();
+    let below_a_file = shown(&person.file("file", "").join("data"));
+    let refusal = person
+        .cannot_serve(&[], &["--data-dir", &below_a_file])
+        .refusal();
+    assert!(
+        refusal.contains(&below_a_file) && refusal.contains("write"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    let person = Person::new();
+    drop(person.serves(&[]));
+    let key = person.data_dir().join("master.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let refusal = person.cannot_serve(&[], &[]).refusal();
+    assert!(
+        refusal.contains(&shown(&key)) && refusal.contains("chmod 600"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_file_that_holds_no_key_is_refused() {
+    let person = Person::new();
+    let key = person.file("other.key", "not a key");
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let variables = [("COUNTERSIGN_KEYS_KEY_FILE", key.to_str().unwrap())];
+    let refusal = person.cannot_serve(&variables, &["serve"]).refusal();
+    assert!(
+        refusal.contains(&shown(&key)) && refusal.contains("32 bytes"),
+        "{refusal}"
+    );
+}
+
+/// The database was sealed with another master key than the one that the server is given.
+#[test]
+fn a_wrong_master_key_is_refused() {
+    let person = Person::new();
+    drop(person.serves(&[]));
+    let variables = [(
+        "COUNTERSIGN_KEYS_MASTER_KEY",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    )];
+    let refusal = person.cannot_serve(&variables, &["serve"]).refusal();
+    assert!(refusal.contains("key"), "{refusal}");
+    assert!(!refusal.contains("AAAA"), "{refusal}");
+}

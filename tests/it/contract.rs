@@ -1,0 +1,178 @@
+//! The contract holds what the house promises of it: every rpc has its options, a path and a test;
+//! every reason has its row and its page.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use countersign::{
+    error::Reason,
+    pb::{DESCRIPTORS, v1},
+};
+use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
+
+const PACKAGE: &str = "countersign.v1";
+
+fn methods() -> Vec<MethodDescriptor> {
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let services: Vec<_> = pool
+        .services()
+        .filter(|service| service.package_name() == PACKAGE)
+        .collect();
+    services
+        .iter()
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
+        .collect()
+}
+
+fn option(method: &MethodDescriptor, name: &str) -> Option<Value> {
+    let extension = method.parent_pool().get_extension_by_name(name).unwrap();
+    let options = method.options();
+    options
+        .has_extension(&extension)
+        .then(|| options.get_extension(&extension).into_owned())
+}
+
+#[test]
+fn every_rpc_states_who_may_call_it_and_how_often() {
+    for method in methods() {
+        let policy = option(&method, "countersign.v1.policy")
+            .unwrap_or_else(|| panic!("{}", method.full_name()));
+        let policy: v1::RpcPolicy = policy.as_message().unwrap().transcode_to().unwrap();
+        assert_ne!(
+            policy.access(),
+            v1::Access::Unspecified,
+            "{}",
+            method.full_name()
+        );
+        assert_ne!(
+            policy.limit_class(),
+            v1::LimitClass::Unspecified,
+            "{}",
+            method.full_name()
+        );
+    }
+}
+
+#[test]
+fn every_rpc_has_a_path_of_its_own() {
+    let mut seen = BTreeSet::new();
+    for method in methods() {
+        let rule =
+            option(&method, "google.api.http").unwrap_or_else(|| panic!("{}", method.full_name()));
+        let rule = rule.as_message().unwrap();
+        let path = ["get", "put", "post", "delete", "patch"]
+            .into_iter()
+            .find_map(|verb| {
+                rule.get_field_by_name(verb)
+                    .filter(|_| rule.has_field_by_name(verb))
+                    .map(|path| format!("{verb} {path:?}"))
+            })
+            .unwrap_or_else(|| panic!("{}", method.full_name()));
+        assert!(seen.insert(path), "{} shares its path", method.full_name());
+    }
+}
+
+#[test]
+fn every_rpc_has_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let tests: String = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("grpc_")
+        })
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for method in methods() {
+        let call = format!(".{}(", snake_case(method.name()));
+        assert!(
+            tests.contains(&call),
+            "no test in tests/it/grpc_*.rs calls {call}"
+        );
+    }
+}
+
+#[test]
+fn every_field_and_rpc_has_a_comment() {
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    for file in pool.files().filter(|file| file.package_name() == PACKAGE) {
+        let proto = file.file_descriptor_proto();
+        let comments: BTreeSet<Vec<i32>> = proto
+            .source_code_info
+            .iter()
+            .flat_map(|info| &info.location)
+            .filter(|location| !location.leading_comments().trim().is_empty())
+            .map(|location| location.path.clone())
+            .collect();
+        for (message, descriptor) in (0..).zip(&proto.message_type) {
+            for (field, _) in (0..).zip(&descriptor.field) {
+                assert!(
+                    comments.contains(&vec![4, message, 2, field]),
+                    "{}: {}",
+                    file.name(),
+                    descriptor.name()
+                );
+            }
+        }
+        for (service, descriptor) in (0..).zip(&proto.service) {
+            for (method, _) in (0..).zip(&descriptor.method) {
+                assert!(
+                    comments.contains(&vec![6, service, 2, method]),
+                    "{}: {}",
+                    file.name(),
+                    descriptor.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_in_the_proto_and_in_the_table() {
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let contract: BTreeSet<_> = pool
+        .get_enum_by_name("countersign.v1.ErrorReason")
+        .unwrap()
+        .values()
+        .filter(|value| value.number() != 0)
+        .map(|value| value.name().trim_start_matches("ERROR_REASON_").to_owned())
+        .collect();
+    let table: BTreeSet<_> = Reason::ALL
+        .iter()
+        .map(|reason| reason.meaning().name.to_owned())
+        .collect();
+    assert_eq!(contract, table);
+}
+
+#[test]
+fn every_reason_has_its_row_in_the_document() {
+    let document = include_str!("../../docs/ERRORS.md");
+    for reason in Reason::ALL {
+        let meaning = reason.meaning();
+        let code = format!("{:?}", meaning.grpc).chars().enumerate().fold(
+            String::new(),
+            |mut name, (index, char)| {
+                if index > 0 && char.is_uppercase() {
+                    name.push('_');
+                }
+                name.push(char.to_ascii_uppercase());
+                name
+            },
+        );
+        let row = format!("| `{}` | {code} | {} |", meaning.name, meaning.http);
+        assert!(document.contains(&row), "docs/ERRORS.md lacks: {row}");
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for (index, char) in name.chars().enumerate() {
+        if index > 0 && char.is_uppercase() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    snake
+}

@@ -1,0 +1,405 @@
+//! Sessions, over gRPC: log in, refresh, look, log out.
+
+use std::time::Duration;
+
+use countersign::pb::v1::{
+    CreateSessionRequest, GetSessionRequest, ListSessionsRequest, RefreshSessionRequest,
+    RevokeRefreshTokenRequest, RevokeSessionRequest, SessionProfile, SessionTokens,
+};
+use tonic::{Code, Request, Status};
+
+use crate::support::{PASSWORD, TestApp, refused, with_bearer};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn refresh(app: &TestApp, token: &str) -> Result<SessionTokens, Status> {
+    let request = RefreshSessionRequest {
+        refresh_token: token.to_owned(),
+    };
+    app.sessions()
+        .refresh_session(request)
+        .await
+        .map(|answer| answer.into_inner().tokens.unwrap())
+}
+
+fn current() -> String {
+    "sessions/current".to_owned()
+}
+
+#[tokio::test]
+async fn logging_in_gives_tokens_that_open_the_account() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    let request = CreateSessionRequest {
+        email: " ANN@example.com".to_owned(),
+        password: PASSWORD.to_owned(),
+        profile: SessionProfile::Unspecified.into(),
+    };
+    let mut request = Request::new(request);
+    request
+        .metadata_mut()
+        .insert("user-agent", "a test/1".parse().unwrap());
+    let answer = app
+        .sessions()
+        .create_session(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let (session, tokens) = (answer.session.unwrap(), answer.tokens.unwrap());
+    assert_eq!(session.profile(), SessionProfile::Native);
+    assert_eq!(session.scopes, ["mcp"]);
+    assert!(session.user_agent.contains("a test/1") && session.client_address == "127.0.0.1");
+    let lifetime =
+        tokens.access_token_expire_time.unwrap().seconds - session.create_time.unwrap().seconds;
+    assert_eq!(lifetime, 3600);
+    assert!(app.opens(&tokens.access_token).await);
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_address_are_refused_alike() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    let wrong = app
+        .try_log_in("ann@example.com", "wrong horse battery")
+        .await
+        .unwrap_err();
+    let unknown = app
+        .try_log_in("bob@example.com", PASSWORD)
+        .await
+        .unwrap_err();
+    let strange = app
+        .try_log_in("not an address", PASSWORD)
+        .await
+        .unwrap_err();
+    for other in [unknown, strange] {
+        assert_eq!(
+            (wrong.code(), wrong.message(), wrong.details()),
+            (other.code(), other.message(), other.details())
+        );
+    }
+    refused(
+        Err::<(), _>(wrong),
+        Code::Unauthenticated,
+        "INVALID_CREDENTIALS",
+    );
+}
+
+#[tokio::test]
+async fn an_access_token_ends_after_an_hour_and_a_session_after_thirty_days() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    app.clock.advance(HOUR - Duration::from_secs(1));
+    assert!(ann.is_in().await);
+    app.clock.advance(Duration::from_secs(1));
+    assert!(!ann.is_in().await);
+    let mut token = ann.tokens.refresh_token.clone();
+    for _ in 0..29 {
+        app.clock.advance(DAY);
+        token = refresh(&app, &token).await.unwrap().refresh_token;
+    }
+    app.clock.advance(DAY);
+    refused(
+        refresh(&app, &token).await,
+        Code::Unauthenticated,
+        "REFRESH_TOKEN_INVALID",
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_replaces_the_token_and_a_retry_gets_the_same_one() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let first = refresh(&app, &ann.tokens.refresh_token).await.unwrap();
+    assert_ne!(first.refresh_token, ann.tokens.refresh_token);
+    app.clock.advance(Duration::from_secs(9));
+    let retried = refresh(&app, &ann.tokens.refresh_token).await.unwrap();
+    assert_eq!(retried.refresh_token, first.refresh_token);
+    refresh(&app, &first.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_token_used_again_ends_its_session() {
+    let app = TestApp::start().await;
+    for late in [true, false] {
+        let person = app.sign_up(if late { "ann" } else { "bob" }).await;
+        let (stolen, other) = (person.logs_in().await, person.logs_in().await);
+        let first = refresh(&app, &stolen.tokens.refresh_token).await.unwrap();
+        if late {
+            app.clock.advance(Duration::from_secs(10));
+        } else {
+            // The successor was used, so the first token is nobody's retry any more.
+            refresh(&app, &first.refresh_token).await.unwrap();
+        }
+        let again = refresh(&app, &stolen.tokens.refresh_token).await;
+        refused(again, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
+        let heir = refresh(&app, &first.refresh_token).await;
+        refused(heir, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
+        assert!(!app.opens(&first.access_token).await && !stolen.is_in().await);
+        assert!(
+            other.is_in().await,
+            "another session of the same account stays"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_refresh_token_is_refused() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let token = &ann.tokens.refresh_token;
+    let flipped = token.replace(&token[token.len() - 1..], "_");
+    for text in [
+        "x",
+        &token[..token.len() - 1],
+        &format!("{token}x"),
+        &ann.tokens.access_token[..500],
+        &flipped,
+    ] {
+        refused(
+            refresh(&app, text).await,
+            Code::Unauthenticated,
+            "REFRESH_TOKEN_INVALID",
+        );
+    }
+    for text in [String::new(), "x".repeat(513)] {
+        assert_eq!(
+            refused(
+                refresh(&app, &text).await,
+                Code::InvalidArgument,
+                "INVALID_FIELD"
+            ),
+            ["refresh_token"]
+        );
+    }
+    assert!(!app.opens(token).await, "a refresh token opens nothing");
+}
+
+#[tokio::test]
+async fn the_current_session_says_so() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let (ann, other) = (person.logs_in().await, person.logs_in().await);
+    for (name, is_current) in [
+        (current(), true),
+        (ann.session.clone(), true),
+        (other.session.clone(), false),
+    ] {
+        let answer = app
+            .sessions()
+            .get_session(ann.asks(GetSessionRequest { name }))
+            .await
+            .unwrap();
+        let session = answer.into_inner().session.unwrap();
+        assert_eq!(
+            (session.current, session.account == person.account),
+            (is_current, true)
+        );
+    }
+    let bob = app.sign_up("bob").await.logs_in().await;
+    for name in [ann.session.clone(), "sessions/none".to_owned()] {
+        let answer = app
+            .sessions()
+            .get_session(bob.asks(GetSessionRequest { name }))
+            .await;
+        refused(answer, Code::NotFound, "SESSION_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_listed_in_pages_the_newest_first() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let mut names = Vec::new();
+    for _ in 0..5 {
+        app.clock.advance(Duration::from_secs(1));
+        names.insert(0, person.logs_in().await.session);
+    }
+    let ann = person.logs_in().await;
+    names.insert(0, ann.session.clone());
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListSessionsRequest {
+            page_size: 4,
+            page_token,
+        };
+        let page = app
+            .sessions()
+            .list_sessions(ann.asks(request))
+            .await
+            .unwrap()
+            .into_inner();
+        seen.extend(page.sessions.into_iter().map(|session| session.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 6);
+    assert_eq!(seen[1..], names[1..]);
+}
+
+#[tokio::test]
+async fn a_page_token_is_good_for_its_own_list_only() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    person.logs_in().await;
+    let (ann, bob) = (
+        person.logs_in().await,
+        app.sign_up("bob").await.logs_in().await,
+    );
+    let request = ListSessionsRequest {
+        page_size: 1,
+        page_token: String::new(),
+    };
+    let token = app
+        .sessions()
+        .list_sessions(ann.asks(request))
+        .await
+        .unwrap()
+        .into_inner()
+        .next_page_token;
+    assert!(!token.is_empty());
+    for (person, page_token) in [
+        (&bob, token.clone()),
+        (&ann, "forged".to_owned()),
+        (&ann, format!("{token}A")),
+    ] {
+        let request = ListSessionsRequest {
+            page_size: 1,
+            page_token,
+        };
+        let answer = app.sessions().list_sessions(person.asks(request)).await;
+        assert_eq!(
+            refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
+            ["page_token"]
+        );
+    }
+    let request = ListSessionsRequest {
+        page_size: -1,
+        page_token: String::new(),
+    };
+    let answer = app.sessions().list_sessions(ann.asks(request)).await;
+    assert_eq!(
+        refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
+        ["page_size"]
+    );
+}
+
+#[tokio::test]
+async fn logging_out_kills_access_and_refresh_at_once() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let (ann, other) = (person.logs_in().await, person.logs_in().await);
+    assert!(ann.is_in().await);
+    app.sessions()
+        .revoke_session(ann.asks(RevokeSessionRequest { name: current() }))
+        .await
+        .unwrap();
+    assert!(!ann.is_in().await && other.is_in().await);
+    refused(
+        refresh(&app, &ann.tokens.refresh_token).await,
+        Code::Unauthenticated,
+        "REFRESH_TOKEN_INVALID",
+    );
+    let again = app
+        .sessions()
+        .revoke_session(other.asks(RevokeSessionRequest { name: ann.session }))
+        .await;
+    refused(again, Code::NotFound, "SESSION_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_session_can_be_ended_from_another_one_but_not_by_somebody_else() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let (ann, lost) = (person.logs_in().await, person.logs_in().await);
+    let bob = app.sign_up("bob").await.logs_in().await;
+    let request = RevokeSessionRequest {
+        name: lost.session.clone(),
+    };
+    let foreign = app
+        .sessions()
+        .revoke_session(bob.asks(request.clone()))
+        .await;
+    refused(foreign, Code::NotFound, "SESSION_NOT_FOUND");
+    assert!(lost.is_in().await);
+    app.sessions()
+        .revoke_session(ann.asks(request))
+        .await
+        .unwrap();
+    assert!(!lost.is_in().await);
+}
+
+#[tokio::test]
+async fn the_refresh_token_alone_logs_out() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let request = || RevokeRefreshTokenRequest {
+        refresh_token: ann.tokens.refresh_token.clone(),
+    };
+    app.sessions()
+        .revoke_refresh_token(request())
+        .await
+        .unwrap();
+    assert!(!ann.is_in().await);
+    let again = app.sessions().revoke_refresh_token(request()).await;
+    refused(again, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn a_call_without_a_good_credential_is_refused() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let request = || GetSessionRequest { name: current() };
+    let none = app.sessions().get_session(request()).await;
+    refused(none, Code::Unauthenticated, "CREDENTIAL_MISSING");
+    let token = &ann.tokens.access_token;
+    let long = "x".repeat(5000);
+    for text in [
+        "x",
+        "a.b.c",
+        &token[..token.len() - 1],
+        &format!("{token}A"),
+        &long,
+        &ann.tokens.refresh_token,
+    ] {
+        let answer = app
+            .sessions()
+            .get_session(with_bearer(request(), text))
+            .await;
+        refused(answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
+    }
+    for header in ["Bearer", "Basic !!!", "Digest abc", "Basic YTpi"] {
+        let mut request = Request::new(request());
+        request
+            .metadata_mut()
+            .insert("authorization", header.parse().unwrap());
+        refused(
+            app.sessions().get_session(request).await,
+            Code::Unauthenticated,
+            "CREDENTIAL_INVALID",
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_revoked_stays_revoked_after_a_restart() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let (ann, other) = (person.logs_in().await, person.logs_in().await);
+    app.sessions()
+        .revoke_session(ann.asks(RevokeSessionRequest { name: current() }))
+        .await
+        .unwrap();
+    let (revoked, live) = (ann.tokens.clone(), other.tokens.clone());
+    let app = app.restart().await;
+    assert!(!app.opens(&revoked.access_token).await);
+    refused(
+        refresh(&app, &revoked.refresh_token).await,
+        Code::Unauthenticated,
+        "REFRESH_TOKEN_INVALID",
+    );
+    assert!(app.opens(&live.access_token).await);
+    refresh(&app, &live.refresh_token).await.unwrap();
+}

@@ -1,0 +1,158 @@
+//! Signing keys: published before they sign, and good for as long as what they signed.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use crate::support::TestApp;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn published(app: &TestApp) -> Vec<Value> {
+    let answer = app.get("/.well-known/jwks.json").send().await;
+    assert_eq!(
+        (answer.status(), answer.header("content-type")),
+        (200, "application/jwk-set+json")
+    );
+    answer.json()["keys"].as_array().unwrap().clone()
+}
+
+fn kids(keys: &[Value], algorithm: &str) -> Vec<String> {
+    let of = keys.iter().filter(|key| key["alg"] == algorithm);
+    of.map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn header(token: &str) -> Value {
+    let encoded = token.split('.').next().unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
+}
+
+fn claims(token: &str) -> Value {
+    let encoded = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_start_publishes_both_algorithms_and_nothing_private() {
+    let app = TestApp::start().await;
+    let keys = published(&app).await;
+    assert_eq!(
+        (kids(&keys, "ES256").len(), kids(&keys, "RS256").len()),
+        (1, 1)
+    );
+    for key in &keys {
+        assert_eq!(key["use"], "sig");
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            assert!(key.get(private).is_none(), "{private} is published");
+        }
+    }
+}
+
+#[tokio::test]
+async fn access_tokens_say_what_rfc_9068_asks() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let token = &ann.tokens.access_token;
+    assert_eq!(
+        (&header(token)["typ"], &header(token)["alg"]),
+        (&"at+jwt".into(), &"ES256".into())
+    );
+    let claims = claims(token);
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (
+            &crate::support::ISSUER.into(),
+            &crate::support::ISSUER.into()
+        )
+    );
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
+        3600
+    );
+    for name in ["sub", "client_id", "jti", "sid", "scope"] {
+        assert!(
+            claims[name].as_str().is_some_and(|text| !text.is_empty()),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_published_a_day_before_it_signs() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let first = kids(&published(&app).await, "ES256");
+    app.clock.advance(89 * DAY);
+    app.parts.jobs.run_pending().await.unwrap();
+    let both = kids(&published(&app).await, "ES256");
+    assert_eq!(both.len(), 2);
+    let before = person.logs_in().await;
+    assert_eq!(header(&before.tokens.access_token)["kid"], first[0]);
+    app.clock.advance(DAY);
+    app.parts.jobs.run_pending().await.unwrap();
+    let after = person.logs_in().await;
+    let kid = header(&after.tokens.access_token)["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(kid != first[0] && both.contains(&kid));
+}
+
+#[tokio::test]
+async fn a_retired_key_verifies_until_its_tokens_have_ended() {
+    let app = TestApp::start().await;
+    let first = kids(&published(&app).await, "ES256");
+    app.clock.advance(89 * DAY);
+    app.parts.jobs.run_pending().await.unwrap();
+    app.clock.advance(DAY - Duration::from_secs(1));
+    let body =
+        serde_json::json!({"email": "ann@example.com", "password": crate::support::PASSWORD});
+    let token = app.post_json("/api/auth/signup", body).await.json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(header(&token)["kid"], first[0]);
+    for _ in 0..29 {
+        app.clock.advance(DAY);
+        app.parts.jobs.run_pending().await.unwrap();
+        assert!(app.opens(&token).await);
+    }
+    assert!(kids(&published(&app).await, "ES256").contains(&first[0]));
+    app.clock.advance(2 * DAY);
+    app.parts.jobs.run_pending().await.unwrap();
+    assert!(!app.opens(&token).await);
+    assert!(!kids(&published(&app).await, "ES256").contains(&first[0]));
+}
+
+#[tokio::test]
+async fn keys_survive_a_restart() {
+    let app = TestApp::start().await;
+    let token = app
+        .sign_up("ann")
+        .await
+        .logs_in()
+        .await
+        .tokens
+        .access_token
+        .clone();
+    let before = published(&app).await;
+    let app = app.restart().await;
+    assert_eq!(published(&app).await, before);
+    assert!(app.opens(&token).await);
+}
+
+#[tokio::test]
+async fn a_wrong_master_key_is_told_at_the_start() {
+    let app = TestApp::start().await;
+    let key_file = app.config.key_file();
+    let other = "A".repeat(43) + "=";
+    std::fs::write(&key_file, other).unwrap();
+    let refused = app
+        .try_restart()
+        .await
+        .err()
+        .expect("a wrong key file is refused");
+    assert!(refused.contains("key"), "{refused}");
+}

@@ -1,0 +1,20 @@
+//! The tests that need more than one module: one binary, so that it links once.
+
+#![cfg(test)]
+
+mod cli;
+mod contract;
+mod faces_mailkite;
+mod faces_momail;
+mod faces_smtpd;
+mod grpc_accounts;
+mod grpc_api_keys;
+mod grpc_sessions;
+mod keys;
+mod layering;
+mod rest_transcode;
+mod server;
+mod shapes;
+mod store_contract;
+mod support;
+mod wire;

@@ -1,0 +1,9 @@
+//! The listener and its layers, over real sockets and in process.
+
+mod drain;
+mod layers;
+mod limits;
+mod log;
+mod support;
+mod tls;
+mod transports;

@@ -1,0 +1,161 @@
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use countersign::server::options::ServerOptions;
+use tokio::io::AsyncWriteExt as _;
+use tower::ServiceExt as _;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::support::*;
+
+/// Collects what is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        hear_everything();
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(log.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        (log, guard)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines about requests.
+    fn requests(&self) -> Vec<serde_json::Value> {
+        self.text()
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .filter(|line| line["target"] == "countersign::request")
+            .map(|line| line["fields"].clone())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn every_request_has_one_line_and_no_secret_in_it() {
+    let (log, _guard) = Log::start();
+    let service = plain();
+    let request = rest_get("/nowhere?token=s3cret-query")
+        .header("authorization", "Bearer s3cret-header")
+        .header("cookie", "s3cret-cookie")
+        .header("x-request-id", "abc");
+    call(&service, empty(request)).await;
+    let [line] = &log.requests()[..] else {
+        panic!("{}", log.text())
+    };
+    for (field, value) in [
+        ("request_id", "abc"),
+        ("method", "GET"),
+        ("path", "/nowhere"),
+        ("dialect", "rest"),
+        ("protocol", "HTTP/1.1"),
+        ("client", "0.0.0.0"),
+        ("message", "answered"),
+    ] {
+        assert_eq!(line[field], value, "{line}");
+    }
+    assert_eq!(line["status"], 404);
+    assert!(line["duration_ms"].as_f64().unwrap() >= 0.0);
+    assert!(line.get("grpc_status").is_none());
+    assert!(!log.text().contains("s3cret"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn the_line_of_a_grpc_call_has_its_status_wherever_that_stood() {
+    let (log, _guard) = Log::start();
+    let service = plain();
+    for (path, content_type, status) in [
+        (CHECK, "application/grpc", 0),
+        (CHECK, "application/grpc-web", 0),
+        ("/no.Such/Rpc", "application/grpc", 12),
+        ("/test.Test/Panic", "application/grpc-web", 13),
+    ] {
+        let request = grpc_request(path, content_type)
+            .body(EMPTY_MESSAGE.into())
+            .unwrap();
+        call(&service, request).await;
+        let lines = log.requests();
+        let line = lines.last().unwrap();
+        assert_eq!(
+            (&line["path"], &line["grpc_status"]),
+            (&path.into(), &status.into()),
+            "{line}"
+        );
+    }
+    assert_eq!(log.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn what_is_logged_during_a_call_names_it() {
+    let (log, _guard) = Log::start();
+    let request =
+        grpc_request("/test.Test/Panic", "application/grpc").header("x-request-id", "abc");
+    call(&plain(), empty(request)).await;
+    let text = log.text();
+    let refused = text
+        .lines()
+        .find(|line| line.contains("own panic"))
+        .unwrap();
+    let refused: serde_json::Value = serde_json::from_str(refused).unwrap();
+    assert_eq!(refused["span"]["request_id"], "abc");
+}
+
+#[tokio::test]
+async fn a_call_that_the_client_gives_up_has_a_line_too() {
+    let (log, _guard) = Log::start();
+    let answer = plain().oneshot(empty(rest_get("/hang")));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(1), answer)
+            .await
+            .is_err()
+    );
+    let [line] = &log.requests()[..] else {
+        panic!("{}", log.text())
+    };
+    assert_eq!(line["message"], "abandoned by the client");
+    assert!(line.get("status").is_none());
+}
+
+#[tokio::test]
+async fn the_line_of_a_remote_call_names_the_peer() {
+    let (log, _guard) = Log::start();
+    let server = start(ServerOptions::default()).await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    read_to_end(&mut stream).await;
+    assert_eq!(log.requests()[0]["client"], "127.0.0.1");
+}

@@ -1,0 +1,231 @@
+//! What the store promises, on SQLite and on Postgres alike.
+//!
+//! Postgres comes from `COUNTERSIGN_TEST_POSTGRES_URL`, the URL of a role that may create databases; each
+//! test makes one and drops it. `tests/run` provides it.
+
+mod accounts;
+mod credentials;
+mod housekeeping;
+mod schema;
+mod transactions;
+
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+
+use countersign::{
+    env::{Env, Timestamp},
+    error::Result,
+    model::{
+        account::{Account, Organization, Plan},
+        id::{AccountId, SessionId},
+        scope::Scopes,
+        session::{Profile, RefreshToken, Session},
+    },
+    store::{Database, Options, Store},
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The moment at which these tests take place.
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// Turns `async fn name(Base)` into one test for each engine.
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                crate::store_contract::on_sqlite(super::$name).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                crate::store_contract::on_postgres(super::$name).await;
+            })+
+        }
+    };
+}
+use on_both_engines;
+
+/// A database for one test.
+#[derive(Clone)]
+struct Base {
+    database: Database,
+    folder: Option<Arc<TempDir>>,
+}
+
+async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
+    test(Base::sqlite()).await;
+}
+
+async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
+    let admin_url = postgres_url();
+    let admin = sea_orm::Database::connect(&admin_url).await.unwrap();
+    let name = format!("countersign_test_{}", new_id().simple());
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+    admin.execute_unprepared(&create).await.unwrap();
+    let mut url = url::Url::parse(&admin_url).unwrap();
+    url.set_path(&name);
+    let database = Database::Postgres {
+        url: url.to_string().into(),
+        connections: 8,
+    };
+    let folder = None;
+    let ended = tokio::spawn(test(Base { database, folder })).await;
+    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+    admin.execute_unprepared(&drop).await.unwrap();
+    if let Err(failure) = ended {
+        std::panic::resume_unwind(failure.into_panic());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
+fn postgres_url() -> String {
+    std::env::var("COUNTERSIGN_TEST_POSTGRES_URL").expect(
+        "COUNTERSIGN_TEST_POSTGRES_URL is not set: run tests/run, or set it to the URL of a Postgres role \
+         that may create databases",
+    )
+}
+
+impl Base {
+    fn sqlite() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let path = folder.path().join("countersign.db");
+        Self {
+            database: Database::Sqlite { path, readers: 4 },
+            folder: Some(folder),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.as_ref().unwrap().path().join("countersign.db")
+    }
+
+    fn mode(&self, suffix: &str) -> u32 {
+        let mut file = self.file().into_os_string();
+        file.push(suffix);
+        let metadata = std::fs::metadata(file).unwrap();
+        metadata.permissions().mode() & 0o777
+    }
+
+    async fn open(&self) -> Store {
+        let database = self.database.clone();
+        Store::connect(Options { database }, Env::system())
+            .await
+            .unwrap()
+    }
+
+    async fn store(&self) -> Store {
+        let store = self.open().await;
+        store.migrate().await.unwrap();
+        store
+    }
+
+    /// A connection around the store, for what it does not let anybody do.
+    async fn by_hand(&self) -> DatabaseConnection {
+        let url = match &self.database {
+            Database::Sqlite { path, .. } => format!("sqlite:{}?mode=rwc", path.display()),
+            Database::Postgres { url, .. } => secrecy::ExposeSecret::expose_secret(url).to_owned(),
+        };
+        sea_orm::Database::connect(url).await.unwrap()
+    }
+}
+
+fn new_id() -> Uuid {
+    Env::system().uuid().unwrap()
+}
+
+fn hash() -> [u8; 32] {
+    Env::system().random().unwrap()
+}
+
+fn organization() -> Organization {
+    Organization {
+        id: new_id().into(),
+        plan: Plan::Free,
+        owner_id: new_id().into(),
+        created_at: NOW,
+    }
+}
+
+/// The owner of this organization.
+fn owner(organization: &Organization, email: &str) -> Account {
+    Account {
+        id: organization.owner_id,
+        organization_id: organization.id,
+        plan: organization.plan,
+        organization_owner: true,
+        email: email.parse().unwrap(),
+        email_verified: false,
+        display_name: "Ann Lee".to_owned(),
+        password_hash: Some("$argon2id$1".to_owned()),
+        created_at: NOW,
+        updated_at: NOW,
+        version: 1,
+    }
+}
+
+/// Signs up an account with its own organization. False when the address is taken.
+async fn sign_up(store: &Store, email: &str) -> Result<(Account, bool)> {
+    let organization = organization();
+    let account = owner(&organization, email);
+    let written = account.clone();
+    let inserted = store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.insert_organization(&organization).await?;
+                tx.insert_account(&written).await
+            })
+        })
+        .await?;
+    Ok((account, inserted))
+}
+
+async fn ann(store: &Store) -> Account {
+    sign_up(store, "Ann@Example.com").await.unwrap().0
+}
+
+fn session(account: AccountId, profile: Profile) -> Session {
+    Session {
+        id: new_id().into(),
+        account_id: account,
+        profile,
+        scopes: Scopes::full(),
+        created_at: NOW,
+        refreshed_at: NOW,
+        expires_at: Timestamp::from_millis(NOW.millis() + 1000),
+        revoked_at: None,
+        client_address: "192.0.2.1".to_owned(),
+        user_agent: "test/1".to_owned(),
+    }
+}
+
+fn refresh_token(session: SessionId) -> RefreshToken {
+    RefreshToken {
+        hash: hash(),
+        session_id: session,
+        created_at: NOW,
+        consumed_at: None,
+    }
+}
+
+/// Writes this session with one refresh token.
+async fn log_in(store: &Store, session: &Session) -> RefreshToken {
+    let token = refresh_token(session.id);
+    let (session, written) = (session.clone(), token.clone());
+    store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.insert_session(&session).await?;
+                tx.insert_refresh_token(&written).await
+            })
+        })
+        .await
+        .unwrap();
+    token
+}
+
+fn later(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOW.millis() + millis)
+}

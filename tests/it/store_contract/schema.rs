@@ -1,0 +1,157 @@
+//! The schema, the data file, and what an operator reads when the database cannot be used.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use countersign::{
+    env::Env,
+    store::{ConnectError, Database, Options, SchemaState, Store},
+};
+use sea_orm::ConnectionTrait;
+use tokio::task::JoinSet;
+
+use super::{Base, ann, on_both_engines, postgres_url};
+
+on_both_engines! {
+    migrating_again_changes_nothing,
+    nodes_that_start_together_migrate_once,
+    a_newer_schema_is_refused,
+    a_failed_migration_leaves_nothing,
+}
+
+async fn migrating_again_changes_nothing(base: Base) {
+    let store = base.open().await;
+    assert!(
+        matches!(store.schema().await, Ok(SchemaState::Pending(changes)) if !changes.is_empty())
+    );
+    store.migrate().await.unwrap();
+    assert_eq!(store.schema().await.unwrap(), SchemaState::Current);
+    let account = ann(&store).await;
+    store.migrate().await.unwrap();
+    store.close().await;
+
+    let reopened = base.store().await;
+    let read = reopened.read().account(account.id).await.unwrap();
+    assert_eq!(read, Some(account));
+}
+
+async fn nodes_that_start_together_migrate_once(base: Base) {
+    let mut nodes = JoinSet::new();
+    for _ in 0..6 {
+        let base = base.clone();
+        nodes.spawn(async move {
+            let store = base.store().await;
+            store.schema().await.unwrap()
+        });
+    }
+    for state in nodes.join_all().await {
+        assert_eq!(state, SchemaState::Current);
+    }
+}
+
+async fn a_newer_schema_is_refused(base: Base) {
+    let store = base.store().await;
+    base.by_hand()
+        .await
+        .execute_unprepared("INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)")
+        .await
+        .unwrap();
+    let newer = "m29991231_000001_later".to_owned();
+    assert_eq!(store.schema().await.unwrap(), SchemaState::Newer(newer));
+    let refused = store.migrate().await.unwrap_err();
+    assert!(matches!(refused, ConnectError::NewerSchema { .. }));
+    let line = refused.to_string();
+    assert!(line.contains("m29991231_000001_later"), "{line}");
+    assert!(line.contains("start the newer version"), "{line}");
+}
+
+async fn a_failed_migration_leaves_nothing(base: Base) {
+    let store = base.open().await;
+    let by_hand = base.by_hand().await;
+    by_hand
+        .execute_unprepared("CREATE TABLE outbox (id TEXT)")
+        .await
+        .unwrap();
+    let failed = store.migrate().await.unwrap_err();
+    assert!(matches!(failed, ConnectError::Schema { .. }), "{failed}");
+    assert!(failed.to_string().contains("outbox"), "{failed}");
+    for table in ["organizations", "accounts", "seaql_migrations"] {
+        let read = by_hand
+            .execute_unprepared(&format!("SELECT * FROM {table}"))
+            .await;
+        assert!(read.is_err(), "{table} is there");
+    }
+    by_hand
+        .execute_unprepared("DROP TABLE outbox")
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    ann(&store).await;
+}
+
+#[tokio::test]
+async fn the_data_file_is_for_its_owner_alone() {
+    let base = Base::sqlite();
+    let store = base.store().await;
+    ann(&store).await;
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(base.mode(suffix), 0o600, "{suffix}");
+    }
+    store.close().await;
+    assert!(!base.file().with_extension("db-wal").exists());
+
+    fs::set_permissions(base.file(), fs::Permissions::from_mode(0o644)).unwrap();
+    let reopened = base.open().await;
+    assert_eq!(base.mode(""), 0o600);
+    reopened.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_data_file_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent/countersign.db");
+    let refused = refusal(sqlite(&path)).await;
+    assert!(matches!(refused, ConnectError::DataFile { .. }));
+    assert!(refused.to_string().contains("absent/countersign.db"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "these are notes, ".repeat(1000)).unwrap();
+    let refused = refusal(sqlite(&path)).await;
+    assert!(matches!(refused, ConnectError::Sqlite { .. }));
+    assert!(refused.to_string().contains("notes.txt"));
+    assert!(fs::read_to_string(&path).unwrap().starts_with("these are"));
+}
+
+#[tokio::test]
+async fn a_refused_connection_to_postgres_does_not_show_the_password() {
+    let mut url = url::Url::parse(&postgres_url()).unwrap();
+    url.set_path("no_such_database");
+    url.set_password(Some("hunter2")).unwrap();
+    let database = Database::Postgres {
+        url: url.to_string().into(),
+        connections: 1,
+    };
+    assert!(!format!("{database:?}").contains("hunter2"));
+    let refused = refusal(database).await;
+    assert!(matches!(refused, ConnectError::Postgres { .. }));
+    let line = refused.to_string();
+    assert!(line.contains("no_such_database"), "{line}");
+    assert!(!line.contains('\n'), "{line}");
+    assert!(!format!("{line} {refused:?}").contains("hunter2"), "{line}");
+}
+
+fn sqlite(path: &Path) -> Database {
+    Database::Sqlite {
+        path: path.to_owned(),
+        readers: 1,
+    }
+}
+
+async fn refusal(database: Database) -> ConnectError {
+    Store::connect(Options { database }, Env::system())
+        .await
+        .unwrap_err()
+}

@@ -1,0 +1,11 @@
+//! What the tests stand on: the real program with a clock that stands still and randomness that repeats.
+
+mod actors;
+mod app;
+mod environment;
+mod http;
+
+pub(crate) use actors::*;
+pub(crate) use app::{ISSUER, TestApp};
+use environment::{ManualClock, test_env};
+pub(crate) use http::TestResponse;

@@ -1,0 +1,129 @@
+//! The real program on a real SQLite file, with a clock that stands still.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::body::Body;
+use countersign::{
+    app::Parts,
+    config::Config,
+    layers::{Connection, HttpService},
+    pb::v1::{
+        account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
+        session_service_client::SessionServiceClient,
+    },
+};
+use http::{Request, Response};
+use tempfile::TempDir;
+use tower::{ServiceExt as _, util::BoxCloneSyncService};
+
+use super::{ManualClock, test_env};
+
+/// Where the tests' server says that it is.
+pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
+
+/// A service that generated clients can call.
+pub(super) type GrpcChannel =
+    BoxCloneSyncService<Request<tonic::body::Body>, Response<Body>, std::convert::Infallible>;
+
+/// The whole program, but its socket.
+pub(crate) struct TestApp {
+    pub clock: ManualClock,
+    pub parts: Parts,
+    pub config: Config,
+    pub(super) http: HttpService,
+    folder: TempDir,
+}
+
+impl TestApp {
+    /// A server on a new data folder.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server on a new data folder, with settings of the test's choice.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            data_dir: folder.path().to_owned(),
+            ..Config::default()
+        };
+        // The least that Argon2 takes: the tests are not about its cost.
+        config.passwords.memory_kib = 8;
+        config.passwords.iterations = 1;
+        config.passwords.queue = 1000;
+        change(&mut config);
+        let (env, clock) = test_env();
+        let parts = Parts::build(&config, ISSUER, env).await.unwrap();
+        Self {
+            clock,
+            http: parts.http.clone(),
+            parts,
+            config,
+            folder,
+        }
+    }
+
+    /// Stops the server and starts another one on the same data folder. Time goes on.
+    pub(crate) async fn restart(self) -> Self {
+        self.try_restart().await.unwrap()
+    }
+
+    /// Like [`Self::restart`], for a start that may be refused: then with the words of the refusal.
+    pub(crate) async fn try_restart(self) -> Result<Self, String> {
+        let Self {
+            clock,
+            parts,
+            config,
+            folder,
+            http,
+        } = self;
+        drop(http);
+        parts.store.close().await;
+        drop(parts);
+        let env = super::environment::env_with(clock.clone(), 8);
+        let parts = Parts::build(&config, ISSUER, env)
+            .await
+            .map_err(|refused| refused.to_string())?;
+        Ok(Self {
+            clock,
+            http: parts.http.clone(),
+            parts,
+            config,
+            folder,
+        })
+    }
+
+    /// The other end of every call of the tests.
+    pub(crate) fn connection() -> Connection {
+        Connection {
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
+            tls: false,
+        }
+    }
+
+    /// The way of generated clients into the program, through every layer.
+    pub(crate) fn channel(&self) -> GrpcChannel {
+        let service = self
+            .http
+            .clone()
+            .map_request(|request: Request<tonic::body::Body>| {
+                let mut request = request.map(Body::new);
+                *request.version_mut() = http::Version::HTTP_2;
+                request.extensions_mut().insert(Self::connection());
+                request
+            });
+        GrpcChannel::new(service)
+    }
+
+    pub(crate) fn accounts(&self) -> AccountServiceClient<GrpcChannel> {
+        AccountServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn sessions(&self) -> SessionServiceClient<GrpcChannel> {
+        SessionServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn api_keys(&self) -> ApiKeyServiceClient<GrpcChannel> {
+        ApiKeyServiceClient::new(self.channel())
+    }
+}

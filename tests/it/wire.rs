@@ -1,0 +1,170 @@
+//! What comes over the wire and is not a call: refused in the words of the contract, never a 500.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Version};
+use http_body_util::BodyExt as _;
+use prost::Message as _;
+use tonic::{Code, Status};
+
+use countersign::pb::v1::{CreateAccountRequest, GetAccountRequest};
+
+use crate::support::{PASSWORD, TestApp, reason};
+
+fn frame(message: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    frame.extend(message);
+    frame
+}
+
+/// Sends bytes to an rpc as gRPC, and gives the status.
+async fn grpc(
+    app: &TestApp,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Status {
+    let mut request = Request::post(path)
+        .version(Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.into())).unwrap();
+    let response = app.raw(request).await;
+    assert_eq!(response.status(), 200, "gRPC refuses in its own status");
+    let (parts, body) = response.into_parts();
+    let trailers = body
+        .collect()
+        .await
+        .unwrap()
+        .trailers()
+        .cloned()
+        .unwrap_or_default();
+    status(&parts.headers)
+        .or_else(|| status(&trailers))
+        .expect("a status")
+}
+
+fn status(headers: &HeaderMap) -> Option<Status> {
+    Status::from_header_map(headers)
+}
+
+const GET_ACCOUNT: &str = "/countersign.v1.AccountService/GetAccount";
+const CREATE_ACCOUNT: &str = "/countersign.v1.AccountService/CreateAccount";
+
+#[tokio::test]
+async fn what_is_not_a_message_is_refused() {
+    let app = TestApp::start().await;
+    let valid = CreateAccountRequest {
+        email: "ann@example.com".to_owned(),
+        password: PASSWORD.to_owned(),
+        ..Default::default()
+    }
+    .encode_to_vec();
+    let (whole, mut twice) = (frame(&valid), frame(&valid));
+    twice.extend(frame(&valid));
+    let mut wrong_flag = whole.clone();
+    wrong_flag[0] = 7;
+    let mut promised = whole.clone();
+    promised[4] = promised[4].wrapping_add(9);
+    for (what, body) in [
+        ("nothing", Vec::new()),
+        ("half a header", whole[..3].to_vec()),
+        ("a truncated frame", whole[..whole.len() - 1].to_vec()),
+        ("more promised than sent", promised),
+        ("a wrong flag", wrong_flag),
+        ("not protobuf", frame(&[0xff; 20])),
+        ("invalid UTF-8", frame(&[0x0a, 0x02, 0xc3, 0x28])),
+    ] {
+        let status = grpc(&app, CREATE_ACCOUNT, &[], body).await;
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::InvalidArgument, "MALFORMED_REQUEST"),
+            "{what}"
+        );
+    }
+    app.sign_up("ann").await;
+}
+
+#[tokio::test]
+async fn a_message_above_64_kib_is_refused_unread() {
+    let app = TestApp::start().await;
+    for size in [64 * 1024 + 1, 1 << 20, 8 << 20] {
+        let message = CreateAccountRequest {
+            display_name: "x".repeat(size),
+            ..Default::default()
+        }
+        .encode_to_vec();
+        let status = grpc(&app, CREATE_ACCOUNT, &[], frame(&message)).await;
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+            "{size}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_rpc_is_refused() {
+    let app = TestApp::start().await;
+    for path in [
+        "/countersign.v1.AccountService/Nothing",
+        "/countersign.v1.Nothing/GetAccount",
+        "/x.Y/Z",
+    ] {
+        let status = grpc(&app, path, &[], frame(&[])).await;
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::Unimplemented, "METHOD_NOT_FOUND"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_message_is_refused() {
+    let app = TestApp::start().await;
+    let mut body = frame(
+        &GetAccountRequest {
+            name: "accounts/me".to_owned(),
+        }
+        .encode_to_vec(),
+    );
+    body[0] = 1;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let bearer = format!("Bearer {}", ann.tokens.access_token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("grpc-encoding", "gzip"),
+    ];
+    let status = grpc(&app, GET_ACCOUNT, &headers, body).await;
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::Unimplemented, "UNSUPPORTED_MEDIA_TYPE")
+    );
+}
+
+#[tokio::test]
+async fn an_answer_has_a_request_id_and_no_value_that_was_sent() {
+    let app = TestApp::start().await;
+    let secret = "a password\u{7} of somebody";
+    let body = serde_json::json!({"email": "ann@example.com", "password": secret});
+    for path in [
+        "/v1/accounts",
+        "/api/auth/signup",
+        "/v1/auth/register",
+        "/countersign.v1.AccountService/CreateAccount",
+    ] {
+        let answer = app.post_json(path, body.clone()).await;
+        assert_eq!(answer.status(), 400, "{path}: {}", answer.text());
+        assert!(!answer.header("x-request-id").is_empty(), "{path}");
+        assert!(
+            !answer.text().contains("of somebody"),
+            "{path}: {}",
+            answer.text()
+        );
+    }
+}
