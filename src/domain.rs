@@ -8,7 +8,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod tokens;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     crypto::{keyring::KeyRing, passwords::Passwords, seal::MasterKey},
@@ -96,7 +96,7 @@ pub struct Domain {
     key_ring: KeyRing,
     keys: DerivedKeys,
     settings: Settings,
-    credentials: CredentialCache,
+    credentials: Arc<CredentialCache>,
 }
 
 impl Domain {
@@ -110,7 +110,7 @@ impl Domain {
         keys: DerivedKeys,
         settings: Settings,
     ) -> Self {
-        let credentials = CredentialCache::new(settings.other_nodes);
+        let credentials = Arc::new(CredentialCache::new(settings.other_nodes));
         Self {
             env,
             store,

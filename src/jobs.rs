@@ -84,10 +84,18 @@ impl Jobs {
 
     async fn purge(&self) -> Result<()> {
         let ended_before = self.env.now().before(KEPT_AFTER_END);
-        let removed = self
-            .store
-            .write(move |tx| Box::pin(async move { tx.purge(ended_before).await }))
-            .await?;
+        let mut removed = 0;
+        loop {
+            // In batches, so that nobody waits long for the writer.
+            let batch = self
+                .store
+                .write(move |tx| Box::pin(async move { tx.purge(ended_before).await }))
+                .await?;
+            removed += batch;
+            if batch == 0 {
+                break;
+            }
+        }
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
         }

@@ -226,22 +226,20 @@ impl Domain {
         version: Option<i64>,
     ) -> Result<()> {
         let account = self.account(caller, id).await?;
-        let ended = self
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let ended = credentials_of(tx, id).await?;
-                    if !tx.delete_account(id, version).await? {
-                        return Err(gone_or_changed(tx, id).await?);
-                    }
-                    tx.delete_organization_if_empty(account.organization_id)
-                        .await?;
-                    Ok(ended)
-                })
+        self.end_credentials(move |tx| {
+            Box::pin(async move {
+                // From here on nobody can log in between the look and the deletion.
+                tx.lock_account(id).await?;
+                let ended = credentials_of(tx, id).await?;
+                if !tx.delete_account(id, version).await? {
+                    return Err(gone_or_changed(tx, id).await?);
+                }
+                tx.delete_organization_if_empty(account.organization_id)
+                    .await?;
+                Ok(((), ended))
             })
-            .await?;
-        self.credentials.forget(ended);
-        Ok(())
+        })
+        .await
     }
 
     /// Sets a new password after checking the current one, ends every other credential, and opens a
@@ -262,25 +260,20 @@ impl Domain {
         let hash = self.passwords.hash(&chosen).await?;
         let opened = self.open_session(&account, Profile::Native, client)?;
         let now = self.env.now();
-        let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
-        let ended = self
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !tx
-                        .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
-                        .await?
-                    {
-                        return Err(Reason::InvalidCredentials.into());
-                    }
-                    let ended = end_credentials(tx, id, change.keep_api_keys, now).await?;
-                    opened.write(tx).await?;
-                    Ok(ended)
-                })
+        self.end_credentials(move |tx| {
+            Box::pin(async move {
+                if !tx
+                    .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
+                    .await?
+                {
+                    return Err(Reason::InvalidCredentials.into());
+                }
+                let ended = revoke_all(tx, id, change.keep_api_keys, now).await?;
+                opened.write(tx).await?;
+                Ok(((opened.session, opened.tokens), ended))
             })
-            .await?;
-        self.credentials.forget(ended);
-        Ok((session, tokens))
+        })
+        .await
     }
 }
 
@@ -356,7 +349,7 @@ async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>>
     Ok(sessions.chain(keys).collect())
 }
 
-async fn end_credentials(
+async fn revoke_all(
     tx: &Tx<'_>,
     id: AccountId,
     keep_api_keys: bool,

@@ -17,6 +17,7 @@ use crate::{
         page::Page,
         scope::Scopes,
     },
+    store::Tx,
 };
 
 /// The most live keys of one account.
@@ -47,6 +48,17 @@ impl NewApiKey {
             expires_at: None,
         }
     }
+}
+
+/// Whether the credential of a call can still be used, as the database sees it now.
+async fn is_live(tx: &Tx<'_>, credential: CredentialId, now: Timestamp) -> Result<bool> {
+    Ok(match credential {
+        CredentialId::Session(id) => tx
+            .session(id)
+            .await?
+            .is_some_and(|session| session.is_live(now)),
+        CredentialId::ApiKey(id) => tx.api_key(id).await?.is_some_and(|key| key.is_live(now)),
+    })
 }
 
 /// A key that is about to be written, with its secret.
@@ -101,10 +113,15 @@ impl Domain {
             return Err(Error::new(Reason::PermissionDenied).on_field("api_key.scopes"));
         }
         let PreparedKey { key, secret } = self.prepare_key(caller.account_id, request)?;
-        let written = key.clone();
+        let (written, credential) = (key.clone(), caller.credential);
         self.store
             .write(move |tx| {
                 Box::pin(async move {
+                    // Two at once must not pass the quota, nor a thief the owner's change of password.
+                    tx.lock_account(written.account_id).await?;
+                    if !is_live(tx, credential, now).await? {
+                        return Err(Reason::CredentialInvalid.into());
+                    }
                     if tx.count_live_api_keys(written.account_id, now).await? >= MAX_KEYS {
                         return Err(Reason::QuotaExceeded.into());
                     }
@@ -151,15 +168,14 @@ impl Domain {
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else.
     pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<()> {
         let (account_id, now) = (caller.account_id, self.env.now());
-        let revoked = self
-            .store
-            .write(move |tx| Box::pin(async move { tx.revoke_api_key(id, account_id, now).await }))
-            .await?;
-        self.credentials.forget([CredentialId::ApiKey(id)]);
-        if revoked {
-            Ok(())
-        } else {
-            Err(Reason::ApiKeyNotFound.into())
-        }
+        self.end_credentials(move |tx| {
+            Box::pin(async move {
+                if !tx.revoke_api_key(id, account_id, now).await? {
+                    return Err(Reason::ApiKeyNotFound.into());
+                }
+                Ok(((), vec![CredentialId::ApiKey(id)]))
+            })
+        })
+        .await
     }
 }

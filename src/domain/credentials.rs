@@ -7,6 +7,7 @@ use std::{
 };
 
 use moka::sync::Cache;
+use tracing::Instrument as _;
 
 use crate::{
     crypto::{keyring::Expected, secrets},
@@ -19,6 +20,7 @@ use crate::{
         id::{AccountId, ApiKeyId, OrganizationId, SessionId},
         scope::Scopes,
     },
+    store::{BoxFuture, Tx},
 };
 
 /// The longest credential that is looked at, in bytes.
@@ -127,7 +129,7 @@ impl CredentialCache {
     }
 
     /// Forgets what was revoked. Called after the commit and before the answer.
-    pub(super) fn forget(&self, revoked: impl IntoIterator<Item = CredentialId>) {
+    fn forget(&self, revoked: impl IntoIterator<Item = CredentialId>) {
         let mut revocations = self
             .revocations
             .lock()
@@ -137,9 +139,49 @@ impl CredentialCache {
             self.callers.invalidate(&id);
         }
     }
+
+    /// Forgets everything, when it is not known what was revoked.
+    fn forget_all(&self) {
+        let mut revocations = self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *revocations += 1;
+        self.callers.invalidate_all();
+    }
 }
 
 impl Domain {
+    /// Runs a use case that ends credentials, and forgets them before it answers. Goes on when the
+    /// caller goes away meanwhile: what was committed must not stay remembered.
+    pub(super) async fn end_credentials<T, F>(&self, use_case: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<(T, Vec<CredentialId>)>>
+            + Send
+            + 'static,
+    {
+        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        let work = async move {
+            match store.write(use_case).await {
+                Ok((answer, ended)) => {
+                    credentials.forget(ended);
+                    Ok(answer)
+                }
+                Err(error) => {
+                    // A commit whose answer was lost may have happened.
+                    if error.reason() == Reason::StorageUnavailable {
+                        credentials.forget_all();
+                    }
+                    Err(error)
+                }
+            }
+        };
+        tokio::spawn(work.in_current_span())
+            .await
+            .map_err(Error::internal)?
+    }
+
     /// The caller whose credential this is: an access token, a session token or an API key.
     ///
     /// # Errors

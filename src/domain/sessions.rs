@@ -15,7 +15,7 @@ use crate::{
     model::{
         account::Account,
         email,
-        id::SessionId,
+        id::{AccountId, SessionId},
         page::Page,
         password::Password,
         session::{Profile, RefreshToken, Session},
@@ -171,14 +171,19 @@ impl Domain {
         );
         let session_id = session.id;
         let rotation = self
-            .store
-            .write(move |tx| {
+            .end_credentials(move |tx| {
                 Box::pin(async move {
                     if tx.rotate_refresh_token(&old, &record, now).await? {
-                        return Ok(Rotation::Successor);
+                        return Ok((Rotation::Successor, Vec::new()));
                     }
                     let retried_since = now.before(window);
-                    replayed(tx, &old, &record, &session, retried_since, now).await
+                    let rotation =
+                        replayed(tx, &old, &record, &session, retried_since, now).await?;
+                    let ended = match rotation {
+                        Rotation::Reused => vec![CredentialId::Session(session.id)],
+                        Rotation::Successor | Rotation::Refused => Vec::new(),
+                    };
+                    Ok((rotation, ended))
                 })
             })
             .await?;
@@ -187,7 +192,6 @@ impl Domain {
             Rotation::Refused => Err(Reason::RefreshTokenInvalid.into()),
             Rotation::Reused => {
                 tracing::warn!(session = %session_id, "a refresh token was used twice; its session is over");
-                self.credentials.forget([CredentialId::Session(session_id)]);
                 Err(Reason::RefreshTokenInvalid.into())
             }
         }
@@ -229,17 +233,24 @@ impl Domain {
     /// # Errors
     /// `SESSION_NOT_FOUND`, also for a session of somebody else.
     pub async fn revoke_session(&self, caller: &Caller, id: SessionId) -> Result<()> {
-        let (account_id, now) = (caller.account_id, self.env.now());
-        let revoked = self
-            .store
-            .write(move |tx| Box::pin(async move { tx.revoke_session(id, account_id, now).await }))
-            .await?;
-        self.credentials.forget([CredentialId::Session(id)]);
-        if revoked {
+        let ended = self.end_session(id, caller.account_id).await?;
+        if ended {
             Ok(())
         } else {
             Err(Reason::SessionNotFound.into())
         }
+    }
+
+    /// Ends a session of this account. False when it is not live, or not the account's.
+    async fn end_session(&self, id: SessionId, account_id: AccountId) -> Result<bool> {
+        let now = self.env.now();
+        self.end_credentials(move |tx| {
+            Box::pin(async move {
+                let revoked = tx.revoke_session(id, account_id, now).await?;
+                Ok((revoked, vec![CredentialId::Session(id)]))
+            })
+        })
+        .await
     }
 
     /// Logs out with the refresh token alone (RFC 7009 section 2.1 revokes the whole grant, too).
@@ -252,18 +263,8 @@ impl Domain {
         }
         let found = self.refreshable(&secrets::hash(token)).await?;
         let (_, session, _) = found.ok_or(Reason::RefreshTokenInvalid)?;
-        let now = self.env.now();
-        let revoked = session.is_live(now)
-            && self
-                .store
-                .write(move |tx| {
-                    Box::pin(
-                        async move { tx.revoke_session(session.id, session.account_id, now).await },
-                    )
-                })
-                .await?;
-        self.credentials.forget([CredentialId::Session(session.id)]);
-        if revoked {
+        let ended = self.end_session(session.id, session.account_id).await?;
+        if ended {
             Ok(())
         } else {
             Err(Reason::RefreshTokenInvalid.into())
