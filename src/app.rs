@@ -78,11 +78,16 @@ impl App {
             jobs,
             health,
             store,
-            ..
+            limits,
         } = self.parts;
         let stop = CancellationToken::new();
         let background = tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
-            tokio::join!(jobs.run(), health.run());
+            let prune = async {
+                if let Some(limits) = limits {
+                    limits.run().await;
+                }
+            };
+            tokio::join!(jobs.run(), health.run(), prune);
         }));
         self.server.serve(http, shutdown).await;
         stop.cancel();

@@ -120,7 +120,8 @@ impl Config {
         self.tokens.check()?;
         self.passwords.check()?;
         self.keys.check()?;
-        self.mail.check()
+        self.mail.check()?;
+        self.limits.check()
     }
 
     /// RFC 8414 section 2: an issuer uses https. This machine's own addresses are for trying things out.

@@ -5,6 +5,7 @@ mod api_key_service;
 pub mod auth;
 pub mod codec;
 mod convert;
+pub mod limits;
 mod normalize;
 mod session_service;
 pub mod status;
@@ -39,6 +40,7 @@ pub type GrpcService = BoxCloneSyncService<
 /// The descriptor cannot be read.
 pub fn services(
     domain: &Arc<Domain>,
+    limits: Option<Arc<limits::Limits>>,
     others: impl FnOnce(Routes) -> Routes,
 ) -> Result<GrpcService, auth::PolicyError> {
     let accounts = account_service::Service::new(Arc::clone(domain));
@@ -51,6 +53,10 @@ pub fn services(
     .add_service(ApiKeyServiceServer::new(api_keys).max_decoding_message_size(MAX_MESSAGE_BYTES));
     let routes = others(routes).prepare();
     // The policy stands before the decoder: a call that may not be made costs no decoding.
-    let guarded = auth::Authorize::new(normalize::Normalize::new(routes), Arc::clone(domain))?;
+    let guarded = auth::Authorize::new(
+        normalize::Normalize::new(routes),
+        Arc::clone(domain),
+        limits,
+    )?;
     Ok(BoxCloneSyncService::new(guarded))
 }

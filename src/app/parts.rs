@@ -22,6 +22,7 @@ use crate::{
     },
     env::Env,
     error::Error,
+    grpc::limits::Limits,
     jobs::Jobs,
     layers::HttpService,
     mail::Mailer,
@@ -40,6 +41,8 @@ pub struct Parts {
     pub health: Health,
     /// The database.
     pub store: Store,
+    /// How often clients may call; none when that is switched off.
+    pub limits: Option<Arc<Limits>>,
 }
 
 impl Parts {
@@ -64,7 +67,11 @@ impl Parts {
             DerivedKeys::from_master(&master),
             settings,
         ));
-        let Transports { http, health } = transports::build(config, &domain, &env)?;
+        let Transports {
+            http,
+            health,
+            limits,
+        } = transports::build(config, &domain, &env)?;
         let keys = KeyTender::new(signing_keys, key_ring);
         let jobs = Jobs::new(store.clone(), env, keys, mailer);
         Ok(Self {
@@ -72,6 +79,7 @@ impl Parts {
             jobs,
             health,
             store,
+            limits,
         })
     }
 }

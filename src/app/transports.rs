@@ -1,6 +1,6 @@
 //! Puts the transports in front of the use cases: gRPC, grpc-web, Connect and REST behind one set of layers.
 
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc};
 
 use axum::{Router, response::Response};
 use tonic::service::Routes;
@@ -15,7 +15,11 @@ use crate::{
     domain::Domain,
     env::Env,
     error::Error,
-    grpc::{self, GrpcService, status::to_status},
+    grpc::{
+        self, GrpcService,
+        limits::{Limits, Quotas},
+        status::to_status,
+    },
     layers::{
         self, HttpService, LayerOptions,
         call::{Call, Dialect},
@@ -39,6 +43,7 @@ use crate::{
 pub(super) struct Transports {
     pub(super) http: HttpService,
     pub(super) health: Health,
+    pub(super) limits: Option<Arc<Limits>>,
 }
 
 /// Builds the transports over the use cases.
@@ -66,7 +71,8 @@ pub(super) fn build(
             .add_service(v1)
             .add_service(v1alpha)
     };
-    let services = grpc::services(domain, others).map_err(broken)?;
+    let limits = limits(config, env);
+    let services = grpc::services(domain, limits.clone(), others).map_err(broken)?;
     let connect = connect::connect_service(services.clone()).map_err(broken)?;
     let rest = rest_router(services.clone(), domain, env)?;
     let http = layers::stack(
@@ -78,7 +84,23 @@ pub(super) fn build(
     Ok(Transports {
         http,
         health: Health::new(Arc::clone(domain), reporter),
+        limits,
     })
+}
+
+/// The limits, unless they are switched off.
+fn limits(config: &Config, env: &Env) -> Option<Arc<Limits>> {
+    let settings = &config.limits;
+    let calls = |calls: u32| NonZero::new(calls).unwrap_or(NonZero::<u32>::MIN);
+    let quotas = Quotas {
+        public: calls(settings.public_per_second),
+        free: calls(settings.free_per_second),
+        pro: calls(settings.pro_per_second),
+        creation: settings.creation_interval,
+    };
+    settings
+        .enabled
+        .then(|| Arc::new(Limits::new(env, &quotas)))
 }
 
 fn rest_router(

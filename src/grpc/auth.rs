@@ -4,23 +4,24 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     task::{Context, Poll},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use http::{Extensions, HeaderMap, Request, Response, header::AUTHORIZATION, request::Parts};
 use tonic::body::Body;
 use tower::Service;
 
 use crate::{
     domain::{Domain, credentials::Caller, tokens::Client},
     error::{Error, Reason, Result},
-    grpc::status::to_status,
+    grpc::{limits::Limits, status::to_status},
     model::request::RequestContext,
     pb::{
         self,
-        v1::{Access, RpcPolicy},
+        v1::{Access, LimitClass, RpcPolicy},
     },
 };
 
@@ -65,20 +66,35 @@ fn read_policies() -> std::result::Result<Policies, PolicyError> {
 #[derive(Clone)]
 pub struct Authorize<S> {
     inner: S,
+    rules: Arc<Rules>,
+}
+
+/// What a call has to pass.
+struct Rules {
     domain: Arc<Domain>,
-    policies: Arc<Policies>,
+    policies: Policies,
+    /// None when limits are switched off.
+    limits: Option<Arc<Limits>>,
 }
 
 impl<S> Authorize<S> {
-    /// The policies of the contract before `inner`.
+    /// The policies of the contract before `inner`, and the limits unless they are switched off.
     ///
     /// # Errors
     /// The descriptor cannot be read.
-    pub fn new(inner: S, domain: Arc<Domain>) -> std::result::Result<Self, PolicyError> {
+    pub fn new(
+        inner: S,
+        domain: Arc<Domain>,
+        limits: Option<Arc<Limits>>,
+    ) -> std::result::Result<Self, PolicyError> {
+        let policies = read_policies()?;
         Ok(Self {
             inner,
-            domain,
-            policies: Arc::new(read_policies()?),
+            rules: Arc::new(Rules {
+                domain,
+                policies,
+                limits,
+            }),
         })
     }
 }
@@ -101,51 +117,95 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
-        let (domain, policies) = (Arc::clone(&self.domain), Arc::clone(&self.policies));
+        let rules = Arc::clone(&self.rules);
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            match authorize(&domain, &policies, request.uri().path(), request.headers()).await {
+            match rules.authorize(&parts).await {
                 Ok(Some(caller)) => {
-                    request.extensions_mut().insert(caller);
+                    parts.extensions.insert(caller);
                 }
                 Ok(None) => {}
                 Err(refusal) => return Ok(to_status(&refusal).into_http()),
             }
-            inner.call(request).await
+            inner.call(Request::from_parts(parts, body)).await
         })
     }
 }
 
-async fn authorize(
-    domain: &Domain,
-    policies: &Policies,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<Option<Arc<Caller>>> {
-    let Some(policy) = policies.get(path) else {
-        let open = OPEN_SERVICES
-            .iter()
-            .any(|service| path.starts_with(service));
-        return if open {
-            Ok(None)
-        } else {
-            Err(Reason::MethodNotFound.into())
+impl Rules {
+    /// The caller, where the rpc wants one.
+    async fn authorize(&self, request: &Parts) -> Result<Option<Arc<Caller>>> {
+        let path = request.uri.path();
+        let Some(policy) = self.policies.get(path) else {
+            let open = OPEN_SERVICES
+                .iter()
+                .any(|service| path.starts_with(service));
+            return if open {
+                Ok(None)
+            } else {
+                Err(Reason::MethodNotFound.into())
+            };
         };
-    };
-    match policy.access() {
-        Access::Public => Ok(None),
-        Access::Authenticated => {
-            let credential = credential(headers)?.ok_or(Reason::CredentialMissing)?;
-            let caller = domain.authenticate(&credential).await?;
-            require_full_account(&caller)?;
-            Ok(Some(caller))
-        }
-        Access::Unspecified => {
-            Err(Error::new(Reason::PermissionDenied).because(format!("{path} has no policy")))
+        let client = client_address(&request.extensions);
+        match policy.access() {
+            Access::Public => {
+                self.spend_public(policy.limit_class(), client)?;
+                Ok(None)
+            }
+            Access::Authenticated => self
+                .authenticate(&request.headers, policy, client)
+                .await
+                .map(Some),
+            Access::Unspecified => {
+                Err(Error::new(Reason::PermissionDenied).because(format!("{path} has no policy")))
+            }
         }
     }
+
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        policy: &RpcPolicy,
+        client: IpAddr,
+    ) -> Result<Arc<Caller>> {
+        let caller = match self.caller(headers).await {
+            Ok(caller) => caller,
+            // Trying credentials is a call without one, and spends nobody else's quota.
+            Err(refusal) => {
+                self.spend_public(policy.limit_class(), client)?;
+                return Err(refusal);
+            }
+        };
+        if let Some(limits) = &self.limits {
+            limits.authenticated(caller.plan, client)?;
+        }
+        Ok(caller)
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>> {
+        let credential = credential(headers)?.ok_or(Reason::CredentialMissing)?;
+        let caller = self.domain.authenticate(&credential).await?;
+        require_full_account(&caller)?;
+        Ok(caller)
+    }
+
+    fn spend_public(&self, class: LimitClass, client: IpAddr) -> Result<()> {
+        self.limits
+            .as_ref()
+            .map_or(Ok(()), |limits| limits.public(class, client))
+    }
+}
+
+/// The address of a call's client. The layers put it there; without them all calls are one client's.
+fn client_address(extensions: &Extensions) -> IpAddr {
+    extensions
+        .get::<RequestContext>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |context| {
+            context.client_address
+        })
 }
 
 /// Every rpc of today works on the whole account.

@@ -403,3 +403,48 @@ async fn what_was_revoked_stays_revoked_after_a_restart() {
     assert!(app.opens(&live.access_token).await);
     refresh(&app, &live.refresh_token).await.unwrap();
 }
+
+/// Polls a call a few times and then drops it, as the server does when a client goes away.
+async fn give_up_after<F: Future>(polls: usize, call: F) {
+    let mut call = Box::pin(call);
+    for _ in 0..polls {
+        let finished =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_ready()))
+                .await;
+        if finished {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_in_the_middle_of_logging_out_leaves_no_half_of_it() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let witness = person.logs_in().await;
+    for polls in 1..40 {
+        let leaver = person.logs_in().await;
+        assert!(leaver.is_in().await);
+        let mut sessions = app.sessions();
+        give_up_after(
+            polls,
+            sessions.revoke_session(leaver.asks(RevokeSessionRequest { name: current() })),
+        )
+        .await;
+        // Whatever was queued before this has happened when it is answered.
+        person.logs_in().await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let request = GetSessionRequest {
+            name: leaver.session.clone(),
+        };
+        let live = app
+            .sessions()
+            .get_session(witness.asks(request))
+            .await
+            .is_ok();
+        assert_eq!(leaver.is_in().await, live, "after {polls} polls");
+    }
+}

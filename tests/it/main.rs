@@ -12,6 +12,7 @@ mod grpc_api_keys;
 mod grpc_sessions;
 mod keys;
 mod layering;
+mod limits;
 mod rest_transcode;
 mod server;
 mod shapes;

@@ -51,6 +51,8 @@ impl TestApp {
         config.passwords.memory_kib = 8;
         config.passwords.iterations = 1;
         config.passwords.queue = 1000;
+        // On in the tests that are about them.
+        config.limits.enabled = false;
         change(&mut config);
         let (env, clock) = test_env();
         let parts = Parts::build(&config, ISSUER, env).await.unwrap();

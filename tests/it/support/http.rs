@@ -8,6 +8,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use countersign::layers::Connection;
+
 use super::TestApp;
 
 /// A call that is being put together.
@@ -17,6 +19,7 @@ pub(crate) struct Call<'a> {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    from: Connection,
 }
 
 impl TestApp {
@@ -28,6 +31,7 @@ impl TestApp {
             path: path.to_owned(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            from: Self::connection(),
         }
     }
 
@@ -87,6 +91,12 @@ impl Call<'_> {
         self
     }
 
+    /// From another address than the tests' own.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.from.peer.set_ip(address.parse().unwrap());
+        self
+    }
+
     pub(crate) async fn send(self) -> TestResponse {
         let mut request = Request::builder()
             .method(self.method)
@@ -94,6 +104,7 @@ impl Call<'_> {
             .body(Body::from(self.body))
             .unwrap();
         *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(self.from);
         self.app.send(request).await
     }
 }
@@ -101,7 +112,9 @@ impl Call<'_> {
 impl TestApp {
     /// Sends a request through every layer of the program.
     pub(crate) async fn raw(&self, mut request: Request<Body>) -> Response<Body> {
-        request.extensions_mut().insert(Self::connection());
+        if request.extensions().get::<Connection>().is_none() {
+            request.extensions_mut().insert(Self::connection());
+        }
         self.http.clone().oneshot(request).await.unwrap()
     }
 

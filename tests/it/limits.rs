@@ -1,0 +1,127 @@
+//! How often a client may call.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{PASSWORD, TestApp, TestResponse};
+
+async fn limited() -> TestApp {
+    TestApp::with(|config| config.limits.enabled = true).await
+}
+
+/// A public call that costs little: a refresh token that is none.
+async fn call(app: &TestApp, from: &str) -> TestResponse {
+    app.post("/v1/sessions:refresh")
+        .json(json!({"refreshToken": "x"}))
+        .from(from)
+        .send()
+        .await
+}
+
+async fn sign_up(app: &TestApp, path: &str, from: &str) -> TestResponse {
+    let email = format!("{}@example.com", path.replace('/', "-"));
+    let mut body = json!({"email": email, "password": PASSWORD});
+    if path.ends_with("register") {
+        body["name"] = json!("Ann");
+    }
+    app.post(path).json(body).from(from).send().await
+}
+
+#[tokio::test]
+async fn eight_public_calls_a_second_pass_and_the_stated_wait_is_enough() {
+    let app = limited().await;
+    for _ in 0..8 {
+        assert_eq!(call(&app, "192.0.2.1").await.status(), 401);
+    }
+    let refused = call(&app, "192.0.2.1").await;
+    assert_eq!(
+        (refused.status(), refused.header("retry-after")),
+        (429, "1")
+    );
+    let text = refused.text();
+    assert!(
+        text.contains("RATE_LIMITED") && text.contains(r#""retryDelay":"0.125s""#),
+        "{text}"
+    );
+    assert_eq!(
+        call(&app, "192.0.2.2").await.status(),
+        401,
+        "another address has its own"
+    );
+    app.clock.advance(Duration::from_millis(125));
+    assert_eq!(call(&app, "192.0.2.1").await.status(), 401);
+    assert_eq!(call(&app, "192.0.2.1").await.status(), 429);
+}
+
+#[tokio::test]
+async fn a_subscriber_is_one_client_however_many_addresses_it_uses() {
+    let app = limited().await;
+    let mut passed = 0;
+    for number in 0..10_000 {
+        let answer = call(&app, &format!("2001:db8:1:2::{number:x}")).await;
+        passed += usize::from(answer.status() == 401);
+    }
+    assert_eq!(passed, 8);
+    assert_eq!(call(&app, "2001:db8:1:3::1").await.status(), 401);
+    for _ in 0..4 {
+        call(&app, "192.0.2.1").await;
+        call(&app, "::ffff:192.0.2.1").await;
+    }
+    assert_eq!(call(&app, "192.0.2.1").await.status(), 429);
+}
+
+#[tokio::test]
+async fn one_sign_up_in_eight_seconds_through_every_face_together() {
+    let app = limited().await;
+    let paths = ["/v1/accounts", "/v1/auth/register", "/api/auth/signup"];
+    for (turn, path) in paths.iter().enumerate() {
+        let made = sign_up(&app, path, "192.0.2.1").await;
+        assert!([200, 201].contains(&made.status()), "{}", made.text());
+        for other in paths {
+            let refused = sign_up(&app, other, "192.0.2.1").await;
+            assert_eq!(
+                (refused.status(), refused.header("retry-after")),
+                (429, "8"),
+                "{turn} {other}"
+            );
+        }
+        app.clock.advance(Duration::from_secs(8));
+    }
+}
+
+#[tokio::test]
+async fn trying_credentials_spends_the_public_quota_of_the_one_who_tries() {
+    let app = limited().await;
+    let person = app.sign_up("ann").await;
+    let token = person.logs_in().await.tokens.access_token;
+    let try_one = |from| {
+        app.get("/v1/accounts/me")
+            .bearer("cs_live_wrong")
+            .from(from)
+            .send()
+    };
+    for _ in 0..8 {
+        assert_eq!(try_one("192.0.2.9").await.status(), 401);
+    }
+    assert_eq!(try_one("192.0.2.9").await.status(), 429);
+    let owner = app
+        .get("/v1/accounts/me")
+        .bearer(&token)
+        .from("192.0.2.9")
+        .send()
+        .await;
+    assert_eq!(
+        owner.status(),
+        200,
+        "a good credential has a quota of its own"
+    );
+}
+
+#[tokio::test]
+async fn limits_can_be_switched_off() {
+    let app = TestApp::start().await;
+    for _ in 0..100 {
+        assert_eq!(call(&app, "192.0.2.1").await.status(), 401);
+    }
+}
