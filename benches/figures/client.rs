@@ -87,6 +87,7 @@ impl Client {
             let request = Request::get(path)
                 .header("host", "localhost")
                 .header(BEARER, &self.bearer);
+            rest.ready().await.expect("an open connection");
             let response = rest
                 .send_request(request.body(Empty::<Bytes>::new()).expect("a request"))
                 .await

@@ -1,0 +1,67 @@
+"""The welcome mail that MailKite promises, taken by a real SMTP server."""
+
+import queue
+from email import message_from_bytes, policy
+
+import requests
+from aiosmtpd.controller import Controller
+
+from server import Server, free_port
+
+PATIENCE = 30
+
+
+class Inbox:
+    """Keeps what arrives."""
+
+    def __init__(self):
+        self.arrived = queue.Queue()
+
+    async def handle_DATA(self, _server, _session, envelope):
+        self.arrived.put(envelope)
+        return "250 taken"
+
+
+def signs_up(server, path="/api/auth/signup", **more):
+    body = {"email": "Ada@Example.com", "password": "a long enough secret", **more}
+    answer = requests.post(server.url + path, json=body, timeout=10)
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_mailkite_signup_sends_a_welcome_mail(tmp_path):
+    inbox = Inbox()
+    port = free_port()
+    sink = Controller(inbox, hostname="127.0.0.1", port=port)
+    sink.start()
+    try:
+        settings = {
+            "MAIL_SMTP_URL": f"smtp://127.0.0.1:{port}",
+            "MAIL_FROM": "Countersign <no-reply@id.example.com>",
+        }
+        with Server(tmp_path, **settings) as server:
+            signs_up(server)
+            envelope = inbox.arrived.get(timeout=PATIENCE)
+            assert envelope.rcpt_tos == ["Ada@Example.com"]
+            mail = message_from_bytes(envelope.content, policy=policy.default)
+            assert mail["to"].addresses[0].addr_spec == "Ada@Example.com"
+            assert mail["from"] == "Countersign <no-reply@id.example.com>"
+            assert mail["message-id"].endswith("@id.example.com>")
+            assert server.url in mail.get_content()
+    finally:
+        sink.stop()
+
+
+def test_other_signups_send_nothing(tmp_path):
+    inbox = Inbox()
+    port = free_port()
+    sink = Controller(inbox, hostname="127.0.0.1", port=port)
+    sink.start()
+    try:
+        with Server(tmp_path, MAIL_SMTP_URL=f"smtp://127.0.0.1:{port}", LIMITS_ENABLED="false") as server:
+            signs_up(server, "/v1/auth/register", email="bob@example.com", name="Bob")
+            signs_up(server)
+            # The mails go in order, so the first to arrive is the only one.
+            assert inbox.arrived.get(timeout=PATIENCE).rcpt_tos == ["Ada@Example.com"]
+            assert inbox.arrived.empty()
+    finally:
+        sink.stop()
