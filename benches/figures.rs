@@ -23,7 +23,7 @@ use self::{client::Client, report::Report, server::Server};
 const STARTS: usize = 11;
 const CALLS: usize = 5_000;
 const ROUNDS: usize = 5;
-const LOGIN_TIME: Duration = Duration::from_secs(10);
+const LOGIN_TIME: Duration = Duration::from_secs(4);
 /// More than the hashing threads, so that they never wait for a log-in to arrive.
 const LOGIN_CLIENTS: usize = 8;
 const BEARER: &str = "authorization";
@@ -96,12 +96,31 @@ async fn cost_of_a_call(report: &mut Report, server: &Server) {
     );
 }
 
+/// Rounds of bare hashing and of logging in, in turn.
 async fn log_ins(report: &mut Report, server: &Server) {
     Client::new(server)
         .await
         .sign_up("logins@example.com")
         .await;
-    let bare = bare_hashes_per_second();
+    let (mut bare, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let hashes = bare_hashes_per_second();
+        ratios.push(log_ins_per_second(server).await / hashes);
+        bare.push(hashes);
+    }
+    report.absolute(
+        "bare Argon2id hashes/s of the machine",
+        report::median(&mut bare),
+        "",
+    );
+    report.ratio(
+        "log-ins/s over bare Argon2id hashes/s",
+        report::median(&mut ratios),
+        ">= 0.9",
+    );
+}
+
+async fn log_ins_per_second(server: &Server) -> f64 {
     let deadline = Instant::now() + LOGIN_TIME;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..LOGIN_CLIENTS {
@@ -109,13 +128,7 @@ async fn log_ins(report: &mut Report, server: &Server) {
         clients.spawn(async move { client.log_in_until("logins@example.com", deadline).await });
     }
     let logins: usize = clients.join_all().await.into_iter().sum();
-    let rate = logins as f64 / LOGIN_TIME.as_secs_f64();
-    report.absolute("bare Argon2id hashes/s of the machine", bare, "");
-    report.ratio(
-        "log-ins/s over bare Argon2id hashes/s",
-        rate / bare,
-        ">= 0.9",
-    );
+    logins as f64 / LOGIN_TIME.as_secs_f64()
 }
 
 /// Argon2id with the service's parameters and nothing else, on every core.

@@ -29,7 +29,8 @@ pub struct Settings {
     pub mailkite_lifetime: Duration,
     /// How long a session can be refreshed, counted from the log-in.
     pub refresh_lifetime: Duration,
-    /// How long a rotated refresh token may be sent again by a client that lost the answer.
+    /// How long a rotated refresh token may be sent again by a client that lost the answer. Sessions of
+    /// the contract itself have one client, whoever shows their token.
     pub refresh_retry_window: Duration,
     /// Whether other nodes may use the same database; then what they revoke is seen a little later.
     pub other_nodes: bool,

@@ -74,6 +74,8 @@ reasons! {
     RefreshTokenInvalid = "REFRESH_TOKEN_INVALID", Unauthenticated, 401, DEBUG, "The refresh token is invalid or has expired; log in again.";
     /// The credential is live but may not do this.
     PermissionDenied = "PERMISSION_DENIED", PermissionDenied, 403, DEBUG, "This credential may not do this.";
+    /// The call came over plain HTTP, and the server has a public name.
+    HttpsRequired = "HTTPS_REQUIRED", PermissionDenied, 403, DEBUG, "This service answers over https alone.";
     /// No such account that the caller may see.
     AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such account.";
     /// No such session that the caller may see.
@@ -224,6 +226,16 @@ impl Error {
             }
             _ => self.reason.meaning().message.to_owned(),
         }
+    }
+
+    /// The cause and what lies behind it, for the log; empty when there is none.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let causes = std::iter::successors(self.source(), |cause| (*cause).source());
+        causes
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ")
     }
 
     /// How long to wait before trying again, where waiting helps.

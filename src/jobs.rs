@@ -27,6 +27,14 @@ const MAIL_BATCH: u64 = 50;
 /// How often sending a mail is tried.
 const MAIL_ATTEMPTS: i32 = 10;
 
+/// What there is to do.
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    Mail,
+    Keys,
+    Purge,
+}
+
 /// The jobs of one server.
 pub struct Jobs {
     store: Store,
@@ -47,24 +55,33 @@ impl Jobs {
         }
     }
 
-    /// Runs every job at its interval until the future is dropped. A job that fails is logged and
-    /// tried again at its next turn.
+    /// Runs every job at its interval until the future is dropped, none waiting for another. A job that
+    /// fails is logged and tried again at its next turn.
     pub async fn run(&self) {
-        let (mut mail, mut keys, mut purge) =
-            (every(MAIL_EVERY), every(KEYS_EVERY), every(PURGE_EVERY));
+        tokio::join!(
+            self.repeat(Job::Mail, MAIL_EVERY),
+            self.repeat(Job::Keys, KEYS_EVERY),
+            self.repeat(Job::Purge, PURGE_EVERY),
+        );
+    }
+
+    async fn repeat(&self, job: Job, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let (job, outcome) = tokio::select! {
-                _ = mail.tick() => ("mail", self.send_mail().await),
-                _ = keys.tick() => ("keys", self.tend_keys().await),
-                _ = purge.tick() => ("purge", self.purge().await),
-            };
-            if let Err(error) = outcome {
-                tracing::warn!(
-                    job,
-                    reason = error.reason().meaning().name,
-                    "a job failed and will be tried again"
-                );
+            ticks.tick().await;
+            if let Err(error) = self.run_once(job).await {
+                let (reason, cause) = (error.reason().meaning().name, error.cause());
+                tracing::warn!(?job, reason, cause, "a job failed and will be tried again");
             }
+        }
+    }
+
+    async fn run_once(&self, job: Job) -> Result<()> {
+        match job {
+            Job::Mail => self.send_mail().await,
+            Job::Keys => self.keys.tend().await,
+            Job::Purge => self.purge().await,
         }
     }
 
@@ -73,13 +90,10 @@ impl Jobs {
     /// # Errors
     /// The first job that failed.
     pub async fn run_pending(&self) -> Result<()> {
-        self.tend_keys().await?;
-        self.purge().await?;
-        self.send_mail().await
-    }
-
-    async fn tend_keys(&self) -> Result<()> {
-        self.keys.tend().await
+        for job in [Job::Keys, Job::Purge, Job::Mail] {
+            self.run_once(job).await?;
+        }
+        Ok(())
     }
 
     async fn purge(&self) -> Result<()> {
@@ -150,12 +164,6 @@ impl Jobs {
             .await?;
         Ok(())
     }
-}
-
-fn every(interval: Duration) -> tokio::time::Interval {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 /// Doubles from two minutes, which is longer than a server may take to answer, to about four hours.

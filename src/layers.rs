@@ -7,6 +7,7 @@ pub mod call;
 pub mod client;
 pub mod cors;
 pub mod deadline;
+mod https_only;
 pub mod panic;
 pub mod refusal;
 pub mod request_id;
@@ -43,6 +44,8 @@ pub struct LayerOptions {
     pub cors_origins: Vec<cors::Origin>,
     /// How long a call may take until its answer begins.
     pub request_timeout: Duration,
+    /// Whether calls over plain HTTP are refused.
+    pub https_only: bool,
     /// The largest message, in bytes.
     pub max_message_size: u64,
 }
@@ -53,6 +56,7 @@ impl Default for LayerOptions {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             request_timeout: Duration::from_secs(30),
+            https_only: false,
             max_message_size: 64 * 1024,
         }
     }
@@ -76,6 +80,15 @@ pub fn stack(
     // Before the deadline, which starts a timer: a body that is announced too large costs nothing at all.
     let service = Around::new(
         body_limit::BodyLimit::new(options.max_message_size, Arc::clone(&render)),
+        service,
+    );
+    // Before anything is read of a call that should not have been sent like this.
+    let service = Around::new(
+        https_only::HttpsOnly::new(
+            options.https_only,
+            options.trusted_proxies.clone(),
+            Arc::clone(&render),
+        ),
         service,
     );
     // Around everything that can panic.

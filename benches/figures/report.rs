@@ -7,7 +7,7 @@ const HEAD: &str = "# Benchmarks
 
 Written by `cargo bench --bench figures`, which runs the release binary as a process and watches it from outside.
 Absolute figures are those of one machine on one day; the ratios compare two things measured in turn in the same run,
-and are what to look at.
+and are what to look at. The REST calls come over one HTTP/1.1 connection, the native ones over one of HTTP/2.
 
 | what | measured | wanted |
 |---|---|---|

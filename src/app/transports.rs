@@ -11,7 +11,7 @@ use super::{
     health::{self, Health},
 };
 use crate::{
-    config::Config,
+    config::{Config, Issuer},
     domain::Domain,
     env::Env,
     error::Error,
@@ -164,6 +164,7 @@ fn layer_options(config: &Config) -> Result<LayerOptions, StartError> {
             },
         )?,
         request_timeout: config.server.request_timeout,
+        https_only: config.issuer.as_ref().is_some_and(Issuer::is_public),
         ..LayerOptions::default()
     })
 }

@@ -195,14 +195,23 @@ impl Domain {
         change: AccountChange,
     ) -> Result<Account> {
         let account = self.account(caller, id).await?;
-        let display_name = change.display_name.map(|name| name.trim().to_owned());
+        let Some(display_name) = change.display_name else {
+            let seen = change
+                .expected_version
+                .is_none_or(|version| version == account.version);
+            return if seen {
+                Ok(account)
+            } else {
+                Err(Reason::EtagMismatch.into())
+            };
+        };
         let now = self.env.now();
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let name = display_name.unwrap_or(account.display_name);
+                    let name = display_name.trim();
                     if !tx
-                        .update_display_name(id, &name, change.expected_version, now)
+                        .update_display_name(id, name, change.expected_version, now)
                         .await?
                     {
                         return Err(gone_or_changed(tx, id).await?);

@@ -90,43 +90,47 @@ impl Domain {
         }
     }
 
-    /// Trades a refresh token for new tokens.
+    /// Trades a refresh token for new tokens. A caller that cannot take a new refresh token says
+    /// `keep_token`, and is refused where it would get one.
     ///
     /// # Errors
     /// `REFRESH_TOKEN_INVALID`; a token that was already used also ends its session.
-    pub async fn refresh(&self, token: &str) -> Result<Tokens> {
+    pub async fn refresh(&self, token: &str, keep_token: bool) -> Result<Tokens> {
         if !secrets::well_formed(token, REFRESH_PREFIX) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
         let (hash, now) = (secrets::hash(token), self.env.now());
-        let (stored, session, account) = self
+        let (stored, mut session, account) = self
             .refreshable(&hash)
             .await?
             .ok_or(Reason::RefreshTokenInvalid)?;
-        if !session.is_live(now) {
+        let rotates = session.profile.rotates();
+        if !session.is_live(now) || (rotates && keep_token) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
-        let next = if session.profile.rotates() {
+        let next = if rotates {
             self.rotate(&stored, &session, now).await?
         } else {
-            self.keep(&session, now).await?;
+            session = self.keep(hash, session.id, now).await?;
             Zeroizing::new(token.to_owned())
         };
         self.issue(&account, &session, Some(next), now)
     }
 
-    /// Notes a refresh in a profile whose refresh token stays the same.
-    async fn keep(&self, session: &Session, now: Timestamp) -> Result<()> {
-        let id = session.id;
-        let live = self
-            .store
-            .write(move |tx| Box::pin(async move { tx.touch_session(id, now).await }))
-            .await?;
-        if live {
-            Ok(())
-        } else {
-            Err(Reason::RefreshTokenInvalid.into())
-        }
+    /// Notes a refresh in a profile whose refresh token stays the same, and gives the session as it is
+    /// then: a new log-in may have ended its refreshing since the token was read.
+    async fn keep(&self, hash: [u8; 32], id: SessionId, now: Timestamp) -> Result<Session> {
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    // Touched first, which makes a log-in at the same time wait for this row.
+                    let live = tx.touch_session(id, now).await?;
+                    let kept = live && tx.refresh_token(&hash).await?.is_some();
+                    let session = if kept { tx.session(id).await? } else { None };
+                    session.ok_or_else(|| Reason::RefreshTokenInvalid.into())
+                })
+            })
+            .await
     }
 
     async fn refreshable(

@@ -55,8 +55,12 @@ impl SessionService for Service {
         &self,
         request: Request<RefreshSessionRequest>,
     ) -> Result<Response<RefreshSessionResponse>, Status> {
-        let token = convert::secret(&mut request.into_inner().refresh_token);
-        let tokens = self.domain.refresh(&token).await?;
+        let mut message = request.into_inner();
+        let token = convert::secret(&mut message.refresh_token);
+        let tokens = self
+            .domain
+            .refresh(&token, message.keep_refresh_token)
+            .await?;
         Ok(Response::new(RefreshSessionResponse {
             tokens: Some(convert::tokens(tokens)),
         }))

@@ -1,7 +1,5 @@
 //! How a refusal looks on the wire: one function, for every service and every transport.
 
-use std::error::Error as _;
-
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -25,24 +23,13 @@ pub fn to_status(error: &Error) -> Status {
 
 fn log(error: &Error) {
     let meaning = error.reason().meaning();
-    let cause = error.source().map(chain).unwrap_or_default();
+    let cause = error.cause();
     match meaning.level {
         tracing::Level::ERROR => tracing::error!(reason = meaning.name, cause, "refused"),
         tracing::Level::WARN => tracing::warn!(reason = meaning.name, cause, "refused"),
         tracing::Level::INFO => tracing::info!(reason = meaning.name, cause, "refused"),
         _ => tracing::debug!(reason = meaning.name, cause, "refused"),
     }
-}
-
-fn chain(cause: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = cause.to_string();
-    let mut next = cause.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 impl From<Error> for Status {

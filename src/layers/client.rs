@@ -32,7 +32,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
@@ -78,7 +78,7 @@ fn hops(
 
 /// The elements of a `Forwarded` line, nearest first. Commas within quotes are told by the quotes to their
 /// right, so that a quote which the client left open cannot swallow what the proxy wrote after it.
-fn elements(line: &str) -> Vec<&str> {
+pub(super) fn elements(line: &str) -> Vec<&str> {
     let mut elements = Vec::new();
     let mut quoted = false;
     let mut rest = line;
@@ -118,7 +118,7 @@ fn element(text: &str) -> Option<IpAddr> {
 }
 
 /// One `token "=" ( token / quoted-string )` with the space around it, and what follows.
-fn pair(text: &str) -> Option<(&str, String, &str)> {
+pub(super) fn pair(text: &str) -> Option<(&str, String, &str)> {
     let (name, rest) = trim(text).split_once('=')?;
     if name.is_empty() || !name.bytes().all(is_token) {
         return None;

@@ -367,3 +367,29 @@ async fn a_routine_change_of_password_can_leave_keys_alive() {
         .unwrap();
     assert!(app.opens(&key.unwrap().into_inner().secret).await);
 }
+
+#[tokio::test]
+async fn a_change_of_nothing_changes_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let nothing = |etag: &str| UpdateAccountRequest {
+        account: Some(Account {
+            name: me(),
+            etag: etag.to_owned(),
+            ..Account::default()
+        }),
+        update_mask: None,
+    };
+    let same = app
+        .accounts()
+        .update_account(ann.asks(nothing("")))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(same.account.unwrap().etag, "1");
+    refused(
+        app.accounts().update_account(ann.asks(nothing("2"))).await,
+        Code::Aborted,
+        "ETAG_MISMATCH",
+    );
+}

@@ -16,6 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 async fn refresh(app: &TestApp, token: &str) -> Result<SessionTokens, Status> {
     let request = RefreshSessionRequest {
         refresh_token: token.to_owned(),
+        keep_refresh_token: false,
     };
     app.sessions()
         .refresh_session(request)
@@ -446,5 +447,26 @@ async fn a_client_that_goes_away_in_the_middle_of_logging_out_leaves_no_half_of_
             .await
             .is_ok();
         assert_eq!(leaver.is_in().await, live, "after {polls} polls");
+    }
+}
+
+#[tokio::test]
+async fn a_face_that_keeps_its_refresh_token_does_not_spend_one_that_rotates() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let body = serde_json::json!({"refreshToken": ann.tokens.refresh_token});
+    assert_eq!(app.post_json("/auth/refresh", body).await.status(), 401);
+    refresh(&app, &ann.tokens.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn control_characters_in_an_address_are_refused_before_the_database_sees_them() {
+    let app = TestApp::start().await;
+    for address in ["a\0nn@example.com", "ann@example.com\u{7}"] {
+        let answer = app.try_log_in(address, PASSWORD).await;
+        assert_eq!(
+            refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
+            ["email"]
+        );
     }
 }

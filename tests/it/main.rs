@@ -10,6 +10,7 @@ mod faces_smtpd;
 mod grpc_accounts;
 mod grpc_api_keys;
 mod grpc_sessions;
+mod https_only;
 mod keys;
 mod layering;
 mod limits;

@@ -74,7 +74,11 @@ impl Contract {
         call: &Call,
         refresh_token: String,
     ) -> Result<v1::SessionTokens, Fault> {
-        let message = v1::RefreshSessionRequest { refresh_token };
+        // Neither face can hand out a new refresh token.
+        let message = v1::RefreshSessionRequest {
+            refresh_token,
+            keep_refresh_token: true,
+        };
         let answer = self.sessions().refresh_session(call.request(message)).await;
         present(inner(answer).map_err(bad_token)?.tokens, "tokens")
     }

@@ -52,7 +52,7 @@ fn code(reason: Reason) -> &'static str {
         | Reason::EtagMismatch => "invalid_request",
         Reason::InvalidCredentials | Reason::RefreshTokenInvalid => "invalid_grant",
         Reason::CredentialMissing | Reason::CredentialInvalid => "invalid_client",
-        Reason::PermissionDenied => "unauthorized_client",
+        Reason::PermissionDenied | Reason::HttpsRequired => "unauthorized_client",
         Reason::QuotaExceeded
         | Reason::RateLimited
         | Reason::Overloaded

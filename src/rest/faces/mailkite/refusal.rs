@@ -66,7 +66,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         Reason::CredentialInvalid | Reason::RefreshTokenInvalid => {
             (StatusCode::UNAUTHORIZED, "token_invalid")
         }
-        Reason::PermissionDenied => (StatusCode::FORBIDDEN, "forbidden"),
+        Reason::PermissionDenied | Reason::HttpsRequired => (StatusCode::FORBIDDEN, "forbidden"),
         Reason::MethodNotFound
         | Reason::AccountNotFound
         | Reason::SessionNotFound

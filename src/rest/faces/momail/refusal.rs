@@ -88,7 +88,9 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str, Option<&'static 
         Reason::CredentialMissing => unauthorized("Access token is missing"),
         Reason::CredentialInvalid => unauthorized("Invalid or expired access token"),
         Reason::RefreshTokenInvalid => unauthorized("Invalid or expired refresh token"),
-        Reason::PermissionDenied => (StatusCode::FORBIDDEN, "FORBIDDEN", None),
+        Reason::PermissionDenied | Reason::HttpsRequired => {
+            (StatusCode::FORBIDDEN, "FORBIDDEN", None)
+        }
         Reason::MethodNotFound
         | Reason::AccountNotFound
         | Reason::SessionNotFound

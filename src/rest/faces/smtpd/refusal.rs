@@ -10,6 +10,7 @@
 //! | 40103 | 401 | the credential is wrong, revoked or has expired |
 //! | 40106 | 403 | the refresh token is wrong, revoked or has expired; 401 when it is to be revoked |
 //! | 40301 | 403 | the credential may not do this |
+//! | 40302 | 403 | the call came over plain HTTP |
 //! | 40401 | 404 | there is no such thing |
 //! | 40501 | 405 | the path does not take this method |
 //! | 40901 | 409 | the e-mail address is taken |
@@ -114,6 +115,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
             Some("Refresh token is invalid"),
         ),
         Reason::PermissionDenied => (StatusCode::FORBIDDEN, 40301, None),
+        Reason::HttpsRequired => (StatusCode::FORBIDDEN, 40302, None),
         Reason::MethodNotFound
         | Reason::AccountNotFound
         | Reason::SessionNotFound
