@@ -10,6 +10,7 @@ mod http;
 pub mod options;
 mod sniff;
 pub mod tls;
+mod unread;
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 

@@ -30,6 +30,7 @@ use super::{
     http,
     options::ServerOptions,
     sniff::{Protocol, Rewound, sniff},
+    unread,
 };
 use crate::layers::{Connection, HttpService};
 
@@ -122,7 +123,7 @@ impl Connections {
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (in_flight, calls) = watch::channel(0);
-        let service = with_context(self.service.clone(), connection, in_flight);
+        let service = with_context(self.service.clone(), protocol, connection, in_flight);
         let io = TokioIo::new(io);
         match protocol {
             Protocol::Http2 => {
@@ -201,16 +202,25 @@ async fn refuse_plaintext(stream: &mut TcpStream) -> io::Result<()> {
 /// The service for one connection: tells each request where it came from, and counts those in flight.
 fn with_context(
     service: HttpService,
+    protocol: Protocol,
     connection: Connection,
     in_flight: watch::Sender<usize>,
 ) -> impl HyperService<Incoming, ResBody = Body, Error = Infallible, Future: Send + 'static> {
     service_fn(move |request: hyper::Request<Incoming>| {
         let counted = InFlight::begin(&in_flight);
-        let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(connection);
-        let answer = service.clone().oneshot(request);
+        let service = service.clone();
+        let prepare = move |request: &mut Request| {
+            request.extensions_mut().insert(connection);
+        };
         async move {
-            let response: Response = answer.await?;
+            let response: Response = match protocol {
+                Protocol::Http1 => unread::answer(service, request, prepare).await?,
+                Protocol::Http2 => {
+                    let mut request = request.map(Body::new);
+                    prepare(&mut request);
+                    service.oneshot(request).await?
+                }
+            };
             Ok::<_, Infallible>(response.map(|body| {
                 // The count is the body's now: a call is in flight until its last byte is sent.
                 Body::new(body.map_frame(move |frame| counted.pass(frame)))

@@ -1,5 +1,6 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::server::options::ServerOptions;
+use tokio::io::AsyncWriteExt as _;
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
@@ -7,6 +8,8 @@ use super::support::*;
 
 /// `HealthCheckResponse { status: SERVING }` in a gRPC frame.
 const SERVING: [u8; 7] = [0, 0, 0, 0, 2, 8, 1];
+
+const GET_HELLO: &str = "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn h1_post(path: &str, content_type: &str, body: &str) -> String {
     format!(
@@ -16,7 +19,6 @@ fn h1_post(path: &str, content_type: &str, body: &str) -> String {
 }
 
 async fn h1(server: &Running, request: &str) -> Vec<u8> {
-    use tokio::io::AsyncWriteExt as _;
     let mut stream = server.connect().await;
     stream.write_all(request.as_bytes()).await.unwrap();
     read_to_end(&mut stream).await
@@ -26,11 +28,7 @@ async fn h1(server: &Running, request: &str) -> Vec<u8> {
 async fn one_port_speaks_http1_h2c_and_native_grpc() {
     let server = start(ServerOptions::default()).await;
 
-    let answer = http1(
-        &mut server.connect().await,
-        "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n",
-    )
-    .await;
+    let answer = http1(&mut server.connect().await, GET_HELLO).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
 
@@ -135,4 +133,36 @@ async fn grpc_that_cannot_work_is_refused_in_plain_http() {
         let answer = call(&service, request).await;
         assert_eq!(answer.status, status, "{method} {version:?} {content_type}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_over_http1_waits_for_the_body_that_nobody_read() {
+    let server = start(ServerOptions::default()).await;
+    let next = "GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    for (length, path, status) in [(5, "/no-such-path", "404"), (70_000, "/body", "413")] {
+        let mut client = server.connect().await;
+        let body = "x".repeat(length);
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        // Another call is answered meanwhile; this one could have been, and its connection closed.
+        let other = http1(&mut server.connect().await, GET_HELLO).await;
+        assert!(other.starts_with("HTTP/1.1 200 OK\r\n"), "{other}");
+
+        client.write_all(body.as_bytes()).await.unwrap();
+        client.write_all(next.as_bytes()).await.unwrap();
+        let answers = String::from_utf8(read_to_end(&mut client).await).unwrap();
+        let refused = format!("HTTP/1.1 {status} ");
+        assert!(answers.starts_with(&refused), "{answers}");
+        assert!(answers.ends_with("\r\n\r\nhello"), "{answers}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_over_http1_does_not_wait_for_a_body_that_is_held_back() {
+    let server = start(ServerOptions::default()).await;
+    let head = "POST /no-such-path HTTP/1.1\r\nhost: localhost\r\n\
+        content-length: 5\r\nexpect: 100-continue\r\n\r\n";
+    let answer = http1(&mut server.connect().await, head).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
 }
