@@ -37,3 +37,10 @@ def map_path_parameters(context, parameters):
     if reads_or_changes and parameters and "account" in parameters and checksum(parameters) % 2 == 0:
         return parameters | {"account": "me"}
     return parameters
+
+
+@schemathesis.hook
+def before_call(_context, case, **_kwargs):
+    # It learns the name from other calls; without its account, the rest of the run would be refused.
+    if case.method.upper() == "DELETE" and (case.path_parameters or {}).get("account") == "me":
+        case.path_parameters["account"] = "somebody"

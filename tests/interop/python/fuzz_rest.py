@@ -1,6 +1,6 @@
 """Schemathesis against the server's own /openapi.json, once as a stranger and once signed in.
 
-It is deterministic, so that every run sends the same requests.
+Requests are made without chance; between runs only what the server itself makes up in them differs, such as ids.
 """
 
 import re
