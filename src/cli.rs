@@ -47,13 +47,13 @@ Examples:
   countersign config check --config countersign.toml
   countersign completions bash > /etc/bash_completion.d/countersign";
 
-/// A gRPC-first identity service: accounts, sessions and OAuth on one port.
+/// A gRPC-first identity service: accounts, sessions and API keys on one port.
 #[derive(Debug, Parser)]
 #[command(
     name = "countersign",
     version,
     about,
-    long_about = "A gRPC-first identity service: accounts, sessions and OAuth on one port.\n\n\
+    long_about = "A gRPC-first identity service: accounts, sessions and API keys on one port.\n\n\
                   Without a command it serves.",
     after_help = EXAMPLES,
     after_long_help = format!("{SETTINGS_HELP}\n\n{EXAMPLES}")

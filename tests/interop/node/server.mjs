@@ -55,7 +55,9 @@ export async function startServer(settings = {}) {
   while (!(await isReady(url))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       child.kill("SIGKILL");
-      throw new Error(`the server did not become ready:\n${readFileSync(logFile, "utf8")}`);
+      const said = readFileSync(logFile, "utf8");
+      rmSync(folder, { recursive: true });
+      throw new Error(`the server did not become ready:\n${said}`);
     }
     await delay(20);
   }
