@@ -49,6 +49,9 @@ impl Path<'_> {
 /// Control characters break logs, mail headers and terminals; this pattern is worth words of its own.
 const NO_CONTROL_CHARACTERS: &str = r"^[^\p{Cc}]*$";
 
+/// What an e-mail address looks like at first sight; `model::email` reads it in full.
+const EMAIL_ADDRESS: &str = r"^[^\p{Cc}]+@[^\p{Cc}@]+[.][^\p{Cc}@]+$";
+
 /// A pattern that is compiled at its first use. One that does not compile matches nothing.
 struct Pattern {
     source: &'static str,
@@ -62,11 +65,11 @@ impl Pattern {
             .is_some_and(|regex| regex.is_match(value))
     }
 
-    fn description(&self) -> String {
-        if self.source == NO_CONTROL_CHARACTERS {
-            "must not contain control characters".to_owned()
-        } else {
-            format!("must match {}", self.source)
+    fn description(&self) -> Cow<'static, str> {
+        match self.source {
+            NO_CONTROL_CHARACTERS => "must not contain control characters".into(),
+            EMAIL_ADDRESS => "must be an e-mail address like name@example.com".into(),
+            source => format!("must match {source}").into(),
         }
     }
 }
