@@ -3,26 +3,15 @@
 use std::time::Duration;
 
 use countersign::pb::v1::{
-    CreateSessionRequest, GetSessionRequest, ListSessionsRequest, RefreshSessionRequest,
-    RevokeRefreshTokenRequest, RevokeSessionRequest, SessionProfile, SessionTokens,
+    CreateSessionRequest, GetSessionRequest, ListSessionsRequest, RevokeSessionRequest,
+    SessionProfile,
 };
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 
 use crate::support::{PASSWORD, TestApp, refused, with_bearer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-async fn refresh(app: &TestApp, token: &str) -> Result<SessionTokens, Status> {
-    let request = RefreshSessionRequest {
-        refresh_token: token.to_owned(),
-        keep_refresh_token: false,
-    };
-    app.sessions()
-        .refresh_session(request)
-        .await
-        .map(|answer| answer.into_inner().tokens.unwrap())
-}
 
 fn current() -> String {
     "sessions/current".to_owned()
@@ -97,83 +86,14 @@ async fn an_access_token_ends_after_an_hour_and_a_session_after_thirty_days() {
     let mut token = ann.tokens.refresh_token.clone();
     for _ in 0..29 {
         app.clock.advance(DAY);
-        token = refresh(&app, &token).await.unwrap().refresh_token;
+        token = app.try_refresh(&token).await.unwrap().refresh_token;
     }
     app.clock.advance(DAY);
     refused(
-        refresh(&app, &token).await,
+        app.try_refresh(&token).await,
         Code::Unauthenticated,
         "REFRESH_TOKEN_INVALID",
     );
-}
-
-#[tokio::test]
-async fn a_refresh_replaces_the_token_and_a_retry_gets_the_same_one() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await.logs_in().await;
-    let first = refresh(&app, &ann.tokens.refresh_token).await.unwrap();
-    assert_ne!(first.refresh_token, ann.tokens.refresh_token);
-    app.clock.advance(Duration::from_secs(9));
-    let retried = refresh(&app, &ann.tokens.refresh_token).await.unwrap();
-    assert_eq!(retried.refresh_token, first.refresh_token);
-    refresh(&app, &first.refresh_token).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_refresh_token_used_again_ends_its_session() {
-    let app = TestApp::start().await;
-    for late in [true, false] {
-        let person = app.sign_up(if late { "ann" } else { "bob" }).await;
-        let (stolen, other) = (person.logs_in().await, person.logs_in().await);
-        let first = refresh(&app, &stolen.tokens.refresh_token).await.unwrap();
-        if late {
-            app.clock.advance(Duration::from_secs(10));
-        } else {
-            // The successor was used, so the first token is nobody's retry any more.
-            refresh(&app, &first.refresh_token).await.unwrap();
-        }
-        let again = refresh(&app, &stolen.tokens.refresh_token).await;
-        refused(again, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
-        let heir = refresh(&app, &first.refresh_token).await;
-        refused(heir, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
-        assert!(!app.opens(&first.access_token).await && !stolen.is_in().await);
-        assert!(
-            other.is_in().await,
-            "another session of the same account stays"
-        );
-    }
-}
-
-#[tokio::test]
-async fn what_is_not_a_refresh_token_is_refused() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await.logs_in().await;
-    let token = &ann.tokens.refresh_token;
-    let flipped = token.replace(&token[token.len() - 1..], "_");
-    for text in [
-        "x",
-        &token[..token.len() - 1],
-        &format!("{token}x"),
-        &ann.tokens.access_token[..500],
-        &flipped,
-    ] {
-        refused(
-            refresh(&app, text).await,
-            Code::Unauthenticated,
-            "REFRESH_TOKEN_INVALID",
-        );
-    }
-    for text in [String::new(), "x".repeat(513)] {
-        assert_eq!(
-            refused(
-                refresh(&app, &text).await,
-                Code::InvalidArgument,
-                "INVALID_FIELD"
-            ),
-            ["refresh_token"]
-        );
-    }
-    assert!(!app.opens(token).await, "a refresh token opens nothing");
 }
 
 #[tokio::test]
@@ -299,7 +219,7 @@ async fn logging_out_kills_access_and_refresh_at_once() {
         .unwrap();
     assert!(!ann.is_in().await && other.is_in().await);
     refused(
-        refresh(&app, &ann.tokens.refresh_token).await,
+        app.try_refresh(&ann.tokens.refresh_token).await,
         Code::Unauthenticated,
         "REFRESH_TOKEN_INVALID",
     );
@@ -330,22 +250,6 @@ async fn a_session_can_be_ended_from_another_one_but_not_by_somebody_else() {
         .await
         .unwrap();
     assert!(!lost.is_in().await);
-}
-
-#[tokio::test]
-async fn the_refresh_token_alone_logs_out() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await.logs_in().await;
-    let request = || RevokeRefreshTokenRequest {
-        refresh_token: ann.tokens.refresh_token.clone(),
-    };
-    app.sessions()
-        .revoke_refresh_token(request())
-        .await
-        .unwrap();
-    assert!(!ann.is_in().await);
-    let again = app.sessions().revoke_refresh_token(request()).await;
-    refused(again, Code::Unauthenticated, "REFRESH_TOKEN_INVALID");
 }
 
 #[tokio::test]
@@ -397,12 +301,12 @@ async fn what_was_revoked_stays_revoked_after_a_restart() {
     let app = app.restart().await;
     assert!(!app.opens(&revoked.access_token).await);
     refused(
-        refresh(&app, &revoked.refresh_token).await,
+        app.try_refresh(&revoked.refresh_token).await,
         Code::Unauthenticated,
         "REFRESH_TOKEN_INVALID",
     );
     assert!(app.opens(&live.access_token).await);
-    refresh(&app, &live.refresh_token).await.unwrap();
+    app.try_refresh(&live.refresh_token).await.unwrap();
 }
 
 /// Polls a call a few times and then drops it, as the server does when a client goes away.
@@ -448,15 +352,6 @@ async fn a_client_that_goes_away_in_the_middle_of_logging_out_leaves_no_half_of_
             .is_ok();
         assert_eq!(leaver.is_in().await, live, "after {polls} polls");
     }
-}
-
-#[tokio::test]
-async fn a_face_that_keeps_its_refresh_token_does_not_spend_one_that_rotates() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await.logs_in().await;
-    let body = serde_json::json!({"refreshToken": ann.tokens.refresh_token});
-    assert_eq!(app.post_json("/auth/refresh", body).await.status(), 401);
-    refresh(&app, &ann.tokens.refresh_token).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use countersign::pb::v1::{
     CreateAccountRequest, CreateAccountResponse, CreateSessionRequest, CreateSessionResponse,
-    GetAccountRequest, SessionProfile, SessionTokens,
+    GetAccountRequest, RefreshSessionRequest, SessionProfile, SessionTokens,
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -68,6 +68,15 @@ impl TestApp {
             .create_session(request)
             .await
             .map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn try_refresh(&self, token: &str) -> Result<SessionTokens, Status> {
+        let request = RefreshSessionRequest {
+            refresh_token: token.to_owned(),
+            keep_refresh_token: false,
+        };
+        let answer = self.sessions().refresh_session(request).await;
+        answer.map(|answer| answer.into_inner().tokens.unwrap())
     }
 
     /// Whether a credential opens an account.
