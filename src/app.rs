@@ -7,8 +7,9 @@ mod parts;
 mod start_error;
 mod transports;
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::SocketAddr, time::Duration};
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -26,6 +27,10 @@ use crate::{
     server::Server,
     store::{SchemaState, Store},
 };
+
+/// How long a stop takes at most, from the signal on: ten seconds, less what the threads that still work
+/// are given at the very end.
+const LONGEST_STOP: Duration = Duration::from_secs(9);
 
 /// A server that is ready to serve.
 pub struct App {
@@ -68,11 +73,20 @@ impl App {
         &self.url
     }
 
-    /// Serves until told to stop, then lets the calls in flight end.
+    /// Serves until told to stop, then lets the calls in flight end and closes the database. That takes
+    /// at most nine seconds: what has not ended by then, such as a database that does not answer, is left.
     ///
     /// # Errors
     /// The listener broke.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+        self.serve_and_stop_within(LONGEST_STOP, shutdown).await
+    }
+
+    async fn serve_and_stop_within(
+        self,
+        longest_stop: Duration,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), StartError> {
         let Parts {
             http,
             jobs,
@@ -89,11 +103,29 @@ impl App {
             };
             tokio::join!(jobs.run(), health.run(), prune);
         }));
-        self.server.serve(http, shutdown).await;
-        stop.cancel();
-        // A job that is cut short is tried again at the next start.
-        let _ = background.await;
-        store.close().await;
+        let stopping = CancellationToken::new();
+        let shutdown = async {
+            shutdown.await;
+            stopping.cancel();
+        };
+        let ended = async {
+            self.server.serve(http, shutdown).await;
+            stop.cancel();
+            // A job that is cut short is tried again at the next start.
+            let _ = background.await;
+            store.close().await;
+        };
+        let too_late = async {
+            stopping.cancelled().await;
+            sleep(longest_stop).await;
+        };
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = too_late => tracing::error!(
+                "the database did not close in time; leaving it, which loses nothing that was acknowledged"
+            ),
+        }
         Ok(())
     }
 }
@@ -134,4 +166,45 @@ async fn migrate_store(store: &Store) -> Result<MigrateReport, StartError> {
     };
     store.migrate().await.map_err(parts::storage)?;
     Ok(MigrateReport { applied })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// As when Postgres hangs: a transaction that never ends keeps the store from closing.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_database_that_hangs_does_not_keep_the_server_from_stopping() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            data_dir: folder.path().to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            ..Config::default()
+        };
+        let app = App::start(config, Env::system()).await.unwrap();
+        let store = app.parts.store.clone();
+        let (begun, has_begun) = oneshot::channel();
+        let stuck = tokio::spawn(async move {
+            let never_ending = store.write(move |_| {
+                Box::pin(async move {
+                    begun.send(()).unwrap();
+                    pending::<crate::error::Result<()>>().await
+                })
+            });
+            never_ending.await
+        });
+        has_begun.await.unwrap();
+
+        let stopped = app.serve_and_stop_within(Duration::from_millis(50), ready(()));
+        let patience = Duration::from_secs(5);
+        tokio::time::timeout(patience, stopped)
+            .await
+            .unwrap()
+            .unwrap();
+        stuck.abort();
+    }
 }

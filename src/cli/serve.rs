@@ -1,6 +1,6 @@
 //! `countersign serve`: the server itself.
 
-use std::{error::Error, io};
+use std::{error::Error, io, pin::pin};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,9 +16,15 @@ pub(super) fn run(config: Config) -> Result<(), Box<dyn Error>> {
                 "raise the limit of open files of this user",
             )
         })?;
-        let app = App::start(config, Env::system()).await?;
+        let mut stop = pin!(stop.wait());
+        let app = tokio::select! {
+            biased;
+            // A start can wait long, as for a database that does not answer.
+            () = &mut stop => return Ok(()),
+            app = App::start(config, Env::system()) => app?,
+        };
         print(welcome(app.url()))?;
-        app.serve(stop.wait()).await?;
+        app.serve(stop).await?;
         Ok(())
     })
 }

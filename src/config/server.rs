@@ -23,8 +23,8 @@ settings! {
         header_timeout: Duration = Duration::from_secs(10),
         /// The time that a client may take for its TLS handshake, 1s to 1m.
         handshake_timeout: Duration = Duration::from_secs(5),
-        /// The time that calls in flight are given when the server is told to stop, 0s to 9s: a stop
-        /// takes at most 10 seconds.
+        /// The time that calls in flight are given when the server is told to stop, 0s to 8s: a stop
+        /// takes at most 10 seconds, and the database must be closed in them.
         drain_timeout: Duration = Duration::from_secs(8),
     }
 }
@@ -55,7 +55,7 @@ impl Server {
         within(
             "server.drain_timeout",
             &self.drain_timeout,
-            Duration::ZERO..=9 * SECOND,
+            Duration::ZERO..=8 * SECOND,
         )
     }
 }

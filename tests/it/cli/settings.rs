@@ -124,9 +124,9 @@ fn a_setting_that_is_not_allowed_is_refused_in_one_line() {
         ("LOG_FORMAT", "xml", "log_format", "text or json"),
         (
             "SERVER_DRAIN_TIMEOUT",
-            "10m",
+            "9s",
             "server.drain_timeout",
-            "between 0s and 9s",
+            "between 0s and 8s",
         ),
         (
             "TOKENS_ACCESS_LIFETIME",
