@@ -7,7 +7,7 @@ mod parts;
 mod start_error;
 mod transports;
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -94,6 +94,8 @@ impl App {
             store,
             limits,
         } = self.parts;
+        let health = Arc::new(health);
+        let checked = Arc::clone(&health);
         let stop = CancellationToken::new();
         let background = tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
             let prune = async {
@@ -101,12 +103,13 @@ impl App {
                     limits.run().await;
                 }
             };
-            tokio::join!(jobs.run(), health.run(), prune);
+            tokio::join!(jobs.run(), checked.run(), prune);
         }));
         let stopping = CancellationToken::new();
         let shutdown = async {
             shutdown.await;
             stopping.cancel();
+            health.stop().await;
         };
         let ended = async {
             self.server.serve(http, shutdown).await;

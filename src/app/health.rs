@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::Mutex, time::MissedTickBehavior};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::domain::Domain;
@@ -22,12 +22,28 @@ const SERVICES: [&str; 4] = [
 /// Tells whoever asks whether calls can be answered.
 pub struct Health {
     domain: Arc<Domain>,
+    told: Mutex<Told>,
+}
+
+/// What watchers know.
+struct Told {
     reporter: HealthReporter,
+    /// None before the first time.
+    last: Option<ServingStatus>,
+    stopping: bool,
 }
 
 impl Health {
     pub(super) fn new(domain: Arc<Domain>, reporter: HealthReporter) -> Self {
-        Self { domain, reporter }
+        let told = Told {
+            reporter,
+            last: None,
+            stopping: false,
+        };
+        Self {
+            domain,
+            told: Mutex::new(told),
+        }
     }
 
     /// Asks the database at its interval until the future is dropped.
@@ -47,6 +63,27 @@ impl Health {
         } else {
             ServingStatus::NotServing
         };
+        self.told.lock().await.tell(status).await;
+    }
+
+    /// Tells every watcher that the server does not serve any more, and ends the watches: they would keep
+    /// their connections, and so the server, from ending.
+    pub async fn stop(&self) {
+        let mut told = self.told.lock().await;
+        told.tell(ServingStatus::NotServing).await;
+        told.stopping = true;
+        for service in SERVICES {
+            told.reporter.clear_service_status(service).await;
+        }
+    }
+}
+
+impl Told {
+    /// Wakes the watchers only when there is something new.
+    async fn tell(&mut self, status: ServingStatus) {
+        if self.stopping || self.last.replace(status) == Some(status) {
+            return;
+        }
         for service in SERVICES {
             self.reporter.set_service_status(service, status).await;
         }

@@ -11,6 +11,7 @@ mod grpc_accounts;
 mod grpc_api_keys;
 mod grpc_refresh;
 mod grpc_sessions;
+mod health;
 mod https_only;
 mod keys;
 mod layering;
