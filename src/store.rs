@@ -8,6 +8,7 @@ mod api_keys;
 mod checkpoint;
 mod connect;
 mod contain;
+mod data_file;
 mod entity;
 mod fault;
 mod outbox;
@@ -18,6 +19,7 @@ mod transaction;
 mod writer;
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -34,6 +36,7 @@ use self::{
     checkpoint::Checkpointer,
     connect::{Patience, Role},
     contain::contain,
+    data_file::DataFile,
     writer::{Queue, Writer},
 };
 pub use self::{
@@ -109,8 +112,8 @@ struct Inner {
 
 #[derive(Debug)]
 enum Writes {
-    /// SQLite: one writer.
-    Queued(Queue),
+    /// SQLite: one writer, to one file.
+    Queued(Queue, Arc<DataFile>),
     /// Postgres: the pool that also reads.
     Pooled,
 }
@@ -198,19 +201,22 @@ impl Store {
             return Err(Error::internal(Nested));
         }
         match &self.inner.writes {
-            Writes::Queued(queue) => queue.write(use_case).await,
+            Writes::Queued(queue, _) => queue.write(use_case).await,
             Writes::Pooled => write_alone(self.inner.readers.begin().await?, use_case).await,
         }
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and SQLite's file is still the one that was opened.
     ///
     /// # Errors
-    /// `STORAGE_UNAVAILABLE`: it does not.
+    /// `STORAGE_UNAVAILABLE`: it does not, or is not.
     pub async fn ping(&self) -> Result<()> {
-        let (backend, question) = match self.inner.writes {
-            // Looks into the file, which `SELECT 1` would not.
-            Writes::Queued(_) => (DbBackend::Sqlite, "PRAGMA schema_version"),
+        let (backend, question) = match &self.inner.writes {
+            Writes::Queued(_, file) => {
+                file.check()?;
+                // Looks into the file, which `SELECT 1` would not.
+                (DbBackend::Sqlite, "PRAGMA schema_version")
+            }
             Writes::Pooled => (DbBackend::Postgres, "SELECT 1"),
         };
         let question = Statement::from_string(backend, question);
@@ -242,6 +248,7 @@ async fn open_sqlite(
             .map_err(|cause| sqlite_error(&path, cause))
     };
     connect::make_private(&path)?;
+    let file = Arc::new(DataFile::at(path.clone()).map_err(|cause| data_file_error(&path, cause))?);
     let connection = open(Role::Writer, 1).await?;
     connect::check_library(&connection).await?;
     let checkpoints = open(Role::Checkpointer, 1).await?;
@@ -249,7 +256,7 @@ async fn open_sqlite(
 
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
     let (committed, commits) = mpsc::channel(1);
-    let writer = Writer::new(path, env, connection, committed);
+    let writer = Writer::new(Arc::clone(&file), env, connection, committed);
     let (queue, work) = writer.start(closing.clone());
     tasks.spawn(work);
     let checkpointer = Checkpointer {
@@ -262,10 +269,17 @@ async fn open_sqlite(
     Ok(Inner {
         database,
         readers,
-        writes: Writes::Queued(queue),
+        writes: Writes::Queued(queue, file),
         tasks,
         closing,
     })
+}
+
+fn data_file_error(path: &Path, cause: io::Error) -> ConnectError {
+    ConnectError::DataFile {
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 fn sqlite_error(path: &Path, cause: DbErr) -> ConnectError {

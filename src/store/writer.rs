@@ -5,7 +5,7 @@
 //! answered before the commit that holds it. When that fails, nobody's write has come to pass, and the
 //! connection is replaced: after a full disk or a broken one, its state is not worth guessing at.
 
-use std::{path::PathBuf, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
@@ -21,6 +21,7 @@ use super::{
     BoxFuture,
     connect::{self, Role},
     contain::contain,
+    data_file::DataFile,
     run_use_case,
     transaction::Tx,
 };
@@ -124,7 +125,7 @@ where
 
 /// The task that owns the writing connection.
 pub(super) struct Writer {
-    path: PathBuf,
+    file: Arc<DataFile>,
     env: Env,
     connection: Option<DatabaseConnection>,
     commits: mpsc::Sender<()>,
@@ -132,15 +133,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer over an open connection, which it replaces by another one to the same file when it
-    /// breaks. After each commit it sends a signal to `commits`, if there is room for it.
+    /// breaks. While the path names another file it refuses all. After each commit it sends a signal to `commits`, if there is room for it.
     pub(super) fn new(
-        path: PathBuf,
+        file: Arc<DataFile>,
         env: Env,
         connection: DatabaseConnection,
         commits: mpsc::Sender<()>,
     ) -> Self {
         Self {
-            path,
+            file,
             env,
             connection: Some(connection),
             commits,
@@ -177,12 +178,18 @@ impl Writer {
 
     /// Commits this use case and those that wait behind it, and answers them.
     async fn serve(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
+        // Before a connection is made anew: whatever stands at the path now is not ours to write to.
+        if self.file.check().is_err() {
+            return;
+        }
         let started = self.env.monotonic();
         let committed = match self.connection().await {
             Ok(connection) => commit_together(connection, first, jobs).await,
             Err(cause) => Err(cause),
         };
         match committed {
+            // What nobody can find again was not committed, as far as callers are concerned.
+            Ok(_) if self.file.check().is_err() => {}
             Ok(acknowledgements) => {
                 for acknowledge in acknowledgements {
                     acknowledge();
@@ -204,7 +211,7 @@ impl Writer {
     async fn connection(&mut self) -> std::result::Result<&DatabaseConnection, DbErr> {
         let open = match self.connection.take() {
             Some(open) => open,
-            None => connect::sqlite(&self.path, Role::Writer, 1).await?,
+            None => connect::sqlite(self.file.path(), Role::Writer, 1).await?,
         };
         Ok(self.connection.insert(open))
     }
@@ -289,7 +296,8 @@ mod tests {
             .unwrap();
         let reader = connect::sqlite(&path, Role::Reader, 1).await.unwrap();
         let (committed, _commits) = mpsc::channel(1);
-        let writer = Writer::new(path, Env::system(), connection, committed);
+        let file = Arc::new(DataFile::at(path).unwrap());
+        let writer = Writer::new(file, Env::system(), connection, committed);
         let (queue, work) = writer.start(CancellationToken::new());
         let queue = std::sync::Arc::new(queue);
         let work = tokio::spawn(work);

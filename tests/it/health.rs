@@ -9,7 +9,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::support::TestApp;
+use crate::support::{PASSWORD, TestApp};
 
 fn whole_server() -> HealthCheckRequest {
     HealthCheckRequest::default()
@@ -58,4 +58,14 @@ async fn an_open_watch_does_not_delay_the_stop() {
     // Sooner than the drain would give up on it.
     let ended = timeout(Duration::from_secs(4), server).await;
     ended.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_whose_data_file_was_removed_is_not_ready() {
+    let app = TestApp::start().await;
+    assert_eq!(app.get("/readyz").send().await.status(), 200);
+    std::fs::remove_file(app.config.data_dir.join("countersign.db")).unwrap();
+    assert_eq!(app.get("/readyz").send().await.status(), 503);
+    let refused = app.try_sign_up("ann@example.com", PASSWORD).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::Unavailable);
 }

@@ -1,6 +1,6 @@
 //! Commits, rollbacks, and what happens to those who do it wrong.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use countersign::{
     error::{Error, Reason},
@@ -258,4 +258,42 @@ async fn insert_organization(store: Store) -> countersign::error::Result<()> {
     store
         .write(move |tx| Box::pin(async move { tx.insert_organization(&organization).await }))
         .await
+}
+
+/// SQLite would go on writing into a file that has no name any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_file_that_is_replaced_takes_no_writes_until_it_is_back() {
+    let base = Base::sqlite();
+    let store = base.store().await;
+    let (file, aside) = (base.file(), base.file().with_extension("aside"));
+    let refused = async || {
+        let write = insert_organization(store.clone()).await.unwrap_err();
+        assert_eq!(write.reason(), Reason::StorageUnavailable);
+        let ping = store.ping().await.unwrap_err();
+        assert_eq!(ping.reason(), Reason::StorageUnavailable);
+    };
+    fs::rename(&file, &aside).unwrap();
+    refused().await;
+    fs::write(&file, "").unwrap();
+    refused().await;
+    assert_eq!(fs::read(&file).unwrap(), b"");
+
+    fs::rename(&aside, &file).unwrap();
+    insert_organization(store.clone()).await.unwrap();
+    store.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_during_which_the_data_file_goes_is_not_acknowledged() {
+    let base = Base::sqlite();
+    let store = base.store().await;
+    let file = base.file();
+    let written = store.write(move |_| {
+        Box::pin(async move {
+            fs::remove_file(file).unwrap();
+            Ok(())
+        })
+    });
+    let refused = written.await.unwrap_err();
+    assert_eq!(refused.reason(), Reason::StorageUnavailable);
 }
