@@ -17,7 +17,7 @@ use self::{
     parts::open_store,
 };
 pub use self::{
-    keys::{KeyLine, list_keys, rotate_keys},
+    keys::{KeyLine, RotateReport, list_keys, rotate_keys},
     parts::Parts,
     start_error::StartError,
 };

@@ -112,23 +112,43 @@ fn unusable(path: &Path, error: &io::Error) -> StartError {
     )
 }
 
-/// The master key: the configured one, or the one in the key file, which is made when it is missing.
+/// The master key: the configured one, or the one in the key file. None when there is no such file.
 ///
 /// # Errors
-/// The file cannot be read or made, is open to others, or holds no key.
-pub fn master_key(config: &Config, env: &Env) -> Result<Zeroizing<[u8; 32]>, StartError> {
+/// The file cannot be read, is open to others, or holds no key.
+pub fn find_master_key(config: &Config) -> Result<Option<Zeroizing<[u8; 32]>>, StartError> {
     if let Some(key) = config.keys.given_master_key() {
-        return Ok(key);
+        return Ok(Some(key));
     }
     let path = config.key_file();
     match read_key(&path) {
-        Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            make_key(&path, env)?;
-            read_key(&path)
-        }
-        read => read,
+        Ok(key) => Ok(Some(key)),
+        Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.at(&path)),
     }
-    .map_err(|error| error.at(&path))
+}
+
+/// Makes the key file, unless another server was faster, and reads it.
+///
+/// # Errors
+/// The file cannot be made or read.
+pub fn make_master_key(config: &Config, env: &Env) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    let path = config.key_file();
+    make_key(&path, env)?;
+    read_key(&path).map_err(|error| error.at(&path))
+}
+
+/// The key file that this database needs does not exist.
+#[must_use]
+pub fn missing_master_key(config: &Config) -> StartError {
+    StartError::new(
+        format!(
+            "the key file {} is missing, and the signing keys in the database were sealed with it",
+            config.key_file().display()
+        ),
+        "restore it from a copy, or copy it from another server of this database, or name it with \
+         COUNTERSIGN_KEYS_KEY_FILE",
+    )
 }
 
 enum KeyFileError {
@@ -267,19 +287,21 @@ mod tests {
     fn the_master_key_is_made_once() {
         let folder = TempDir::new().unwrap();
         let config = config(folder.path());
-        let made = master_key(&config, &Env::system()).unwrap();
+        assert_eq!(find_master_key(&config).unwrap(), None);
+        let made = make_master_key(&config, &Env::system()).unwrap();
         assert_eq!(mode(&config.key_file()), 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert_eq!(made, master_key(&config, &Env::system()).unwrap());
+        assert_eq!(made, make_master_key(&config, &Env::system()).unwrap());
+        assert_eq!(find_master_key(&config).unwrap(), Some(made));
     }
 
     #[test]
     fn a_key_file_that_others_can_read_is_refused() {
         let folder = TempDir::new().unwrap();
         let config = config(folder.path());
-        master_key(&config, &Env::system()).unwrap();
+        make_master_key(&config, &Env::system()).unwrap();
         fs::set_permissions(config.key_file(), Permissions::from_mode(0o640)).unwrap();
-        let refused = master_key(&config, &Env::system()).unwrap_err().to_string();
+        let refused = find_master_key(&config).unwrap_err().to_string();
         assert!(refused.contains("mode 0640") && refused.contains("chmod 600"));
     }
 
@@ -288,7 +310,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let config = config(folder.path());
         write_new(&config.key_file(), b"not a key").unwrap();
-        let refused = master_key(&config, &Env::system()).unwrap_err().to_string();
+        let refused = find_master_key(&config).unwrap_err().to_string();
         assert!(refused.contains("does not hold a key"));
         assert!(!refused.contains("not a key"));
     }

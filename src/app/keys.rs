@@ -1,11 +1,12 @@
 //! The signing keys, for the command line.
 
-use super::{StartError, open_folder, parts};
+use super::{StartError, data_dir::FolderLock, open_folder, parts};
 use crate::{
     config::Config,
     domain::signing_keys::SigningKeys,
     env::{Env, Timestamp},
     model::signing_key::Phase,
+    store::Store,
 };
 
 /// A signing key, to be shown.
@@ -27,40 +28,86 @@ pub struct KeyLine {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The signing keys, the oldest first.
+/// What a rotation did.
+#[derive(Clone, Debug)]
+pub struct RotateReport {
+    /// Every key, the oldest first.
+    pub keys: Vec<KeyLine>,
+    /// Whether a key was published. None is while the next keys of an earlier rotation wait to sign.
+    pub published: bool,
+}
+
+/// The signing keys, the oldest first. Makes neither a database nor a key.
 ///
 /// # Errors
-/// The database cannot be reached, or another process uses the data folder.
+/// There is no database, it cannot be reached, or another process uses the data folder.
 pub async fn list_keys(config: &Config, env: &Env) -> Result<Vec<KeyLine>, StartError> {
-    with_keys(config, env, async |keys| lines(&keys, env).await).await
+    with_store(
+        config,
+        env,
+        async |store| match parts::existing_master_key(config, store).await? {
+            Some(master) => lines(&parts::signing_keys(config, store, &master, env), env).await,
+            None => Ok(Vec::new()),
+        },
+    )
+    .await
 }
 
 /// Publishes a successor of each signing key.
 ///
 /// # Errors
-/// The database cannot be reached, or another process uses the data folder.
-pub async fn rotate_keys(config: &Config, env: &Env) -> Result<Vec<KeyLine>, StartError> {
-    with_keys(config, env, async |keys| {
+/// There is no database, it cannot be reached, or another process uses the data folder.
+pub async fn rotate_keys(config: &Config, env: &Env) -> Result<RotateReport, StartError> {
+    with_store(config, env, async |store| {
+        let master = parts::master_key(config, store, env).await?;
+        let keys = parts::signing_keys(config, store, &master, env);
         keys.ensure().await.map_err(parts::refused)?;
+        let before = lines(&keys, env).await?;
         keys.rotate().await.map_err(parts::refused)?;
-        lines(&keys, env).await
+        let after = lines(&keys, env).await?;
+        let is_new = |key: &KeyLine| before.iter().all(|old| old.kid != key.kid);
+        Ok(RotateReport {
+            published: after.iter().any(is_new),
+            keys: after,
+        })
     })
     .await
 }
 
-async fn with_keys(
+async fn with_store<T>(
     config: &Config,
     env: &Env,
-    work: impl AsyncFnOnce(SigningKeys) -> Result<Vec<KeyLine>, StartError>,
-) -> Result<Vec<KeyLine>, StartError> {
-    let _lock = open_folder(config)?;
-    let master = parts::master_key(config, env)?;
+    work: impl AsyncFnOnce(&Store) -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    let _lock = open_existing(config)?;
     let store = parts::open_store(config, env.clone()).await?;
-    parts::bring_up_to_date(config, &store).await?;
-    let keys = parts::signing_keys(config, &store, &master, env);
-    let lines = work(keys).await;
+    let done = async {
+        parts::bring_up_to_date(config, &store).await?;
+        work(&store).await
+    };
+    let done = done.await;
     store.close().await;
-    lines
+    done
+}
+
+/// The lock of the data folder, unless there is no database in it, as in a folder whose name was
+/// misspelt: that must not become one.
+fn open_existing(config: &Config) -> Result<Option<FolderLock>, StartError> {
+    if config.database.is_postgres() {
+        return Ok(None);
+    }
+    let file = parts::database_file(config);
+    // Whatever else keeps the file from being read is told when it is opened.
+    if let Ok(false) = file.try_exists() {
+        return Err(StartError::new(
+            format!(
+                "there is no database in the data folder {}",
+                config.data_dir.display()
+            ),
+            "name another folder with --data-dir, or start the server once to make a database",
+        ));
+    }
+    open_folder(config)
 }
 
 async fn lines(keys: &SigningKeys, env: &Env) -> Result<Vec<KeyLine>, StartError> {

@@ -1,6 +1,6 @@
 //! Puts the parts of a server together.
 
-use std::{num::NonZero, sync::Arc, thread};
+use std::{num::NonZero, path::PathBuf, sync::Arc, thread};
 
 use secrecy::ExposeSecret as _;
 
@@ -51,9 +51,11 @@ impl Parts {
     /// # Errors
     /// Something that they need is not there.
     pub async fn build(config: &Config, issuer: &str, env: Env) -> Result<Self, StartError> {
-        let master = master_key(config, &env)?;
+        // A key file that cannot be used is told before anything is made.
+        data_dir::find_master_key(config)?;
         let store = open_store(config, env.clone()).await?;
         bring_up_to_date(config, &store).await?;
+        let master = master_key(config, &store, &env).await?;
         let signing_keys = signing_keys(config, &store, &master, &env);
         signing_keys.ensure().await.map_err(refused)?;
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
@@ -84,6 +86,11 @@ impl Parts {
     }
 }
 
+/// The file of SQLite.
+pub(super) fn database_file(config: &Config) -> PathBuf {
+    config.data_dir.join(DATABASE_FILE)
+}
+
 /// Opens the database; changes no schema.
 pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, StartError> {
     let settings = &config.database;
@@ -93,9 +100,8 @@ pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, Start
             connections: settings.connections,
         }
     } else {
-        let path = config.data_dir.join(DATABASE_FILE);
         store::Database::Sqlite {
-            path,
+            path: database_file(config),
             readers: settings.readers,
         }
     };
@@ -119,9 +125,30 @@ pub(super) async fn bring_up_to_date(config: &Config, store: &Store) -> Result<(
     }
 }
 
-/// The master key of this configuration.
-pub(super) fn master_key(config: &Config, env: &Env) -> Result<MasterKey, StartError> {
-    data_dir::master_key(config, env).map(MasterKey::new)
+/// The master key of this database, which is made when nothing was sealed with it yet.
+pub(super) async fn master_key(
+    config: &Config,
+    store: &Store,
+    env: &Env,
+) -> Result<MasterKey, StartError> {
+    match existing_master_key(config, store).await? {
+        Some(key) => Ok(key),
+        None => data_dir::make_master_key(config, env).map(MasterKey::new),
+    }
+}
+
+/// The master key of this database; none when nothing was sealed with it yet.
+pub(super) async fn existing_master_key(
+    config: &Config,
+    store: &Store,
+) -> Result<Option<MasterKey>, StartError> {
+    let sealed = store.read().signing_keys().await.map_err(refused)?;
+    // Looked for after the keys: whoever made them had a key file.
+    let found = data_dir::find_master_key(config)?;
+    if found.is_none() && !sealed.is_empty() {
+        return Err(data_dir::missing_master_key(config));
+    }
+    Ok(found.map(MasterKey::new))
 }
 
 /// The signing keys of this database.

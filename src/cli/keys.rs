@@ -1,6 +1,9 @@
 //! `countersign keys`: the keys that sign tokens.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    io::{self, Write},
+};
 
 use clap::Subcommand;
 
@@ -21,6 +24,9 @@ const HEADER: [&str; 7] = [
     "VERIFIES UNTIL",
 ];
 
+/// What a second rotation says while the first still waits.
+const NOTHING_TO_ROTATE: &str = "countersign: the next keys are already published, so nothing was changed; they sign from the time below";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List the keys, and where each is in its life
@@ -29,7 +35,8 @@ pub(super) enum Command {
     ///
     /// The key it follows verifies until the last token that it signed has ended. A server rotates its
     /// keys by age on its own (`keys.rotation_age`). On Postgres this can be run beside servers, which
-    /// read the keys again from time to time; on SQLite the server must be stopped for it.
+    /// read the keys again from time to time; on SQLite the server must be stopped for it. While the
+    /// successors of an earlier rotation are published and do not sign yet, it says so and changes nothing.
     Rotate,
 }
 
@@ -37,12 +44,19 @@ impl Command {
     /// Runs the command, and prints the keys.
     pub(super) fn run(&self, config: &Config) -> Result<(), Box<dyn Error>> {
         let env = Env::system();
-        let keys = block_on(async {
+        let (keys, published) = block_on(async {
             Ok(match self {
-                Self::List => app::list_keys(config, &env).await?,
-                Self::Rotate => app::rotate_keys(config, &env).await?,
+                Self::List => (app::list_keys(config, &env).await?, true),
+                Self::Rotate => {
+                    let report = app::rotate_keys(config, &env).await?;
+                    (report.keys, report.published)
+                }
             })
         })?;
+        if !published {
+            // There is nowhere left to say it when standard error is closed.
+            let _ = writeln!(io::stderr(), "{NOTHING_TO_ROTATE}");
+        }
         print(table(&keys))
     }
 }

@@ -78,11 +78,31 @@ fn keys_are_listed_and_rotated() {
     person.runs(&["migrate"]).text();
     let before = person.runs(&["keys", "list"]).text();
     assert!(before.starts_with("KEY "), "{before}");
-    let after = person.runs(&["keys", "rotate"]).text();
+    assert!(!person.data_dir().join("master.key").exists());
+    let after = person.runs(&["keys", "rotate"]);
+    assert_eq!(after.err, "");
+    let after = after.text();
     assert!(after.lines().count() > before.lines().count(), "{after}");
+    let again = person.runs(&["keys", "rotate"]);
+    assert!(again.err.contains("already published"), "{}", again.err);
+    assert_eq!(again.text(), after);
     assert_eq!(person.runs(&["keys", "list"]).text(), after);
     assert_eq!(
         person.runs(&["migrate"]).text(),
         "The schema is up to date.\n"
     );
+}
+
+#[test]
+fn keys_of_a_folder_without_a_database_are_refused_and_nothing_is_made() {
+    let person = Person::new();
+    let typo = person.home.path().join("typo");
+    for command in ["list", "rotate"] {
+        let refusal = person
+            .runs(&["keys", command, "--data-dir", "typo"])
+            .refusal();
+        assert!(refusal.contains("no database"), "{refusal}");
+        assert!(refusal.contains("typo"), "{refusal}");
+        assert!(!typo.exists());
+    }
 }

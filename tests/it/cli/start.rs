@@ -122,3 +122,19 @@ fn a_wrong_master_key_is_refused() {
     assert!(refusal.contains("key"), "{refusal}");
     assert!(!refusal.contains("AAAA"), "{refusal}");
 }
+
+/// A new key would open nothing of what the lost one has sealed.
+#[test]
+fn a_missing_key_file_beside_its_database_is_told_and_not_replaced() {
+    let person = Person::new();
+    drop(person.serves(&[]));
+    let key = person.data_dir().join("master.key");
+    fs::remove_file(&key).unwrap();
+    for arguments in [&["serve"][..], &["keys", "list"], &["keys", "rotate"]] {
+        let refusal = person.cannot_serve(&[], arguments).refusal();
+        let missing = format!("the key file {} is missing", shown(&key));
+        assert!(refusal.contains(&missing), "{refusal}");
+        assert!(refusal.contains("restore it"), "{refusal}");
+        assert!(!key.exists());
+    }
+}
