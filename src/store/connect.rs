@@ -11,12 +11,13 @@ use std::{
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement,
     sqlx::{
-        ConnectOptions as _,
+        ConnectOptions as _, Connection as _,
         postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 
 /// Held while the schema is brought up to date, so that several nodes can start at once.
 pub(super) const SCHEMA_LOCK: i64 = 0x0063_7363_6865_6d61;
@@ -99,6 +100,11 @@ pub enum ConnectError {
         cause: Cause,
     },
 }
+
+/// Something listens that does not speak, or a network swallows what is sent.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no answer within {} seconds", ACQUIRE_TIMEOUT.as_secs())]
+struct NoAnswer;
 
 /// What a database says.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -221,18 +227,18 @@ pub(super) async fn postgres(
     patience: Patience,
 ) -> Result<DatabaseConnection, ConnectError> {
     let settings = postgres_settings(url, patience)?;
-    let server = format!(
-        "{}:{}/{}",
-        settings.get_host(),
-        settings.get_port(),
-        settings
-            .get_database()
-            .unwrap_or_else(|| settings.get_username())
-    );
+    let failed = |cause| ConnectError::Postgres {
+        server: server_name(&settings),
+        cause,
+    };
+    try_once(&settings).await.map_err(failed)?;
     // The password must not stand here: sea-orm traces these options. The settings replace it all.
     let mut options = ConnectOptions::new("postgres://configured");
     options
-        .map_sqlx_postgres_opts(move |_| settings.clone())
+        .map_sqlx_postgres_opts({
+            let settings = settings.clone();
+            move |_| settings.clone()
+        })
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire_if_idle_for(TEST_AFTER)
@@ -240,10 +246,28 @@ pub(super) async fn postgres(
         .record_stmt_in_spans(false);
     sea_orm::Database::connect(options)
         .await
-        .map_err(|cause| ConnectError::Postgres {
-            server,
-            cause: cause.into(),
-        })
+        .map_err(|cause| failed(cause.into()))
+}
+
+/// The server, its port and the database, for people.
+fn server_name(settings: &PgConnectOptions) -> String {
+    format!(
+        "{}:{}/{}",
+        settings.get_host(),
+        settings.get_port(),
+        settings
+            .get_database()
+            .unwrap_or_else(|| settings.get_username())
+    )
+}
+
+/// Connects without a pool: a pool tries again until its time is over, and then knows no cause.
+async fn try_once(settings: &PgConnectOptions) -> Result<(), Cause> {
+    let connected = timeout(ACQUIRE_TIMEOUT, settings.connect()).await;
+    let connection = connected.map_err(|_| NoAnswer)??;
+    // It has shown what it was made for; the server notices by itself when this fails.
+    let _ = timeout(ACQUIRE_TIMEOUT, connection.close()).await;
+    Ok(())
 }
 
 fn postgres_settings(

@@ -1,13 +1,18 @@
 //! The schema, the data file, and what an operator reads when the database cannot be used.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use countersign::{
     env::Env,
     store::{ConnectError, Database, Options, SchemaState, Store},
 };
 use sea_orm::ConnectionTrait;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinSet,
+    time::timeout,
+};
 
 use super::{Base, ann, on_both_engines, postgres_url};
 
@@ -138,9 +143,58 @@ async fn a_refused_connection_to_postgres_does_not_show_the_password() {
     let refused = refusal(database).await;
     assert!(matches!(refused, ConnectError::Postgres { .. }));
     let line = refused.to_string();
-    assert!(line.contains("no_such_database"), "{line}");
+    assert!(
+        line.contains("database \"no_such_database\" does not exist"),
+        "{line}"
+    );
     assert!(!line.contains('\n'), "{line}");
     assert!(!format!("{line} {refused:?}").contains("hunter2"), "{line}");
+}
+
+fn postgres_at(address: SocketAddr) -> Database {
+    let url = format!("postgres://ann:hunter2@{address}/countersign?sslmode=disable");
+    Database::Postgres {
+        url: url.into(),
+        connections: 1,
+    }
+}
+
+async fn bound() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[tokio::test]
+async fn a_postgres_that_refuses_is_told_with_its_cause_and_at_once() {
+    let (listener, nobody) = bound().await;
+    drop(listener);
+    let (listener, strict) = bound().await;
+    let strict_server = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        client.readable().await.unwrap();
+        let fields =
+            b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"ann\"\0\0";
+        let length = u32::try_from(fields.len() + 4).unwrap();
+        let answer = [b"E", &length.to_be_bytes()[..], fields].concat();
+        client.write_all(&answer).await.unwrap();
+        client.shutdown().await.unwrap();
+        // Read away, so that the refusal is not lost in a reset.
+        let _ = client.read_to_end(&mut Vec::new()).await;
+    });
+    for (address, cause) in [
+        (nobody, "Connection refused"),
+        (strict, "password authentication failed"),
+    ] {
+        let refused = refusal(postgres_at(address));
+        // Sooner than a pool would give up.
+        let refused = timeout(Duration::from_secs(2), refused).await.unwrap();
+        let line = refused.to_string();
+        assert!(line.contains(cause), "{line}");
+        assert!(line.contains(&address.to_string()), "{line}");
+        assert!(!format!("{line} {refused:?}").contains("hunter2"), "{line}");
+    }
+    strict_server.await.unwrap();
 }
 
 fn sqlite(path: &Path) -> Database {
