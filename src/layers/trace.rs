@@ -1,6 +1,7 @@
 //! One line per request, and a span that names the request on whatever else is logged meanwhile.
 //!
-//! Neither holds a query, a header or a body: those can hold secrets.
+//! Neither holds a query, a header or a body, and of the path only what can be no secret: people paste
+//! keys and tokens into every one of them.
 
 use std::{
     convert::Infallible,
@@ -25,6 +26,8 @@ use crate::{env::Env, model::request::RequestContext};
 
 /// A path is cut here; longer ones are nobody's.
 const LONGEST_PATH: usize = 256;
+/// No name of a service, of a method or of a path is longer than this, and every secret of ours is.
+const LONGEST_NAME: usize = 40;
 
 const NO_STATUS: i32 = -1;
 
@@ -120,11 +123,34 @@ impl Line {
             outcome: GrpcOutcome::default(),
         }
     }
+}
 
-    fn path(&self) -> &str {
-        let path = self.call.path();
-        path.split_at(path.floor_char_boundary(LONGEST_PATH)).0
+/// The path with `*` for every part that is neither a name nor the id of something.
+fn shown(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for segment in path.split_inclusive(['/', ':']) {
+        let part = segment.trim_end_matches(['/', ':']);
+        text.push_str(if is_harmless(part) { part } else { "*" });
+        text.push_str(&segment[part.len()..]);
     }
+    text.truncate(text.floor_char_boundary(LONGEST_PATH));
+    text
+}
+
+fn is_harmless(part: &str) -> bool {
+    let is_name = || part.len() <= LONGEST_NAME && part.split(['.', '-', '_']).all(is_word);
+    is_name() || uuid::Uuid::try_parse(part).is_ok_and(|id| id.to_string() == part)
+}
+
+/// Letters, or a version such as `v1` or `v1alpha`; anything random would have other digits too.
+fn is_word(word: &str) -> bool {
+    let version = word.strip_prefix('v').map(|version| {
+        version
+            .strip_prefix(|digit: char| digit.is_ascii_digit())
+            .unwrap_or(version)
+    });
+    let letters = version.unwrap_or(word);
+    letters.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 impl Drop for Line {
@@ -141,7 +167,7 @@ impl Drop for Line {
             request_id = &*self.call.request_id,
             client = self.client.map(tracing::field::display),
             method = self.call.method.as_str(),
-            path = self.path(),
+            path = shown(self.call.path()),
             dialect = self.call.dialect.name(),
             protocol = ?self.version,
             status = self.status.map(|status| status.as_u16()),
@@ -149,5 +175,52 @@ impl Drop for Line {
             duration_ms = took.as_secs_f64() * 1000.0,
             "{message}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_names_and_ids_is_shown_as_it_is() {
+        for path in [
+            "/",
+            "*",
+            "/v1/accounts",
+            "/v1/accounts/me:changePassword",
+            "/v1/sessions/0190163d-8694-739b-aea5-966c26f8ad91",
+            "/v1/accounts/0190163d-8694-739b-aea5-966c26f8ad91:changePassword",
+            "/v1/sessions:revokeRefreshToken",
+            "/.well-known/jwks.json",
+            "/api/auth/signup",
+            "/countersign.v1.SessionService/RevokeRefreshToken",
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ] {
+            assert_eq!(shown(path), path);
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_in_a_path_is_not_shown() {
+        let long = "a".repeat(LONGEST_NAME + 1);
+        for (path, text) in [
+            ("/mk_live_9fKq2TzR", "/*"),
+            ("/v1/apiKeys/mk_live_9fKq2TzR", "/v1/apiKeys/*"),
+            (
+                "/v1/sessions/eyJhbGciOiJFZERTQSJ9.e30.x:revoke",
+                "/v1/sessions/*:revoke",
+            ),
+            ("/a.B/mk_live_9fKq2TzR", "/a.B/*"),
+            ("/ann@example.com/", "/*/"),
+            ("/p%61ss", "/*"),
+            ("/correct horse", "/*"),
+            ("/0190163D-8694-739B-AEA5-966C26F8AD91", "/*"),
+            ("/\u{e9}", "/*"),
+            (&format!("/{long}"), "/*"),
+        ] {
+            assert_eq!(shown(path), text);
+        }
+        assert_eq!(shown(&"/a".repeat(1_000)).len(), LONGEST_PATH);
     }
 }

@@ -63,6 +63,19 @@ impl Log {
 }
 
 #[tokio::test]
+async fn a_secret_in_the_path_is_not_in_the_line() {
+    let (log, _guard) = Log::start();
+    let service = plain();
+    for path in ["/mk_live_s3cret", "/v1/apiKeys/mk_live_s3cret"] {
+        call(&service, empty(rest_get(path))).await;
+    }
+    let lines = log.requests();
+    let paths: Vec<_> = lines.iter().map(|line| &line["path"]).collect();
+    assert_eq!(paths, ["/*", "/v1/apiKeys/*"]);
+    assert!(!log.text().contains("s3cret"), "{}", log.text());
+}
+
+#[tokio::test]
 async fn every_request_has_one_line_and_no_secret_in_it() {
     let (log, _guard) = Log::start();
     let service = plain();
