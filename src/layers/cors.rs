@@ -1,12 +1,6 @@
 //! CORS: which web pages may call from a browser, and what they may see of the answer.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    str::FromStr,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
 
 use axum::{extract::Request, response::Response};
 use http::{
@@ -16,10 +10,15 @@ use http::{
         WWW_AUTHENTICATE,
     },
 };
-use tower::{Layer as _, Service};
-use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
+use tower::{Layer as _, Service, ServiceExt as _};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{around::Answer, call::Dialect, request_id::X_REQUEST_ID};
+use super::{
+    HttpService,
+    around::{Answer, Around, Middleware},
+    call::Dialect,
+    request_id::X_REQUEST_ID,
+};
 
 /// How long a browser may remember a preflight; browsers allow two hours at most.
 const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
@@ -59,9 +58,14 @@ impl fmt::Display for Origin {
 }
 
 /// Answers preflights from these origins and lets their pages read answers. Without origins nothing is added.
-pub(super) fn wrap<S: Clone>(origins: &[Origin], inner: S) -> CorsScope<S> {
-    let cors = (!origins.is_empty()).then(|| policy(origins).layer(inner.clone()));
-    CorsScope { inner, cors }
+pub(super) fn wrap<S>(origins: &[Origin], inner: S) -> Around<Browsers, S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let cors =
+        (!origins.is_empty()).then(|| HttpService::new(policy(origins).layer(inner.clone())));
+    Around::new(Browsers { cors }, inner)
 }
 
 /// No credentials: a page sends its token in `authorization`, never a cookie.
@@ -106,28 +110,19 @@ fn names<const N: usize, const M: usize>(
 
 /// CORS where a browser can be the caller.
 #[derive(Clone)]
-pub(super) struct CorsScope<S> {
-    inner: S,
-    cors: Option<Cors<S>>,
+pub(super) struct Browsers {
+    /// The service once more, behind the policy.
+    cors: Option<HttpService>,
 }
 
-impl<S> Service<Request> for CorsScope<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Answer {
-        match &mut self.cors {
-            Some(cors) if concerns(&request) => Box::pin(cors.call(request)),
-            _ => Box::pin(self.inner.call(request)),
+impl Middleware for Browsers {
+    fn handle<F>(&self, request: Request, next: impl FnOnce(Request) -> F) -> Answer
+    where
+        F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
+        match &self.cors {
+            Some(cors) if concerns(&request) => Box::pin(cors.clone().oneshot(request)),
+            _ => Box::pin(next(request)),
         }
     }
 }

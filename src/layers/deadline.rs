@@ -13,8 +13,9 @@ use super::{
 };
 use crate::error::{Error, Reason};
 
-/// Ends a call whose answer has not begun in time. The service's future is dropped then, which rolls back
-/// whatever it had not committed.
+/// Ends a call whose answer has not begun in time. The service's future is dropped then, but that undoes
+/// nothing: a write that was handed to the database may still be carried out, and a use case that goes on by
+/// itself finishes. The caller learns only that nobody knows, as with a connection that breaks.
 #[derive(Clone)]
 pub(super) struct Deadline {
     longest: Duration,
