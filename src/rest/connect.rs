@@ -24,7 +24,7 @@ use self::refusal::Failure;
 use super::{
     channel::Channel,
     contract::{self, ContractError, Rpc},
-    json, percent, proto_json, unary,
+    percent, proto_json, unary,
 };
 use crate::error::{Error, FieldViolation, Reason};
 
@@ -229,8 +229,7 @@ impl Codec {
         match self {
             Self::Proto => unary::frame_encoded(message),
             Self::Json => {
-                let value = json::parse(message)
-                    .map_err(|cause| Error::new(Reason::MalformedRequest).because(cause))?;
+                let value = proto_json::parse(&rpc.input, message)?;
                 unary::frame(&proto_json::read(&rpc.input, &value)?)
             }
         }

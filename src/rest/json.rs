@@ -1,14 +1,40 @@
 //! JSON as it comes from outside: read strictly, so that no two readers can understand it differently.
 
-use std::fmt;
+use std::{cell::RefCell, fmt};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+
+/// A longer name is not repeated to the caller.
+const LONGEST_NAME: usize = 64;
 
 /// Why a body is not JSON that can be trusted.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct JsonError(serde_json::Error);
+#[error("{cause}")]
+pub struct JsonError {
+    cause: serde_json::Error,
+    repeated: Option<String>,
+}
+
+impl JsonError {
+    /// The member that comes twice, with dots between it and those that it stands in; none when
+    /// something else is wrong, and when the name is not plain enough to be repeated to the caller.
+    #[must_use]
+    pub fn repeated(&self) -> Option<&str> {
+        self.repeated.as_deref().filter(|path| is_repeatable(path))
+    }
+}
+
+/// Whether a name that the caller made up may stand in an answer: short plain names with dots between.
+pub(super) fn is_repeatable(path: &str) -> bool {
+    let is_plain = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    path.len() <= LONGEST_NAME && path.split('.').all(is_plain)
+}
 
 /// Reads one JSON value and nothing after it. A member name that comes twice is refused (RFC 8259
 /// section 4 leaves its meaning open), and so is nesting deeper than 128.
@@ -16,23 +42,39 @@ pub struct JsonError(serde_json::Error);
 /// # Errors
 /// The body is not such a value; the error never quotes a value from it.
 pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
-    serde_json::from_slice::<Strict>(body)
-        .map(|strict| strict.0)
-        .map_err(JsonError)
+    let repeated = RefCell::new(None);
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    Strict(&repeated)
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|cause| JsonError {
+            cause,
+            repeated: repeated.take(),
+        })
 }
 
-/// A value whose objects have no member twice.
-struct Strict(Value);
+/// Reads a value whose objects have no member twice, and keeps the path of the one that has.
+#[derive(Clone, Copy)]
+struct Strict<'p>(&'p RefCell<Option<String>>);
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
+impl Strict<'_> {
+    /// On the way out of the member that comes twice: the names of those around it.
+    fn stands_in(self, name: &str) {
+        if let Some(path) = self.0.borrow_mut().as_mut() {
+            *path = format!("{name}.{path}");
+        }
     }
 }
 
-struct StrictVisitor;
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for StrictVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +111,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(list.into())
@@ -79,9 +121,12 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
+                self.0.replace(Some(name));
                 return Err(A::Error::custom("a member name comes twice"));
             }
-            let Strict(value) = members.next_value()?;
+            let value = members
+                .next_value_seed(self)
+                .inspect_err(|_| self.stands_in(&name))?;
             object.insert(name, value);
         }
         Ok(object.into())
@@ -115,6 +160,25 @@ mod tests {
             &deep,
         ] {
             assert!(parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_comes_twice_is_named_when_its_name_is_plain() {
+        let long = "a".repeat(LONGEST_NAME + 1);
+        for (body, named) in [
+            (r#"{"email":1,"b":{},"email":2}"#, Some("email")),
+            (r#"{"a":{"b_1":1,"b_1":1}}"#, Some("a.b_1")),
+            (r#"{"a":[{},{"b":1,"b":1}]}"#, Some("a.b")),
+            (r#"{"hunter 2":1,"hunter 2":1}"#, None),
+            (r#"{"a.b":{"c":1,"c":1}}"#, Some("a.b.c")),
+            (r#"{"":1,"":1}"#, None),
+            (&format!(r#"{{"{long}":1,"{long}":1}}"#), None),
+            (r#"{"a":1"#, None),
+            (r#"{} {}"#, None),
+        ] {
+            let error = parse(body.as_bytes()).unwrap_err();
+            assert_eq!(error.repeated(), named, "{body}");
         }
     }
 }

@@ -10,10 +10,41 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Se
 use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
+use super::json::{self, JsonError};
 use crate::error::{Error, FieldViolation, Reason, Result};
 
 /// Longer names are not worth repeating to the caller.
 const LONGEST_NAME: usize = 64;
+
+/// Reads the JSON of a message; a member that comes twice is named as the contract names it.
+pub(super) fn parse(message: &MessageDescriptor, body: &[u8]) -> Result<Value> {
+    json::parse(body).map_err(|cause| unreadable(cause, Some(message.clone()), ""))
+}
+
+/// The same for the JSON of one field of a message, which the names start with.
+pub(super) fn parse_field(field: &FieldDescriptor, body: &[u8]) -> Result<Value> {
+    json::parse(body).map_err(|cause| unreadable(cause, plain_message(field), field.name()))
+}
+
+fn unreadable(cause: JsonError, message: Option<MessageDescriptor>, path: &str) -> Error {
+    let repeated = cause.repeated().map(|members| {
+        let names = child(path, &proto_names(message, members));
+        malformed(&names, "must be given once")
+    });
+    repeated
+        .unwrap_or_else(|| Reason::MalformedRequest.into())
+        .because(cause)
+}
+
+/// The dotted path of proto names, as far as the members are fields.
+fn proto_names(mut message: Option<MessageDescriptor>, path: &str) -> String {
+    let names = path.split('.').map(|name| {
+        let field = message.as_ref().and_then(|message| field(message, name));
+        message = field.as_ref().and_then(plain_message);
+        field.map_or_else(|| name.to_owned(), |field| field.name().to_owned())
+    });
+    names.collect::<Vec<_>>().join(".")
+}
 
 /// Reads a message.
 pub(super) fn read(message: &MessageDescriptor, value: &Value) -> Result<DynamicMessage> {

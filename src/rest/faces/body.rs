@@ -12,7 +12,7 @@ use super::{
     members::{Members, Unknown},
 };
 use crate::{
-    error::Reason,
+    error::{Error, FieldViolation, Reason},
     rest::{fault::Fault, json, unary},
 };
 
@@ -54,7 +54,11 @@ pub(super) fn parameters(text: &[u8]) -> Result<Map<String, Value>, Fault> {
             return Err(malformed("The form is not UTF-8."));
         }
         if parameters.contains_key(name.as_ref()) {
-            return Err(malformed("A parameter comes twice."));
+            return Err(if json::is_repeatable(&name) {
+                given_twice(&name)
+            } else {
+                malformed("A parameter comes twice.")
+            });
         }
         parameters.insert(name.into_owned(), Value::String(value.into_owned()));
     }
@@ -69,11 +73,21 @@ fn malformed(message: impl Into<Cow<'static, str>>) -> Fault {
     }
 }
 
+fn given_twice(name: &str) -> Fault {
+    let violation = FieldViolation::new(name.to_owned(), "must be given once");
+    Error::new(Reason::MalformedRequest)
+        .violating(violation)
+        .into()
+}
+
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
     match json::parse(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(malformed("The body must be a JSON object.")),
-        Err(error) => Err(malformed(format!("The body is not JSON: {error}."))),
+        Err(error) => Err(error.repeated().map_or_else(
+            || malformed(format!("The body is not JSON: {error}.")),
+            given_twice,
+        )),
     }
 }
 

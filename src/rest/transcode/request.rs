@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, FieldViolation, Reason, Result},
-    rest::{json, percent, proto_json, unary},
+    rest::{percent, proto_json, unary},
 };
 
 type Object = Map<String, Value>;
@@ -54,8 +54,7 @@ fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object>
     if !is_json || !unary::is_identity(headers) {
         return Err(Reason::UnsupportedMediaType.into());
     }
-    let value =
-        json::parse(body).map_err(|cause| Error::new(Reason::MalformedRequest).because(cause))?;
+    let value = parse(route, body)?;
     match (&route.body, value) {
         (Body::Field { field, required }, Value::Null) if *required => {
             Err(violation(slice::from_ref(field), "is required"))
@@ -65,6 +64,13 @@ fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object>
             .collect()),
         (_, Value::Object(object)) => unbound(route, object),
         _ => Err(Reason::MalformedRequest.into()),
+    }
+}
+
+fn parse(route: &Route, body: &Bytes) -> Result<Value> {
+    match &route.body {
+        Body::Field { field, .. } => proto_json::parse_field(field, body),
+        Body::None | Body::Message => proto_json::parse(&route.rpc.input, body),
     }
 }
 

@@ -172,3 +172,12 @@ async fn a_limit_says_when_to_come_back() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("retry-after"), ["1"]);
 }
+
+#[tokio::test]
+async fn a_member_that_comes_twice_is_named() {
+    let body = r#"{"email":"you@example.com","password":"hunter2","password":"x"}"#;
+    let answer = Caller::new().post(LOGIN, "application/json", body).await;
+    let error = &answer.body["error"];
+    assert_eq!((answer.status, &error["field"]), (400, &json!("password")));
+    assert_eq!(error["message"], "password must be given once.");
+}

@@ -304,3 +304,15 @@ async fn an_answer_that_lacks_something_is_an_opaque_error() {
     assert_eq!(answer.status, 500);
     assert_eq!(answer.body["error"]["code"], "INTERNAL_ERROR");
 }
+
+#[tokio::test]
+async fn a_member_that_comes_twice_is_in_the_details() {
+    let body = r#"{"refreshToken":"hunter2","refreshToken":"x"}"#;
+    let caller = Caller::new();
+    let answer = caller.post("/auth/refresh", "application/json", body).await;
+    let details = json!([{"field": "refreshToken", "message": "must be given once"}]);
+    assert_eq!(
+        (answer.status, &answer.body["error"]["details"]),
+        (400, &details)
+    );
+}

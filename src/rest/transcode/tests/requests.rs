@@ -150,7 +150,7 @@ async fn json_is_read_strictly() {
         (
             "/v1/accounts",
             r#"{"email":"a","email":"b"}"#,
-            malformed(""),
+            malformed("email must be given once"),
         ),
         (
             "/v1/accounts",
@@ -285,4 +285,45 @@ async fn a_body_is_json_in_utf_8_of_at_most_64_kib() {
         rest.refused(unexpected).await,
         refusal(400, "MALFORMED_REQUEST", "")
     );
+}
+
+#[tokio::test]
+async fn a_member_that_comes_twice_is_named_as_the_contract_names_it() {
+    let rest = Rest::new().await;
+    for (method, uri, body, field) in [
+        (
+            "POST",
+            "/v1/accounts",
+            r#"{"email":"a@b.example","email":"c@d.example"}"#,
+            "email",
+        ),
+        (
+            "POST",
+            "/v1/accounts",
+            r#"{"displayName":"hunter2","displayName":"b"}"#,
+            "display_name",
+        ),
+        (
+            "PATCH",
+            "/v1/accounts/me",
+            r#"{"displayName":"hunter2","displayName":"b"}"#,
+            "account.display_name",
+        ),
+        (
+            "POST",
+            "/v1/apiKeys",
+            r#"{"displayName":"a","expireTime":{"s":1,"s":2}}"#,
+            "api_key.expire_time.s",
+        ),
+    ] {
+        let refused = rest.refused(request(method, uri, Some((JSON, body)))).await;
+        let expected = format!("{field} must be given once");
+        assert_eq!(refused, refusal(400, "MALFORMED_REQUEST", &expected));
+    }
+    let strange = r#"{"hunter 2":1,"hunter 2":1}"#;
+    let answer = rest
+        .send(request("POST", "/v1/accounts", Some((JSON, strange))))
+        .await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(!answer.json().to_string().contains("hunter"));
 }
