@@ -1,5 +1,6 @@
 //! REST: a translator in front of the contract's services, never a second API.
 
+mod challenge;
 pub mod channel;
 pub mod connect;
 mod contract;

@@ -60,7 +60,8 @@ async fn a_person_signs_up_logs_in_and_out() {
         refusal(&again),
         (401, "CREDENTIAL_INVALID".to_owned(), vec![])
     );
-    assert_eq!(again.header("www-authenticate"), "Bearer");
+    let invalid = "Bearer realm=\"countersign\", error=\"invalid_token\"";
+    assert_eq!(again.header("www-authenticate"), invalid);
 }
 
 #[tokio::test]

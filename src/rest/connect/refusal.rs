@@ -12,7 +12,11 @@ use tonic::{Code, Status};
 use super::metadata;
 use crate::{
     error::{Error, Reason},
-    rest::unary::{self, Refusal},
+    rest::{
+        challenge,
+        fault::Fault,
+        unary::{self, Refusal},
+    },
 };
 
 const TYPE_PREFIX: &str = "type.googleapis.com/";
@@ -99,6 +103,10 @@ impl Failure {
         let status = self.http.unwrap_or_else(|| http_status(code));
         let mut response = unary::json_response(status, body.to_string().into());
         response.headers_mut().extend(self.headers);
+        if status == StatusCode::UNAUTHORIZED {
+            let reason = Fault::from_status(&self.status).reason;
+            challenge::ask_for_bearer(response.headers_mut(), status, reason);
+        }
         response
     }
 }

@@ -324,3 +324,35 @@ fn trailing_metadata_gets_a_prefix() {
     assert_eq!(all.len(), 1);
     assert_eq!(all["trailer-x-cost"], "1");
 }
+
+#[tokio::test]
+async fn a_refused_credential_is_asked_for_as_everywhere() {
+    let caller = Caller::new().await;
+    let bearer = "Bearer realm=\"countersign\"".to_owned();
+    let invalid = format!("{bearer}, error=\"invalid_token\"");
+    for (reason, challenge) in [
+        (Reason::CredentialMissing, bearer.as_str()),
+        (Reason::CredentialInvalid, invalid.as_str()),
+        (Reason::PermissionDenied, ""),
+    ] {
+        caller.fake.refuses(Error::new(reason));
+        let answer = caller.with_header("x-none", "").await;
+        assert_eq!(answer.header("www-authenticate"), challenge, "{reason:?}");
+        let layer = refuse(Error::new(reason).into());
+        let layer = layer.headers().get("www-authenticate");
+        assert_eq!(layer.map_or("", |value| value.to_str().unwrap()), challenge);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_comes_twice_is_named() {
+    let caller = Caller::new().await;
+    let body = r#"{"email":"a@b.example","password":"hunter2","password":"x"}"#;
+    let answer = caller.post(CREATE_SESSION, JSON, body).await;
+    assert_eq!(code(&answer), expect(400, "invalid_argument"));
+    let message = &answer.json()["message"];
+    assert_eq!(*message, "password must be given once.");
+    let details = answer.json()["details"].to_string();
+    assert!(details.contains("google.rpc.BadRequest"), "{details}");
+    assert!(caller.fake.calls().is_empty());
+}

@@ -1,28 +1,21 @@
 //! What the answers of all faces have in common.
 
+use std::marker::PhantomData;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CACHE_CONTROL, RETRY_AFTER},
 };
 use serde::Serialize;
 
 use crate::{
     error::{FieldViolation, Reason},
-    rest::fault::Fault,
+    rest::{challenge, fault::Fault},
 };
-
-/// The challenge of RFC 6750 section 3.
-pub(super) const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"countersign\"");
-/// The same, for a token that was sent and is not accepted.
-pub(super) const BEARER_INVALID: HeaderValue =
-    HeaderValue::from_static("Bearer realm=\"countersign\", error=\"invalid_token\"");
-/// The challenge of RFC 7617 section 2.
-pub(super) const BASIC: HeaderValue =
-    HeaderValue::from_static("Basic realm=\"countersign\", charset=\"UTF-8\"");
 
 /// An answer. All of them hold a secret or a person's data, so none may be kept by a cache (RFC 6749
 /// section 5.1).
@@ -43,15 +36,35 @@ pub(super) fn refusal(fault: &Fault, status: StatusCode, body: impl Serialize) -
 /// The refusal of a face that takes Bearer; RFC 9110 section 15.5.2 asks every 401 for a challenge.
 pub(super) fn bearer_refusal(fault: &Fault, status: StatusCode, body: impl Serialize) -> Response {
     let mut response = refusal(fault, status, body);
-    if status == StatusCode::UNAUTHORIZED {
-        let challenge = if fault.reason == Reason::CredentialInvalid {
-            BEARER_INVALID
-        } else {
-            BEARER
-        };
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
+    challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
     response
+}
+
+/// How a face says no.
+pub(super) trait Words {
+    /// The face's answer to a fault.
+    fn refuse(fault: &Fault) -> Response;
+}
+
+/// A refusal in the words of a face.
+pub(super) struct Refusal<W> {
+    fault: Fault,
+    words: PhantomData<W>,
+}
+
+impl<W> From<Fault> for Refusal<W> {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            words: PhantomData,
+        }
+    }
+}
+
+impl<W: Words> IntoResponse for Refusal<W> {
+    fn into_response(self) -> Response {
+        W::refuse(&self.fault)
+    }
 }
 
 /// The same fault with the fields under the names that the face gives them, `(contract, face)`.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, Response, header};
 use serde_json::{Value, json};
 
 use crate::{
     pb::ERROR_DOMAIN,
-    rest::{fault::Fault, unary},
+    rest::{challenge, fault::Fault, unary},
 };
 
 /// The answer for a failure; `headers` are sent along.
@@ -20,13 +20,8 @@ pub(super) fn response(
     let body = body(fault, request_id).to_string();
     let mut response = unary::json_response(fault.http_status(), body.into());
     response.headers_mut().extend(headers);
-    if response.status() == StatusCode::UNAUTHORIZED {
-        // RFC 9110 section 11.6.1: a 401 says how to authenticate.
-        let bearer = HeaderValue::from_static("Bearer");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, bearer);
-    }
+    let status = response.status();
+    challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
     if let Some(seconds) = fault.retry_after_seconds() {
         response
             .headers_mut()

@@ -1,6 +1,6 @@
 //! How MailKite says no: `{"error":{"code","message","field"?}}`.
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,17 +26,14 @@ struct FailureDetail {
 }
 
 /// A refusal in the face's words.
-pub(super) struct Refusal(Fault);
+pub(super) type Refusal = reply::Refusal<Words>;
 
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self(fault)
-    }
-}
+/// The words of the face.
+pub(super) struct Words;
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        refuse(&self.0)
+impl reply::Words for Words {
+    fn refuse(fault: &Fault) -> Response {
+        refuse(fault)
     }
 }
 

@@ -25,12 +25,15 @@
 //! | 50401 | 504 | a deadline ended first |
 
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header::WWW_AUTHENTICATE};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::reply;
-use crate::{error::Reason, rest::fault::Fault};
+use crate::{
+    error::Reason,
+    rest::{challenge, fault::Fault},
+};
 
 /// The body of every refusal.
 #[derive(JsonSchema, Serialize)]
@@ -74,12 +77,7 @@ impl IntoResponse for Refusal {
         };
         let mut response = reply::bearer_refusal(&self.fault, self.status, body);
         // A refresh token in the body cannot be mended with a user name and a password.
-        if self.status == StatusCode::UNAUTHORIZED
-            && self.fault.reason != Reason::RefreshTokenInvalid
-        {
-            let headers = response.headers_mut();
-            headers.append(WWW_AUTHENTICATE, reply::BASIC);
-        }
+        challenge::offer_basic(response.headers_mut(), self.status, self.fault.reason);
         response
     }
 }

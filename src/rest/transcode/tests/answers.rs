@@ -169,7 +169,12 @@ async fn a_refusal_of_a_service_is_a_status_in_json() {
     rest.fake.refuses(Error::new(Reason::CredentialMissing));
     let answer = rest.get("/v1/accounts/me").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    let bearer = "Bearer realm=\"countersign\"";
+    assert_eq!(answer.header("www-authenticate"), bearer);
+    rest.fake.refuses(Error::new(Reason::CredentialInvalid));
+    let answer = rest.get("/v1/accounts/me").await;
+    let invalid = format!("{bearer}, error=\"invalid_token\"");
+    assert_eq!(answer.header("www-authenticate"), invalid);
     for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
         assert_eq!(answer.header(name), "");
     }

@@ -1,0 +1,150 @@
+//! What is refused, and in which words.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use http::Method;
+
+use super::{
+    super::{
+        super::testing::{GOOD_CONTENT_TYPES, bad_bodies},
+        refusal::row,
+    },
+    *,
+};
+
+#[tokio::test]
+async fn every_reason_has_its_answer_and_its_own_code() {
+    let mut codes = BTreeSet::new();
+    for reason in Reason::ALL.iter().copied() {
+        let caller = Caller::new();
+        caller.services.refuse(move || Error::new(reason));
+        let answer = caller.json(PASSWORD, login()).await;
+        let (status, code, message) = row(reason);
+        assert_eq!(answer.status, status.as_u16(), "{reason:?}");
+        let message = message.unwrap_or(reason.meaning().message);
+        assert_eq!(answer.body, json!({"code": code, "message": message}));
+        let challenges = answer.header("www-authenticate").len();
+        assert_eq!(challenges > 0, answer.status == 401, "{reason:?}");
+        codes.insert(code);
+    }
+    // The three things that can be missing share one code with an unknown path.
+    assert_eq!(codes.len(), Reason::ALL.len() - 3);
+}
+
+#[tokio::test]
+async fn bad_bodies_are_refused_before_any_rpc_and_never_repeated() {
+    for (kind, body, status) in bad_bodies("username", "password") {
+        let caller = Caller::new();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let answer = caller.post(PASSWORD, kind, body).await;
+        assert_eq!(answer.status, status, "{kind} {text:.80}");
+        assert!(answer.body["code"].is_u64(), "{text:.80}");
+        assert!(
+            !answer.body.to_string().contains("hunter2"),
+            "{}",
+            answer.body
+        );
+        assert!(caller.services.seen().is_empty(), "{text:.80}");
+    }
+    for form in [
+        "username=a%40x.org&password=p&password=p",
+        "username=a%40x.org&password=p&x=1&x=2",
+        "username=a%40x.org&password=%FF",
+        "username=a%40x.org",
+        "username=a%40x.org&password=",
+        "",
+    ] {
+        let caller = Caller::new();
+        let answer = caller.form(PASSWORD, form).await;
+        assert_eq!(answer.status, 400, "{form}");
+        assert!(caller.services.seen().is_empty(), "{form}");
+    }
+    for kind in GOOD_CONTENT_TYPES {
+        let answer = Caller::new()
+            .post(PASSWORD, kind, login().to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_in_the_words_of_the_face() {
+    let caller = Caller::new();
+    for (method, path, allow) in [
+        (Method::GET, PASSWORD, "POST"),
+        (Method::DELETE, REVOKE, "POST"),
+        (Method::POST, ME, "GET,HEAD"),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let answer = caller.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (405, &json!(40501)));
+        assert_eq!(answer.header("allow"), [allow]);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_says_when_to_come_back() {
+    let caller = Caller::new();
+    let wait = Duration::from_millis(1_500);
+    caller
+        .services
+        .refuse(move || Error::new(Reason::RateLimited).retry_after(wait));
+    let answer = caller.json(PASSWORD, login()).await;
+    assert_eq!((answer.status, &answer.body["code"]), (429, &json!(42901)));
+    assert_eq!(answer.header("retry-after"), ["2"]);
+}
+
+#[tokio::test]
+async fn bodies_that_are_encoded_or_too_large_or_cut_short_are_refused() {
+    let caller = Caller::new();
+    let request = Request::post(PASSWORD)
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip")
+        .body(Body::from(login().to_string()))
+        .unwrap();
+    assert_eq!(caller.send(request).await.status, 415);
+    let request = Request::post(PASSWORD)
+        .header("content-type", "application/json")
+        .body(Body::from(" ".repeat((64 << 10) + 1)))
+        .unwrap();
+    assert_eq!(caller.send(request).await.status, 413);
+    let pieces = [Ok(login().to_string()), Err(std::io::Error::other("reset"))];
+    let request = Request::post(PASSWORD)
+        .header("content-type", "application/json")
+        .body(Body::new(Cut(pieces.into_iter())))
+        .unwrap();
+    let answer = caller.send(request).await;
+    assert_eq!((answer.status, &answer.body["code"]), (400, &json!(40002)));
+}
+
+/// A body whose connection breaks.
+struct Cut(std::array::IntoIter<Result<String, std::io::Error>, 2>);
+
+impl http_body::Body for Cut {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, std::io::Error>>> {
+        let piece = self.0.next();
+        std::task::Poll::Ready(
+            piece.map(|piece| piece.map(|text| http_body::Frame::data(text.into()))),
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_member_or_parameter_that_comes_twice_is_named() {
+    let caller = Caller::new();
+    let body = r#"{"username":"a@x.org","password":"hunter2","password":"x"}"#;
+    let form = "username=a%40x.org&password=hunter2&password=x";
+    let expected = json!({"code": 40002, "message": "password must be given once."});
+    for answer in [
+        caller.post(PASSWORD, "application/json", body).await,
+        caller.form(PASSWORD, form).await,
+    ] {
+        assert_eq!((answer.status, answer.body), (400, expected.clone()));
+    }
+}
