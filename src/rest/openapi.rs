@@ -1,10 +1,12 @@
 //! `GET /openapi.json`: every REST path in one OpenAPI 3.1 document, made when the server starts. The
-//! contract's own part comes from its descriptor, the faces describe themselves.
+//! contract's own part comes from its descriptor, the faces describe themselves, and what the server
+//! itself answers is said in `server`.
 
 mod comments;
 mod faces;
 mod paths;
 mod schemas;
+mod server;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +104,7 @@ pub fn document(operations: Vec<FaceOperation>) -> Result<Bytes, ContractError> 
     for operation in operations {
         faces::add(&mut document, operation)?;
     }
+    server::add(&mut document)?;
     Ok(serde_json::to_vec(&document.into_json(&pool, &comments))?.into())
 }
 
@@ -220,6 +223,12 @@ fn refusal(status: u16, description: &str) -> Value {
         "description": description,
         "content": {"application/json": {"schema": schema}},
     });
+    add_headers(&mut response, status);
+    response
+}
+
+/// The headers that a refusal with this status comes with.
+fn add_headers(response: &mut Value, status: u16) {
     match status {
         401 => response["headers"] = json!({"WWW-Authenticate": {"schema": {"type": "string"}}}),
         429 | 503 => {
@@ -228,7 +237,6 @@ fn refusal(status: u16, description: &str) -> Value {
         }
         _ => {}
     }
-    response
 }
 
 /// `google.rpc.Status` in JSON.

@@ -16,6 +16,7 @@ mod https_only;
 mod keys;
 mod layering;
 mod limits;
+mod openapi;
 mod rest_transcode;
 mod server;
 mod shapes;

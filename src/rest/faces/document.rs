@@ -60,19 +60,23 @@ fn response<T: JsonSchema>(status: u16, description: &'static str) -> FaceRespon
     }
 }
 
-const ANY_REFUSALS: [(u16, &str); 4] = [
+/// What any call can meet. One without a body is refused too, for the one that it should not have.
+const ANY_REFUSALS: [(u16, &str); 5] = [
+    (413, "The body is larger than 64 KiB"),
     (429, "Too many calls"),
     (500, "Something broke on the server"),
     (503, "The server is busy or cannot reach its database"),
     (504, "The call took longer than its deadline"),
 ];
 
-/// What any call with a body can meet.
-pub(super) const BODY_REFUSALS: [(u16, &str); 3] = [
+/// What any call with a body can meet beside that.
+pub(super) const BODY_REFUSALS: [(u16, &str); 2] = [
     (400, "A field is missing, unknown or not valid"),
-    (413, "The body is larger than 64 KiB"),
     (415, "The content type is not accepted"),
 ];
+
+/// What a call with a credential can meet when that is live: today's calls need the whole account.
+pub(super) const SCOPE_REFUSAL: (u16, &str) = (403, "The credential's scopes do not reach this");
 
 /// A `POST` without a credential, whose parts are filled in by the face.
 pub(super) fn post(path: &'static str, tag: &'static str, summary: &'static str) -> FaceOperation {

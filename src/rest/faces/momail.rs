@@ -294,7 +294,7 @@ fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [F
                     (401, "The access token is missing, wrong or has expired"),
                     (404, "The credential has no session to log out"),
                 ],
-                &[],
+                &[document::SCOPE_REFUSAL],
             ),
             ..document::post(logout, TAG, "Log out")
         },

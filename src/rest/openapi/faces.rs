@@ -3,7 +3,9 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use super::{Document, FaceOperation, FaceResponse, QueryParameter, RequestBody, security};
+use super::{
+    Document, FaceOperation, FaceResponse, QueryParameter, RequestBody, add_headers, security,
+};
 use crate::rest::contract::ContractError;
 
 const LOCAL: &str = "#/$defs/";
@@ -83,6 +85,7 @@ fn responses(document: &mut Document, tag: &str, responses: Vec<FaceResponse>) -
             let schema = schema(document, tag, answer);
             value["content"] = json!({"application/json": {"schema": schema}});
         }
+        add_headers(&mut value, response.status);
         described.insert(response.status.to_string(), value);
     }
     described.into()

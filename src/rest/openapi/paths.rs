@@ -21,6 +21,7 @@ use crate::rest::{
 
 const POLICY: &str = "countersign.v1.policy";
 const ACCESS_PUBLIC: i32 = 1;
+const LIMIT_CLASS_SIGN_IN: i32 = 4;
 const LIMIT_CLASS_ACCOUNT_CREATION: i32 = 3;
 
 /// Messages in a query are spelled out to this depth.
@@ -247,8 +248,8 @@ impl Binding<'_> {
         let by_name = !self.template.variables.is_empty();
         [
             (400, true),
-            (401, true),
-            (403, true),
+            (401, !self.is_public() || self.checks_a_secret()),
+            (403, !self.is_public()),
             (404, by_name),
             (409, self.can_conflict()),
             // Also a call without a body is refused for the one that it should not have.
@@ -274,6 +275,16 @@ impl Binding<'_> {
             .filter_map(|field| plain_message(&field))
             .any(|message| has_etag(&message));
         has_etag(&input) || in_body || self.policy("limit_class") == LIMIT_CLASS_ACCOUNT_CREATION
+    }
+
+    /// Whether the message itself holds what proves who calls: a password or a refresh token.
+    fn checks_a_secret(&self) -> bool {
+        let has_token = self
+            .rpc
+            .input()
+            .get_field_by_name("refresh_token")
+            .is_some();
+        has_token || self.policy("limit_class") == LIMIT_CLASS_SIGN_IN
     }
 
     fn is_public(&self) -> bool {

@@ -110,6 +110,10 @@ fn the_paths_are_those_of_the_contract() {
             "/v1/sessions/{session}",
             "/v1/sessions:revokeRefreshToken",
             "/some/{id}/path",
+            "/livez",
+            "/readyz",
+            "/.well-known/jwks.json",
+            "/openapi.json",
         ]
     );
 }
@@ -128,6 +132,21 @@ fn field_rules_and_policies_are_in_the_document() {
     insta::assert_json_snapshot!("list_sessions", document["paths"]["/v1/sessions"]["get"]);
     let change = &document["paths"]["/v1/accounts/{account}:changePassword"]["post"];
     insta::assert_json_snapshot!("change_password", change);
+    let create = &document["paths"]["/v1/accounts"]["post"]["responses"];
+    let statuses: Vec<_> = create.as_object().unwrap().keys().collect();
+    let expected = [
+        "200", "400", "409", "413", "415", "429", "500", "503", "504",
+    ];
+    assert_eq!(statuses, expected);
+    for path in [
+        "/v1/sessions",
+        "/v1/sessions:refresh",
+        "/v1/sessions:revokeRefreshToken",
+    ] {
+        let responses = &document["paths"][path]["post"]["responses"];
+        assert!(responses["401"].is_object(), "{path}");
+        assert!(responses["403"].is_null(), "{path}");
+    }
     let public = &document["paths"]["/v1/sessions"]["post"]["security"];
     assert_eq!(*public, serde_json::json!([]));
 }

@@ -77,7 +77,7 @@ fn me() -> FaceOperation {
         responses: document::responses::<Me, Failure>(
             (200, "The account that calls"),
             &[(401, "The credential is missing, wrong or has expired")],
-            &[],
+            &[document::SCOPE_REFUSAL],
         ),
         ..document::post(ME, TAG, "Who am I")
     }

@@ -1,0 +1,94 @@
+//! The paths of the server itself: its probes, its keys, and this document.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{Document, refusal_name, security};
+use crate::rest::contract::ContractError;
+
+const TAG: &str = "Server";
+
+/// Adds every one of them.
+pub(super) fn add(document: &mut Document) -> Result<(), ContractError> {
+    document.tags.push(TAG);
+    for (path, summary, responses) in [
+        ("/livez", "Whether the process runs", live()),
+        ("/readyz", "Whether calls can be served", ready()),
+        (
+            "/.well-known/jwks.json",
+            "The keys that tokens are verified with",
+            keys(),
+        ),
+        ("/openapi.json", "This document", itself()),
+    ] {
+        document.add(&Method::GET, path, operation(path, summary, responses))?;
+    }
+    Ok(())
+}
+
+fn operation(path: &str, summary: &str, mut responses: Value) -> Value {
+    // They read no body, but one that is announced too large is refused before any path is looked at.
+    for status in [413, 500, 504] {
+        let name = refusal_name(status);
+        responses[status.to_string()] = json!({"$ref": format!("#/components/responses/{name}")});
+    }
+    json!({
+        "tags": [TAG],
+        "summary": summary,
+        "operationId": format!("{TAG}_{}", path.trim_start_matches('/').replace(['/', '.'], "_")),
+        "security": security(false),
+        "parameters": [],
+        "responses": responses,
+    })
+}
+
+fn live() -> Value {
+    json!({"200": {
+        "description": "The process runs.",
+        "content": {"text/plain": {"schema": {"type": "string", "const": "ok"}}},
+    }})
+}
+
+fn ready() -> Value {
+    let answer = |description: &str, status: &str| {
+        let schema = json!({
+            "type": "object",
+            "required": ["status"],
+            "properties": {"status": {"type": "string", "const": status}},
+        });
+        json!({
+            "description": description,
+            "content": {"application/json": {"schema": schema}},
+        })
+    };
+    json!({
+        "200": answer("Calls can be served.", "ready"),
+        "503": answer("The database does not answer.", "unavailable"),
+    })
+}
+
+fn keys() -> Value {
+    let key = json!({
+        "type": "object",
+        "required": ["kty", "kid"],
+        "properties": {"kty": {"type": "string"}, "kid": {"type": "string"}},
+        "additionalProperties": true,
+    });
+    let schema = json!({
+        "type": "object",
+        "required": ["keys"],
+        "properties": {"keys": {"type": "array", "items": key}},
+    });
+    json!({"200": {
+        "description": "A JWK Set (RFC 7517). It may be kept for five minutes.",
+        "headers": {"Cache-Control": {"schema": {"type": "string"}}},
+        "content": {"application/jwk-set+json": {"schema": schema}},
+    }})
+}
+
+fn itself() -> Value {
+    json!({"200": {
+        "description": "An OpenAPI 3.1 document.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }})
+}

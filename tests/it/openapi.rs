@@ -1,0 +1,177 @@
+//! `/openapi.json` against the program that serves it: whatever is answered is documented.
+
+use countersign::pb::v1::{ApiKey, CreateApiKeyRequest};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, TestResponse};
+
+/// One method of one documented path.
+struct Operation {
+    method: Method,
+    path: String,
+    described: Value,
+}
+
+impl Operation {
+    fn is_documented(&self, status: u16) -> bool {
+        self.described["responses"][status.to_string()].is_object()
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.described["security"] != json!([])
+    }
+
+    fn content_types(&self) -> Vec<&str> {
+        let content = self.described["requestBody"]["content"].as_object();
+        content.map_or_else(Vec::new, |types| types.keys().map(String::as_str).collect())
+    }
+
+    /// The path with something in the place of each parameter.
+    fn uri(&self) -> String {
+        let path = self
+            .path
+            .replace("{account}", "me")
+            .replace("{session}", "current")
+            .replace("{apiKey}", "x");
+        assert!(!path.contains('{'), "{path}");
+        path
+    }
+
+    #[track_caller]
+    fn holds(&self, answer: &TestResponse) {
+        let status = answer.status();
+        let name = format!("{} {}: {status}", self.method, self.path);
+        assert!(self.is_documented(status), "{name} {}", answer.text());
+        let response = &self.described["responses"][status.to_string()];
+        let kind = answer.header("content-type");
+        let kind = kind.split(';').next().unwrap_or_default();
+        if response["$ref"].is_null() {
+            assert!(response["content"][kind].is_object(), "{name} {kind}");
+        } else {
+            assert_eq!(kind, "application/json", "{name}");
+        }
+        let challenged = !answer.header("www-authenticate").is_empty();
+        assert_eq!(challenged, status == 401, "{name}");
+    }
+}
+
+async fn operations(app: &TestApp) -> Vec<Operation> {
+    let document = app.get("/openapi.json").send().await.json();
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, described) in methods.as_object().unwrap() {
+            found.push(Operation {
+                method: method.to_ascii_uppercase().parse().unwrap(),
+                path: path.clone(),
+                described: described.clone(),
+            });
+        }
+    }
+    assert!(found.len() > 20);
+    found
+}
+
+#[tokio::test]
+async fn whatever_is_refused_is_documented() {
+    let app = TestApp::start().await;
+    for operation in operations(&app).await {
+        let uri = operation.uri();
+        let call = || app.call(operation.method.clone(), &uri);
+        let bare = call().send().await;
+        operation.holds(&bare);
+        if operation.content_types().is_empty() {
+            let expected = if operation.is_authenticated() {
+                401
+            } else {
+                200
+            };
+            assert_eq!(bare.status(), expected, "{uri}");
+        }
+        let invalid = call().bearer("not-a-token").send().await;
+        operation.holds(&invalid);
+        let large = call().header("content-length", "65537").send().await;
+        assert_eq!(large.status(), 413, "{uri}");
+        operation.holds(&large);
+        for kind in operation.content_types() {
+            operation.holds(&call().body(kind, "{").send().await);
+            operation.holds(&call().body("text/plain", "{}").send().await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_too_few_scopes_is_refused_as_documented() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let request = CreateApiKeyRequest {
+        api_key: Some(ApiKey {
+            scopes: vec!["openid".to_owned()],
+            ..ApiKey::default()
+        }),
+    };
+    let made = app.api_keys().create_api_key(ann.asks(request)).await;
+    let secret = made.unwrap().into_inner().secret;
+    for operation in operations(&app).await {
+        let uri = operation.uri();
+        let call = app.call(operation.method.clone(), &uri).bearer(&secret);
+        if operation.is_authenticated() {
+            let answer = match operation.content_types().first() {
+                Some(kind) => call.body(kind, valid_body(&uri)).send().await,
+                None => call.send().await,
+            };
+            assert_eq!(answer.status(), 403, "{uri} {}", answer.text());
+            operation.holds(&answer);
+        } else {
+            assert!(!operation.is_documented(403) || uri == "/oauth/token");
+        }
+    }
+}
+
+/// A body that nothing but the credential is wrong with.
+fn valid_body(uri: &str) -> &'static str {
+    if uri.ends_with(":changePassword") {
+        r#"{"currentPassword":"correct horse battery","newPassword":"another horse battery"}"#
+    } else {
+        "{}"
+    }
+}
+
+#[tokio::test]
+async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    let (email, password, token) = ("ann@example.com", "wrong horse battery", "wrong");
+    let body = |path: &str| match path {
+        "/v1/accounts" | "/api/auth/signup" => json!({"email": email, "password": password}),
+        "/v1/auth/register" | "/auth/register" => {
+            json!({"email": email, "password": password, "name": "Ann"})
+        }
+        "/oauth/token" => json!({"username": email, "password": password}),
+        "/v1/auth/refresh" | "/auth/refresh" => json!({"refreshToken": token}),
+        "/oauth/revoke" => json!({"refresh_token": token}),
+        path if path.starts_with("/v1/sessions:") => json!({"refreshToken": token}),
+        _ => json!({"email": email, "password": password}),
+    };
+    for operation in operations(&app).await {
+        if operation.method != Method::POST || operation.is_authenticated() {
+            continue;
+        }
+        let path = operation.path.as_str();
+        let uri = match path {
+            "/oauth/token" => "/oauth/token?grant_type=password",
+            path => path,
+        };
+        let answer = app.post_json(uri, body(path)).await;
+        let is_sign_up = ["accounts", "register", "signup"]
+            .iter()
+            .any(|end| path.ends_with(end));
+        let expected = match path {
+            "/oauth/token" => 403,
+            _ if is_sign_up => 409,
+            _ => 401,
+        };
+        assert_eq!(answer.status(), expected, "{path} {}", answer.text());
+        operation.holds(&answer);
+    }
+}
