@@ -131,12 +131,24 @@ impl FieldViolation {
     }
 }
 
+/// A limit that a call ran into: so many calls in a window of time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limit {
+    /// Its name in `google.rpc.ErrorInfo` and in the `RateLimit` headers.
+    pub name: Cow<'static, str>,
+    /// How many calls pass in a window.
+    pub calls: u32,
+    /// How long the window is, in whole seconds.
+    pub window_seconds: u64,
+}
+
 /// A refusal: the reason for the caller, and the cause for the operator.
 #[derive(Debug)]
 pub struct Error {
     reason: Reason,
     violations: Vec<FieldViolation>,
     retry_after: Option<Duration>,
+    limit: Option<Limit>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -151,6 +163,7 @@ impl Error {
             reason,
             violations: Vec::new(),
             retry_after: None,
+            limit: None,
             cause: None,
         }
     }
@@ -196,6 +209,13 @@ impl Error {
         self
     }
 
+    /// The same refusal, naming the limit that was reached.
+    #[must_use]
+    pub fn limited_by(mut self, limit: Limit) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     /// The same refusal, with its cause for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -236,6 +256,12 @@ impl Error {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(": ")
+    }
+
+    /// The limit that was reached.
+    #[must_use]
+    pub fn limit(&self) -> Option<&Limit> {
+        self.limit.as_ref()
     }
 
     /// How long to wait before trying again, where waiting helps.

@@ -34,3 +34,10 @@ pub fn pool() -> Result<DescriptorPool, DescriptorError> {
 
 /// The domain of every `google.rpc.ErrorInfo` that this service sends (AIP-193).
 pub const ERROR_DOMAIN: &str = "countersign";
+
+/// The metadata of `google.rpc.ErrorInfo` that names the limit which a call ran into.
+pub const LIMIT: &str = "limit";
+/// The metadata that says how many calls pass in a window.
+pub const LIMIT_CALLS: &str = "limit_calls";
+/// The metadata that says how long a window is.
+pub const LIMIT_WINDOW_SECONDS: &str = "limit_window_seconds";

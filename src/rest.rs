@@ -8,6 +8,7 @@ pub mod faces;
 pub mod fault;
 pub mod json;
 pub mod openapi;
+mod pace;
 mod percent;
 mod proto_json;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use governor::{
 
 use crate::{
     env::Env,
-    error::{Error, Reason, Result},
+    error::{Error, Limit, Reason, Result},
     model::account::Plan,
     pb::v1::LimitClass,
 };
@@ -59,14 +59,14 @@ impl Limits {
             env: env.clone(),
             origin: env.monotonic(),
         };
-        let per_second = |calls| Bucket::new(Quota::per_second(calls), &clock);
+        let per_second = |name, calls| Bucket::new(name, Quota::per_second(calls), &clock);
         let creation = Quota::with_period(quotas.creation)
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX));
         Self {
-            public: per_second(quotas.public),
-            free: per_second(quotas.free),
-            pro: per_second(quotas.pro),
-            creation: Bucket::new(creation, &clock),
+            public: per_second("public", quotas.public),
+            free: per_second("free", quotas.free),
+            pro: per_second("pro", quotas.pro),
+            creation: Bucket::new("account-creation", creation, &clock),
         }
     }
 
@@ -105,13 +105,23 @@ impl Limits {
 }
 
 struct Bucket {
+    limit: Limit,
     limiter: RateLimiter<u128, Addresses, EnvClock, NoOpMiddleware<Nanos>>,
     clock: EnvClock,
 }
 
 impl Bucket {
-    fn new(quota: Quota, clock: &EnvClock) -> Self {
+    fn new(name: &'static str, quota: Quota, clock: &EnvClock) -> Self {
+        let calls = quota.burst_size().get();
+        // Rounded up: the window in which so many calls are sure to pass.
+        let window = (quota.replenish_interval() * calls).as_secs_f64().ceil();
+        let limit = Limit {
+            name: name.into(),
+            calls,
+            window_seconds: window as u64,
+        };
         Self {
+            limit,
             limiter: RateLimiter::new(quota, Addresses::new(), clock.clone()),
             clock: clock.clone(),
         }
@@ -121,7 +131,9 @@ impl Bucket {
         self.limiter
             .check_key(&key(client))
             .map_err(|until: NotUntil<Nanos>| {
-                Error::new(Reason::RateLimited).retry_after(until.wait_time_from(self.clock.now()))
+                Error::new(Reason::RateLimited)
+                    .limited_by(self.limit.clone())
+                    .retry_after(until.wait_time_from(self.clock.now()))
             })
     }
 }

@@ -7,8 +7,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
-    error::{Error, FieldViolation, Reason},
-    pb::ERROR_DOMAIN,
+    error::{Error, FieldViolation, Limit, Reason},
+    pb::{ERROR_DOMAIN, LIMIT, LIMIT_CALLS, LIMIT_WINDOW_SECONDS},
 };
 
 /// Why a call failed, taken apart.
@@ -24,6 +24,8 @@ pub struct Fault {
     pub violations: Vec<FieldViolation>,
     /// How long to wait before trying again, where waiting helps.
     pub retry_after: Option<Duration>,
+    /// The limit that was reached.
+    pub limit: Option<Limit>,
 }
 
 impl Fault {
@@ -39,6 +41,7 @@ impl Fault {
                 message: status.message().to_owned(),
                 violations: violations(&details),
                 retry_after: details.retry_info().and_then(|info| info.retry_delay),
+                limit: limit(&details),
             },
             None => Self::from_reason(closest_reason(status.code())),
         }
@@ -53,6 +56,7 @@ impl Fault {
             message: error.message(),
             violations: error.violations().to_vec(),
             retry_after: error.retry_delay(),
+            limit: error.limit().cloned(),
         }
     }
 
@@ -66,6 +70,7 @@ impl Fault {
             message: meaning.message.to_owned(),
             violations: Vec::new(),
             retry_after: None,
+            limit: None,
         }
     }
 
@@ -102,6 +107,15 @@ fn named_reason(details: &ErrorDetails) -> Option<Reason> {
         .error_info()
         .filter(|info| info.domain == ERROR_DOMAIN)
         .and_then(|info| Reason::from_name(&info.reason))
+}
+
+fn limit(details: &ErrorDetails) -> Option<Limit> {
+    let metadata = &details.error_info()?.metadata;
+    Some(Limit {
+        name: metadata.get(LIMIT)?.clone().into(),
+        calls: metadata.get(LIMIT_CALLS)?.parse().ok()?,
+        window_seconds: metadata.get(LIMIT_WINDOW_SECONDS)?.parse().ok()?,
+    })
 }
 
 fn violations(details: &ErrorDetails) -> Vec<FieldViolation> {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::support::{PASSWORD, TestApp, TestResponse};
 
@@ -39,6 +41,8 @@ async fn eight_public_calls_a_second_pass_and_the_stated_wait_is_enough() {
         (refused.status(), refused.header("retry-after")),
         (429, "1")
     );
+    assert_eq!(refused.header("ratelimit"), r#""public";r=0;t=1"#);
+    assert_eq!(refused.header("ratelimit-policy"), r#""public";q=8;w=1"#);
     let text = refused.text();
     assert!(
         text.contains("RATE_LIMITED") && text.contains(r#""retryDelay":"0.125s""#),
@@ -85,9 +89,49 @@ async fn one_sign_up_in_eight_seconds_through_every_face_together() {
                 (429, "8"),
                 "{turn} {other}"
             );
+            assert_eq!(
+                refused.header("ratelimit"),
+                r#""account-creation";r=0;t=8"#,
+                "{other}"
+            );
+            assert_eq!(
+                refused.header("ratelimit-policy"),
+                r#""account-creation";q=1;w=8"#,
+                "{other}"
+            );
         }
         app.clock.advance(Duration::from_secs(8));
     }
+}
+
+#[tokio::test]
+async fn grpc_and_connect_name_the_limit_and_the_wait() {
+    let app = limited().await;
+    app.sign_up("ann").await;
+    let refused = app
+        .try_sign_up("bob@example.com", PASSWORD)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(
+        refused.get_details_retry_info().unwrap().retry_delay,
+        Some(Duration::from_secs(8))
+    );
+    let info = refused.get_details_error_info().unwrap();
+    assert_eq!(
+        (info.reason.as_str(), info.metadata["limit"].as_str()),
+        ("RATE_LIMITED", "account-creation")
+    );
+    let connect = sign_up(
+        &app,
+        "/countersign.v1.AccountService/CreateAccount",
+        "127.0.0.1",
+    )
+    .await;
+    assert_eq!(
+        (connect.status(), connect.header("retry-after")),
+        (429, "8")
+    );
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::{
     rest::{
         challenge,
         fault::Fault,
+        pace,
         unary::{self, Refusal},
     },
 };
@@ -103,10 +104,9 @@ impl Failure {
         let status = self.http.unwrap_or_else(|| http_status(code));
         let mut response = unary::json_response(status, body.to_string().into());
         response.headers_mut().extend(self.headers);
-        if status == StatusCode::UNAUTHORIZED {
-            let reason = Fault::from_status(&self.status).reason;
-            challenge::ask_for_bearer(response.headers_mut(), status, reason);
-        }
+        let fault = Fault::from_status(&self.status);
+        challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
+        pace::announce(response.headers_mut(), &fault);
         response
     }
 }

@@ -6,15 +6,12 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{
-    HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, RETRY_AFTER},
-};
+use http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
 use serde::Serialize;
 
 use crate::{
     error::{FieldViolation, Reason},
-    rest::{challenge, fault::Fault},
+    rest::{challenge, fault::Fault, pace},
 };
 
 /// An answer. All of them hold a secret or a person's data, so none may be kept by a cache (RFC 6749
@@ -27,9 +24,7 @@ pub(super) fn answer(status: StatusCode, body: impl Serialize) -> Response {
 /// A refusal: its body in the face's words, its status, and when to try again.
 pub(super) fn refusal(fault: &Fault, status: StatusCode, body: impl Serialize) -> Response {
     let mut response = answer(status, body);
-    if let Some(seconds) = fault.retry_after_seconds() {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
+    pace::announce(response.headers_mut(), fault);
     response
 }
 

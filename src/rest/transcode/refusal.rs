@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, Response};
 use serde_json::{Value, json};
 
 use crate::{
     pb::ERROR_DOMAIN,
-    rest::{challenge, fault::Fault, unary},
+    rest::{challenge, fault::Fault, pace, unary},
 };
 
 /// The answer for a failure; `headers` are sent along.
@@ -22,11 +22,7 @@ pub(super) fn response(
     response.headers_mut().extend(headers);
     let status = response.status();
     challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
-    if let Some(seconds) = fault.retry_after_seconds() {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, seconds.into());
-    }
+    pace::announce(response.headers_mut(), fault);
     response
 }
 
