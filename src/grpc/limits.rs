@@ -25,8 +25,10 @@ use crate::{
 };
 
 /// The most addresses that one bucket remembers; at about 32 bytes each all buckets stay below 64 MiB.
-const MAX_ADDRESSES: usize = 250_000;
+const MAX_ADDRESSES: usize = 125_000;
 const SHARDS: usize = 64;
+/// How many clients' worth of calls a site may make.
+const CLIENTS_OF_A_SITE: u32 = 16;
 /// How often addresses that have been quiet are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
@@ -75,10 +77,12 @@ impl Limits {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn public(&self, class: LimitClass, client: IpAddr) -> Result<()> {
+        self.public.spend(client)?;
+        // Last, for it is the one that takes longest to fill again: what is refused above spends none of it.
         if class == LimitClass::AccountCreation {
             self.creation.spend(client)?;
         }
-        self.public.spend(client)
+        Ok(())
     }
 
     /// Spends one call of a client with a credential.
@@ -98,43 +102,80 @@ impl Limits {
         loop {
             ticks.tick().await;
             for bucket in [&self.public, &self.free, &self.pro, &self.creation] {
-                bucket.limiter.retain_recent();
+                bucket.clients.retain_recent();
+                bucket.sites.retain_recent();
             }
         }
     }
 }
 
+type Limiter = RateLimiter<u128, Addresses, EnvClock, NoOpMiddleware<Nanos>>;
+
 struct Bucket {
     limit: Limit,
-    limiter: RateLimiter<u128, Addresses, EnvClock, NoOpMiddleware<Nanos>>,
+    clients: Limiter,
+    /// IPv6 by /48, which is what one site gets: many clients, but not 65,536 of them.
+    sites: Limiter,
+    /// How long one call takes to be given back to a client.
+    refill: Duration,
     clock: EnvClock,
 }
 
 impl Bucket {
     fn new(name: &'static str, quota: Quota, clock: &EnvClock) -> Self {
-        let calls = quota.burst_size().get();
+        let (calls, refill) = (quota.burst_size(), quota.replenish_interval());
         // Rounded up: the window in which so many calls are sure to pass.
-        let window = (quota.replenish_interval() * calls).as_secs_f64().ceil();
+        let window = (refill * calls.get()).as_secs_f64().ceil();
         let limit = Limit {
             name: name.into(),
-            calls,
+            calls: calls.get(),
             window_seconds: window as u64,
         };
+        let site = Quota::with_period(refill / CLIENTS_OF_A_SITE)
+            .unwrap_or(quota)
+            .allow_burst(
+                calls.saturating_mul(NonZeroU32::MIN.saturating_add(CLIENTS_OF_A_SITE - 1)),
+            );
+        let limiter = |quota| RateLimiter::new(quota, Addresses::new(), clock.clone());
         Self {
             limit,
-            limiter: RateLimiter::new(quota, Addresses::new(), clock.clone()),
+            clients: limiter(quota),
+            sites: limiter(site),
+            refill,
             clock: clock.clone(),
         }
     }
 
+    /// Spends a call of the client, then one of its site: a client over its limit spends nothing of its
+    /// neighbours'.
     fn spend(&self, client: IpAddr) -> Result<()> {
-        self.limiter
+        let client = client.to_canonical();
+        self.clients
             .check_key(&key(client))
-            .map_err(|until: NotUntil<Nanos>| {
-                Error::new(Reason::RateLimited)
-                    .limited_by(self.limit.clone())
-                    .retry_after(until.wait_time_from(self.clock.now()))
-            })
+            .map_err(|until| self.refuse(&until, Duration::ZERO))?;
+        match site(client) {
+            // The client's own call is gone already; the next one may have to wait for it.
+            Some(site) => self
+                .sites
+                .check_key(&site)
+                .map_err(|until| self.refuse(&until, self.refill)),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse(&self, until: &NotUntil<Nanos>, at_least: Duration) -> Error {
+        Error::new(Reason::RateLimited)
+            .limited_by(self.limit.clone())
+            .retry_after(until.wait_time_from(self.clock.now()).max(at_least))
+    }
+}
+
+/// The /48 of an IPv6 client.
+fn site(client: IpAddr) -> Option<u128> {
+    const SITE: u128 = u128::MAX << 80;
+    match client {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(u128::from(address) & SITE),
     }
 }
 
@@ -142,7 +183,7 @@ impl Bucket {
 /// IPv6 subscriber gets.
 fn key(client: IpAddr) -> u128 {
     const SUBSCRIBER: u128 = u128::MAX << 64;
-    match client.to_canonical() {
+    match client {
         IpAddr::V4(address) => address.to_ipv6_mapped().into(),
         IpAddr::V6(address) => u128::from(address) & SUBSCRIBER,
     }
@@ -281,7 +322,7 @@ mod tests {
 
     #[test]
     fn one_spelling_counts_for_all_of_a_client() {
-        let key = |text: &str| super::key(text.parse().unwrap());
+        let key = |text: &str| super::key(text.parse::<IpAddr>().unwrap().to_canonical());
         assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::"));

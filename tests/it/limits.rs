@@ -76,6 +76,42 @@ async fn a_subscriber_is_one_client_however_many_addresses_it_uses() {
 }
 
 #[tokio::test]
+async fn a_site_cannot_multiply_its_limit_by_its_networks() {
+    let app = limited().await;
+    let mut passed = 0;
+    for number in 0..2_000 {
+        let answer = call(&app, &format!("2001:db8:1:{number:x}::1")).await;
+        passed += usize::from(answer.status() == 401);
+    }
+    assert_eq!(passed, 16 * 8);
+    assert_eq!(
+        call(&app, "2001:db8:2::1").await.status(),
+        401,
+        "another site has its own"
+    );
+    app.clock.advance(Duration::from_millis(125));
+    assert_eq!(call(&app, "2001:db8:1:ffff::1").await.status(), 401);
+}
+
+#[tokio::test]
+async fn what_another_limit_refuses_spends_no_sign_up() {
+    let app = limited().await;
+    for _ in 0..8 {
+        call(&app, "192.0.2.1").await;
+    }
+    let refused = sign_up(&app, "/v1/accounts", "192.0.2.1").await;
+    assert_eq!(
+        (refused.status(), refused.header("ratelimit")),
+        (429, r#""public";r=0;t=1"#)
+    );
+    app.clock.advance(Duration::from_millis(125));
+    assert_eq!(
+        sign_up(&app, "/v1/accounts", "192.0.2.1").await.status(),
+        200
+    );
+}
+
+#[tokio::test]
 async fn one_sign_up_in_eight_seconds_through_every_face_together() {
     let app = limited().await;
     let paths = ["/v1/accounts", "/v1/auth/register", "/api/auth/signup"];
