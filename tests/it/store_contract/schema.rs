@@ -134,12 +134,14 @@ async fn a_file_that_is_no_database_is_refused() {
 async fn a_refused_connection_to_postgres_does_not_show_the_password() {
     let mut url = url::Url::parse(&postgres_url()).unwrap();
     url.set_path("no_such_database");
-    url.set_password(Some("hunter2")).unwrap();
+    // A server that asks for no password takes any.
+    let password = url.password().unwrap_or("hunter2").to_owned();
+    url.set_password(Some(&password)).unwrap();
     let database = Database::Postgres {
         url: url.to_string().into(),
         connections: 1,
     };
-    assert!(!format!("{database:?}").contains("hunter2"));
+    assert!(!format!("{database:?}").contains(&password));
     let refused = refusal(database).await;
     assert!(matches!(refused, ConnectError::Postgres { .. }));
     let line = refused.to_string();
@@ -148,7 +150,7 @@ async fn a_refused_connection_to_postgres_does_not_show_the_password() {
         "{line}"
     );
     assert!(!line.contains('\n'), "{line}");
-    assert!(!format!("{line} {refused:?}").contains("hunter2"), "{line}");
+    assert!(!format!("{line} {refused:?}").contains(&password), "{line}");
 }
 
 fn postgres_at(address: SocketAddr) -> Database {
