@@ -126,6 +126,13 @@ impl Config {
 
     /// RFC 8414 section 2: an issuer uses https. This machine's own addresses are for trying things out.
     fn check_issuer(&self) -> Result<(), Broken> {
+        let everywhere = self.listen.ip().is_unspecified() && !self.tls.is_enabled();
+        require(
+            self.issuer.is_some() || !everywhere,
+            "issuer",
+            "it must be set to listen on every address without TLS: the https URL under which clients reach this \
+             server through a proxy, or http://localhost:PORT in a container for this machine alone",
+        )?;
         let issuer = self.issuer_at(self.listen);
         require(
             issuer.is_https() || !issuer.is_public(),

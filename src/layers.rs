@@ -13,6 +13,7 @@ pub mod refusal;
 pub mod request_id;
 pub mod security_headers;
 pub mod trace;
+pub mod uncounted;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 

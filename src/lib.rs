@@ -9,6 +9,8 @@
 //!                                                                └─ store ─ SQLite | Postgres
 //! ```
 //!
+//! The hosted pages come with OAuth; the picture keeps their place.
+//!
 //! Who may import whom is a table in `docs/ARCHITECTURE.md`, which `tests/it/layering.rs` holds the code to.
 
 pub mod app;

@@ -10,6 +10,7 @@ use prost_reflect::{DescriptorError, DescriptorPool};
 #[expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     reason = "generated; the comments stand in the proto files"
 )]
 pub mod v1 {

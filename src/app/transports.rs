@@ -23,8 +23,9 @@ use crate::{
     layers::{
         self, HttpService, LayerOptions,
         call::{Call, Dialect},
+        uncounted,
     },
-    pb,
+    pb::{self, v1::LimitClass},
     rest::{
         connect, faces,
         fault::Fault,
@@ -79,7 +80,7 @@ pub(super) fn build(
         env,
         &layer_options(config)?,
         Arc::new(refuse),
-        dispatch(services, connect, rest),
+        count_refused(limits.as_ref(), dispatch(services, connect, rest)),
     );
     Ok(Transports {
         http,
@@ -121,6 +122,15 @@ fn rest_router(
         .merge(well_known::router(move || keys.jwks()))
         .merge(probes::router(ready))
         .fallback_service(transcoder.into_service()))
+}
+
+/// With limits, counts what is refused before it reaches an rpc as a call without a credential.
+fn count_refused(limits: Option<&Arc<Limits>>, service: HttpService) -> HttpService {
+    let Some(limits) = limits.cloned() else {
+        return service;
+    };
+    let spend = move |client| limits.public(LimitClass::Public, client);
+    uncounted::wrap(Arc::new(spend), Arc::new(refuse), service)
 }
 
 /// A refusal of a layer, in the words of whoever owns the path.

@@ -1,6 +1,6 @@
 //! `countersign serve`: the server itself.
 
-use std::{error::Error, io, pin::pin};
+use std::{error::Error, io, net::SocketAddr, pin::pin};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,16 +23,22 @@ pub(super) fn run(config: Config) -> Result<(), Box<dyn Error>> {
             () = &mut stop => return Ok(()),
             app = App::start(config, Env::system()) => app?,
         };
-        print(welcome(app.url()))?;
+        print(welcome(app.local_addr(), app.url()))?;
         app.serve(stop).await?;
         Ok(())
     })
 }
 
 /// Where the server is, and the first thing to do with it.
-fn welcome(url: &str) -> String {
+fn welcome(listening: SocketAddr, url: &str) -> String {
+    // Behind a proxy the two differ.
+    let place = if url.ends_with(&listening.to_string()) {
+        url.to_owned()
+    } else {
+        format!("{listening}, and clients reach it at {url}")
+    };
     format!(
-        "Countersign listens on {url}\n\
+        "Countersign listens on {place}\n\
          Sign up next:\n  \
          curl {url}/v1/accounts -H 'content-type: application/json' \
          -d '{{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}}'\n"

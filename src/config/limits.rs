@@ -8,7 +8,8 @@ use super::{
 };
 
 settings! {
-    /// How often a client may call. A client is an IPv4 address or an IPv6 /64.
+    /// How often a client may call. A client is an IPv4 address or an IPv6 /64; the
+    /// networks of one IPv6 /48 together have sixteen times the limit of a client.
     pub struct Limits {
         /// Whether they apply. Without them passwords can be guessed quickly.
         enabled: bool = true,
@@ -16,7 +17,8 @@ settings! {
         public_per_second: u32 = 8,
         /// Calls per second and address with a credential, on the free plan, 1 to 1000000.
         free_per_second: u32 = 8,
-        /// Calls per second and address with a credential, on the paid plan, 1 to 1000000.
+        /// Calls per second and address with a credential, on the paid plan, 1 to 1000000. Every
+        /// organization is on the free plan until plans can be set.
         pro_per_second: u32 = 20,
         /// The time between two sign-ups from one address, 1ms to 1d.
         creation_interval: Duration = Duration::from_secs(8),

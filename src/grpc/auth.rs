@@ -150,6 +150,9 @@ impl Rules {
             };
         };
         let client = client_address(&request.extensions);
+        if let Some(context) = request.extensions.get::<RequestContext>() {
+            context.count();
+        }
         match policy.access() {
             Access::Public => {
                 self.spend_public(policy.limit_class(), client)?;

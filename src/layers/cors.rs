@@ -78,7 +78,13 @@ fn policy(origins: &[Origin]) -> CorsLayer {
         "connect-timeout-ms",
     ];
     // Without these a page cannot tell a refusal from success.
-    let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+    let exposed = [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        "ratelimit",
+        "ratelimit-policy",
+    ];
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(
             origins.iter().map(|origin| origin.0.clone()),

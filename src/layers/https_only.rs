@@ -18,7 +18,12 @@ use crate::error::Reason;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// What supervisors and load balancers ask from inside, without a secret.
-const PROBES: [&str; 2] = ["/livez", "/readyz"];
+const PROBES: [&str; 4] = [
+    "/livez",
+    "/readyz",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+];
 
 /// Refuses what did not come by https, to this server or to a trusted proxy in front.
 #[derive(Clone)]

@@ -43,10 +43,10 @@ impl Identify {
             .extensions()
             .get::<Connection>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |from| from.peer.ip());
-        RequestContext {
-            request_id: incoming(request.headers()).unwrap_or_else(|| self.new_id()),
-            client_address: client_address(peer, request.headers(), &self.trusted_proxies),
-        }
+        RequestContext::new(
+            incoming(request.headers()).unwrap_or_else(|| self.new_id()),
+            client_address(peer, request.headers(), &self.trusted_proxies),
+        )
     }
 
     fn new_id(&self) -> Arc<str> {

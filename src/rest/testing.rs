@@ -147,10 +147,7 @@ fake!(ApiKeyService {
 
 /// Where the requests of the tests come from.
 pub(super) fn context() -> RequestContext {
-    RequestContext {
-        request_id: "request-7".into(),
-        client_address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-    }
+    RequestContext::new("request-7".into(), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)))
 }
 
 /// A request with a body of this type; none for no body.

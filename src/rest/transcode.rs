@@ -12,7 +12,7 @@ mod tests;
 
 use std::{convert::Infallible, sync::Arc};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use prost_reflect::DynamicMessage;
 use tower::util::BoxCloneSyncService;
@@ -108,11 +108,6 @@ impl Transcoder {
             let transcoder = Arc::clone(&transcoder);
             async move { Ok(transcoder.handle(request).await) }
         }))
-    }
-
-    /// The transcoder as the fallback of an otherwise empty router.
-    pub fn into_router(self) -> Router {
-        Router::new().fallback_service(self.into_service())
     }
 
     async fn answer(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Failure> {

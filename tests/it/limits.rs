@@ -199,6 +199,55 @@ async fn trying_credentials_spends_the_public_quota_of_the_one_who_tries() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_counts_as_a_call_in_every_dialect() {
+    let app = limited().await;
+    let paths = [
+        "/v1/sessions",
+        "/auth/login",
+        "/api/auth/login",
+        "/countersign.v1.SessionService/CreateSession",
+        "/no/path",
+    ];
+    for (number, path) in paths.into_iter().enumerate() {
+        let from = format!("192.0.2.{number}");
+        for _ in 0..8 {
+            let refused = app
+                .post(path)
+                .body("application/json", "{")
+                .from(&from)
+                .send()
+                .await;
+            assert!(
+                [400, 404].contains(&refused.status()),
+                "{path}: {}",
+                refused.status()
+            );
+        }
+        let refused = app
+            .post(path)
+            .body("application/json", "{")
+            .from(&from)
+            .send()
+            .await;
+        assert_eq!(
+            (refused.status(), refused.header("retry-after")),
+            (429, "1"),
+            "{path}"
+        );
+    }
+    for _ in 0..100 {
+        assert_eq!(
+            app.get("/.well-known/jwks.json")
+                .from("192.0.2.0")
+                .send()
+                .await
+                .status(),
+            200
+        );
+    }
+}
+
+#[tokio::test]
 async fn limits_can_be_switched_off() {
     let app = TestApp::start().await;
     for _ in 0..100 {

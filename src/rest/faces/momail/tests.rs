@@ -106,10 +106,7 @@ async fn refresh_answers_as_documented() {
 #[tokio::test]
 async fn the_caller_travels_along() {
     let caller = Caller::new();
-    let context = RequestContext {
-        request_id: "r-1".into(),
-        client_address: [192, 0, 2, 1].into(),
-    };
+    let context = RequestContext::new("r-1".into(), [192, 0, 2, 1].into());
     let mut request = Request::post("/auth/login")
         .header("content-type", "application/json")
         .header("authorization", "Basic a2V5Og==")
