@@ -17,9 +17,13 @@ use tower::util::BoxCloneSyncService;
 
 use crate::{
     domain::Domain,
-    pb::v1::{
-        account_service_server::AccountServiceServer, api_key_service_server::ApiKeyServiceServer,
-        session_service_server::SessionServiceServer,
+    pb::{
+        PolicyError,
+        v1::{
+            account_service_server::AccountServiceServer,
+            api_key_service_server::ApiKeyServiceServer,
+            session_service_server::SessionServiceServer,
+        },
     },
 };
 
@@ -42,7 +46,7 @@ pub fn services(
     domain: &Arc<Domain>,
     limits: Option<Arc<limits::Limits>>,
     others: impl FnOnce(Routes) -> Routes,
-) -> Result<GrpcService, auth::PolicyError> {
+) -> Result<GrpcService, PolicyError> {
     let accounts = account_service::Service::new(Arc::clone(domain));
     let sessions = session_service::Service::new(Arc::clone(domain));
     let api_keys = api_key_service::Service::new(Arc::clone(domain));

@@ -4,7 +4,7 @@ pub mod validate;
 
 use std::sync::OnceLock;
 
-use prost_reflect::{DescriptorError, DescriptorPool};
+use prost_reflect::{DescriptorError, DescriptorPool, MethodDescriptor};
 
 /// Messages, clients and servers of `countersign.v1`.
 #[expect(
@@ -31,6 +31,39 @@ pub fn pool() -> Result<DescriptorPool, DescriptorError> {
     }
     let pool = DescriptorPool::decode(DESCRIPTORS)?;
     Ok(POOL.get_or_init(|| pool).clone())
+}
+
+/// The extension that holds the policy of an rpc.
+const POLICY: &str = "countersign.v1.policy";
+
+/// The policies of the contract cannot be read; no build that starts has such ones.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The descriptor does not hold together.
+    #[error("the contract's descriptor cannot be read: {0}")]
+    Descriptor(#[from] DescriptorError),
+    /// The contract does not define what a policy is.
+    #[error("the contract does not define {POLICY}")]
+    Undefined,
+    /// The policy is not one.
+    #[error("the policy of an rpc cannot be read: {0}")]
+    Unreadable(#[from] prost::DecodeError),
+}
+
+/// The policy that an rpc states. One that states none gets the empty policy, which nobody passes.
+///
+/// # Errors
+/// The contract does not hold together.
+pub fn policy(rpc: &MethodDescriptor) -> Result<v1::RpcPolicy, PolicyError> {
+    let extension = rpc.parent_pool().get_extension_by_name(POLICY);
+    let options = rpc.options();
+    match options
+        .get_extension(&extension.ok_or(PolicyError::Undefined)?)
+        .as_message()
+    {
+        Some(policy) => Ok(policy.transcode_to()?),
+        None => Ok(v1::RpcPolicy::default()),
+    }
 }
 
 /// The domain of every `google.rpc.ErrorInfo` that this service sends (AIP-193).

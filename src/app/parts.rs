@@ -211,19 +211,20 @@ pub(super) fn storage(cause: ConnectError) -> StartError {
 
 /// Keys that this master key does not open.
 pub(super) fn wrong_key(cause: Error) -> StartError {
-    let what =
-        std::error::Error::source(&cause).map_or_else(|| cause.to_string(), ToString::to_string);
     StartError::new(
-        what,
+        what_failed(&cause),
         "start with the key file that belongs to this database, or restore it from a copy",
     )
 }
 
 /// A use case that failed at the start.
 pub(super) fn refused(cause: Error) -> StartError {
-    let what =
-        std::error::Error::source(&cause).map_or_else(|| cause.to_string(), ToString::to_string);
-    StartError::new(what, "check the database and start again")
+    StartError::new(what_failed(&cause), "check the database and start again")
+}
+
+/// What an operator can act on: the cause, where there is one, and not the words for callers.
+fn what_failed(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// An address that cannot be listened on.

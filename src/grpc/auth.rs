@@ -20,43 +20,26 @@ use crate::{
     grpc::{limits::Limits, status::to_status},
     model::request::RequestContext,
     pb::{
-        self,
+        self, PolicyError,
         v1::{Access, LimitClass, RpcPolicy},
     },
 };
 
 /// Services outside the contract that anybody may call.
 const OPEN_SERVICES: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection."];
-const POLICY_EXTENSION: &str = "countersign.v1.policy";
-
-/// The descriptor that was built into the program cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the contract's descriptor cannot be read: {0}")]
-pub struct PolicyError(String);
 
 /// The policy of every rpc, by its path.
 type Policies = HashMap<String, RpcPolicy>;
 
 fn read_policies() -> std::result::Result<Policies, PolicyError> {
-    let unreadable = |cause: &dyn std::fmt::Display| PolicyError(cause.to_string());
-    let pool = pb::pool().map_err(|cause| unreadable(&cause))?;
-    let extension = pool
-        .get_extension_by_name(POLICY_EXTENSION)
-        .ok_or_else(|| PolicyError(format!("{POLICY_EXTENSION} is missing")))?;
+    let pool = pb::pool()?;
     let mut policies = Policies::new();
     for method in pool
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
     {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        let options = method.options();
-        let policy = match options.get_extension(&extension).as_message() {
-            Some(policy) => policy
-                .transcode_to()
-                .map_err(|cause: prost::DecodeError| unreadable(&cause))?,
-            None => RpcPolicy::default(),
-        };
-        policies.insert(path, policy);
+        policies.insert(path, pb::policy(&method)?);
     }
     Ok(policies)
 }
@@ -149,10 +132,7 @@ impl Rules {
                 Err(Reason::MethodNotFound.into())
             };
         };
-        let client = client_address(&request.extensions);
-        if let Some(context) = request.extensions.get::<RequestContext>() {
-            context.count();
-        }
+        let client = count(&request.extensions);
         match policy.access() {
             Access::Public => {
                 self.spend_public(policy.limit_class(), client)?;
@@ -202,11 +182,13 @@ impl Rules {
     }
 }
 
-/// The address of a call's client. The layers put it there; without them all calls are one client's.
-fn client_address(extensions: &Extensions) -> IpAddr {
+/// Notes that the call is counted here, and gives the address that it is counted for. The layers put it
+/// there; without them all calls are one client's.
+fn count(extensions: &Extensions) -> IpAddr {
     extensions
         .get::<RequestContext>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |context| {
+            context.count();
             context.client_address
         })
 }

@@ -24,11 +24,11 @@ use crate::{
     pb::v1::LimitClass,
 };
 
-/// The most addresses that one bucket remembers; at about 32 bytes each all buckets stay below 64 MiB.
-const MAX_ADDRESSES: usize = 125_000;
 const SHARDS: usize = 64;
+/// The most addresses of one shard: seven eighths of 2,048, past which its table would double.
+const MAX_OF_A_SHARD: usize = 1_792;
 /// How many clients' worth of calls a site may make.
-const CLIENTS_OF_A_SITE: u32 = 16;
+const CLIENTS_OF_A_SITE: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// How often addresses that have been quiet are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
@@ -131,11 +131,9 @@ impl Bucket {
             calls: calls.get(),
             window_seconds: window as u64,
         };
-        let site = Quota::with_period(refill / CLIENTS_OF_A_SITE)
+        let site = Quota::with_period(refill / CLIENTS_OF_A_SITE.get())
             .unwrap_or(quota)
-            .allow_burst(
-                calls.saturating_mul(NonZeroU32::MIN.saturating_add(CLIENTS_OF_A_SITE - 1)),
-            );
+            .allow_burst(calls.saturating_mul(CLIENTS_OF_A_SITE));
         let limiter = |quota| RateLimiter::new(quota, Addresses::new(), clock.clone());
         Self {
             limit,
@@ -204,7 +202,7 @@ impl Clock for EnvClock {
     }
 }
 
-/// The buckets' levels by address. When a shard is full, newcomers share one level there: they wait for
+/// The buckets' levels by address, about 4 MiB when it is full. When a shard is, newcomers share one level there: they wait for
 /// each other, but never push out an address that is being held back.
 struct Addresses {
     shards: Box<[Mutex<Shard>]>,
@@ -246,7 +244,7 @@ impl StateStore for Addresses {
             let (outcome, new) = measure(Some(*level))?;
             *level = new;
             Ok(outcome)
-        } else if shard.levels.len() < MAX_ADDRESSES / SHARDS {
+        } else if shard.levels.len() < MAX_OF_A_SHARD {
             let (outcome, new) = measure(None)?;
             shard.levels.insert(*address, new);
             Ok(outcome)
@@ -305,8 +303,8 @@ mod tests {
         let passed = (2..2_000_000_u128)
             .filter(|number| spend(&addresses, number << 64))
             .count();
-        assert!(passed <= MAX_ADDRESSES + SHARDS, "{passed}");
-        assert!(addresses.len() <= MAX_ADDRESSES);
+        assert!(passed <= (MAX_OF_A_SHARD + 1) * SHARDS, "{passed}");
+        assert!(addresses.len() <= MAX_OF_A_SHARD * SHARDS);
         assert!(!spend(&addresses, 1), "still held back");
     }
 

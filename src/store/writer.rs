@@ -133,7 +133,8 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer over an open connection, which it replaces by another one to the same file when it
-    /// breaks. While the path names another file it refuses all. After each commit it sends a signal to `commits`, if there is room for it.
+    /// breaks. While the path names another file it refuses all. After each commit it sends a signal to
+    /// `commits`, if there is room for it.
     pub(super) fn new(
         file: Arc<DataFile>,
         env: Env,

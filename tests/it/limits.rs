@@ -21,6 +21,15 @@ async fn call(app: &TestApp, from: &str) -> TestResponse {
         .await
 }
 
+/// How many of one public call from each of these addresses pass.
+async fn how_many_pass(app: &TestApp, addresses: impl Iterator<Item = String>) -> usize {
+    let mut passed = 0;
+    for address in addresses {
+        passed += usize::from(call(app, &address).await.status() == 401);
+    }
+    passed
+}
+
 async fn sign_up(app: &TestApp, path: &str, from: &str) -> TestResponse {
     let email = format!("{}@example.com", path.replace('/', "-"));
     let mut body = json!({"email": email, "password": PASSWORD});
@@ -61,11 +70,8 @@ async fn eight_public_calls_a_second_pass_and_the_stated_wait_is_enough() {
 #[tokio::test]
 async fn a_subscriber_is_one_client_however_many_addresses_it_uses() {
     let app = limited().await;
-    let mut passed = 0;
-    for number in 0..10_000 {
-        let answer = call(&app, &format!("2001:db8:1:2::{number:x}")).await;
-        passed += usize::from(answer.status() == 401);
-    }
+    let addresses = (0..10_000).map(|number| format!("2001:db8:1:2::{number:x}"));
+    let passed = how_many_pass(&app, addresses).await;
     assert_eq!(passed, 8);
     assert_eq!(call(&app, "2001:db8:1:3::1").await.status(), 401);
     for _ in 0..4 {
@@ -78,11 +84,8 @@ async fn a_subscriber_is_one_client_however_many_addresses_it_uses() {
 #[tokio::test]
 async fn a_site_cannot_multiply_its_limit_by_its_networks() {
     let app = limited().await;
-    let mut passed = 0;
-    for number in 0..2_000 {
-        let answer = call(&app, &format!("2001:db8:1:{number:x}::1")).await;
-        passed += usize::from(answer.status() == 401);
-    }
+    let addresses = (0..2_000).map(|number| format!("2001:db8:1:{number:x}::1"));
+    let passed = how_many_pass(&app, addresses).await;
     assert_eq!(passed, 16 * 8);
     assert_eq!(
         call(&app, "2001:db8:2::1").await.status(),

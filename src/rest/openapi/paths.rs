@@ -11,18 +11,17 @@ use super::{
     schemas::{Schemas, reference},
     security,
 };
-use crate::rest::{
-    contract::{
-        Behavior, BodyRule, ContractError, HttpRule, behaves, extension, http_rules, rule_error,
+use crate::{
+    pb::{
+        self,
+        v1::{Access, LimitClass, RpcPolicy},
     },
-    proto_json::plain_message,
-    transcode::template::{Segment, Template, Variable},
+    rest::{
+        contract::{Behavior, BodyRule, ContractError, HttpRule, behaves, http_rules, rule_error},
+        proto_json::plain_message,
+        transcode::template::{Segment, Template, Variable},
+    },
 };
-
-const POLICY: &str = "countersign.v1.policy";
-const ACCESS_PUBLIC: i32 = 1;
-const LIMIT_CLASS_SIGN_IN: i32 = 4;
-const LIMIT_CLASS_ACCOUNT_CREATION: i32 = 3;
 
 /// Messages in a query are spelled out to this depth.
 const QUERY_DEPTH: usize = 4;
@@ -274,7 +273,7 @@ impl Binding<'_> {
             .filter(|field| self.is_body(field.name()) && self.rule.method == Method::PATCH)
             .filter_map(|field| plain_message(&field))
             .any(|message| has_etag(&message));
-        has_etag(&input) || in_body || self.policy("limit_class") == LIMIT_CLASS_ACCOUNT_CREATION
+        has_etag(&input) || in_body || self.policy().limit_class() == LimitClass::AccountCreation
     }
 
     /// Whether the message itself holds what proves who calls: a password or a refresh token.
@@ -284,17 +283,15 @@ impl Binding<'_> {
             .input()
             .get_field_by_name("refresh_token")
             .is_some();
-        has_token || self.policy("limit_class") == LIMIT_CLASS_SIGN_IN
+        has_token || self.policy().limit_class() == LimitClass::SignIn
     }
 
     fn is_public(&self) -> bool {
-        self.policy("access") == ACCESS_PUBLIC
+        self.policy().access() == Access::Public
     }
 
-    /// One value of the rpc's policy, 0 when it has none.
-    fn policy(&self, name: &str) -> i32 {
-        extension(&self.rpc.options(), POLICY)
-            .and_then(|policy| policy.get_field_by_name(name)?.as_enum_number())
-            .unwrap_or_default()
+    /// The rpc's policy; the empty one when it has none.
+    fn policy(&self) -> RpcPolicy {
+        pb::policy(self.rpc).unwrap_or_default()
     }
 }
