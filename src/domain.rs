@@ -27,6 +27,8 @@ pub struct Settings {
     pub access_lifetime: Duration,
     /// How long MailKite's session token lives.
     pub mailkite_lifetime: Duration,
+    /// How long Mail.td's tokens live.
+    pub mailtd_lifetime: Duration,
     /// How long a session can be refreshed, counted from the log-in.
     pub refresh_lifetime: Duration,
     /// How long a rotated refresh token may be sent again by a client that lost the answer. Sessions of
@@ -44,6 +46,7 @@ impl Settings {
     pub fn access_lifetime(&self, profile: Profile) -> Duration {
         match profile {
             Profile::MailKite => self.mailkite_lifetime,
+            Profile::MailTd | Profile::MailTdPro => self.mailtd_lifetime,
             Profile::Native | Profile::Smtpd | Profile::MoMail => self.access_lifetime,
         }
     }

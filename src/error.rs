@@ -78,6 +78,12 @@ reasons! {
     HttpsRequired = "HTTPS_REQUIRED", PermissionDenied, 403, DEBUG, "This service answers over https alone.";
     /// No such account that the caller may see.
     AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such account.";
+    /// The sign-up needs the solution of a challenge, and carried none.
+    ChallengeRequired = "CHALLENGE_REQUIRED", FailedPrecondition, 400, DEBUG, "This call needs the solution of a challenge: ask for one, solve it and send its id and nonce.";
+    /// The challenge is forged, expired, used, for another purpose, or not solved by this nonce.
+    ChallengeInvalid = "CHALLENGE_INVALID", InvalidArgument, 400, DEBUG, "The challenge is invalid, used or expired, or not solved by this nonce; ask for a new one.";
+    /// No such organization that the caller may see.
+    OrganizationNotFound = "ORGANIZATION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such organization.";
     /// No such session that the caller may see.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such session.";
     /// No such API key that the caller may see.

@@ -171,6 +171,7 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         issuer: issuer.to_owned(),
         access_lifetime: config.tokens.access_lifetime,
         mailkite_lifetime: config.tokens.mailkite_lifetime,
+        mailtd_lifetime: config.tokens.mailtd_lifetime,
         refresh_lifetime: config.tokens.refresh_lifetime,
         refresh_retry_window: config.tokens.refresh_retry_window,
         other_nodes: config.database.is_postgres(),

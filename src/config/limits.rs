@@ -17,8 +17,7 @@ settings! {
         public_per_second: u32 = 8,
         /// Calls per second and address with a credential, on the free plan, 1 to 1000000.
         free_per_second: u32 = 8,
-        /// Calls per second and address with a credential, on the paid plan, 1 to 1000000. Every
-        /// organization is on the free plan until plans can be set.
+        /// Calls per second and address with a credential, on the paid plan, 1 to 1000000.
         pro_per_second: u32 = 20,
         /// The time between two sign-ups from one address, 1ms to 1d.
         creation_interval: Duration = Duration::from_secs(8),

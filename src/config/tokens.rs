@@ -15,6 +15,8 @@ settings! {
         access_lifetime: Duration = hours(1),
         /// MailKite's session tokens, 1m to 365d.
         mailkite_lifetime: Duration = days(30),
+        /// Mail.td's e-mail and Pro tokens, 1m to 365d.
+        mailtd_lifetime: Duration = days(7),
         /// Refresh tokens, counted from the log-in and not from their last use, 1m to 365d; not less than
         /// `access_lifetime`.
         refresh_lifetime: Duration = days(30),
@@ -35,6 +37,11 @@ impl Tokens {
         within(
             "tokens.mailkite_lifetime",
             &self.mailkite_lifetime,
+            minute..=days(365),
+        )?;
+        within(
+            "tokens.mailtd_lifetime",
+            &self.mailtd_lifetime,
             minute..=days(365),
         )?;
         within(

@@ -19,6 +19,7 @@ use crate::{
         api_key::ApiKeyKind,
         id::{AccountId, ApiKeyId, OrganizationId, SessionId},
         scope::Scopes,
+        session::Profile,
     },
     store::{BoxFuture, Tx},
 };
@@ -41,6 +42,15 @@ pub enum CredentialId {
     ApiKey(ApiKeyId),
 }
 
+/// Which accounts a call may see and act on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// The caller's own.
+    Account,
+    /// Every account of the caller's organization.
+    Organization,
+}
+
 /// Who makes a call.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Caller {
@@ -50,8 +60,12 @@ pub struct Caller {
     pub organization_id: OrganizationId,
     /// The plan of the organization.
     pub plan: Plan,
+    /// Whether the account owns its organization.
+    pub organization_owner: bool,
     /// What the call was made with.
     pub credential: CredentialId,
+    /// The promises of the session that the call was made in; none for an API key.
+    pub profile: Option<Profile>,
     /// What it may do.
     pub scopes: Scopes,
     /// When the credential ends; absent for never.
@@ -62,6 +76,7 @@ impl Caller {
     fn new(
         account: &Account,
         credential: CredentialId,
+        profile: Option<Profile>,
         scopes: Scopes,
         ends_at: Option<Timestamp>,
     ) -> Self {
@@ -69,9 +84,23 @@ impl Caller {
             account_id: account.id,
             organization_id: account.organization_id,
             plan: account.plan,
+            organization_owner: account.organization_owner,
             credential,
+            profile,
             scopes,
             ends_at,
+        }
+    }
+
+    /// Which accounts the caller reaches: the owner of an organization on the paid plan all of it, unless
+    /// the call was made with an e-mail token, and everybody else their own.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        let own_alone = self.profile == Some(Profile::MailTd);
+        if self.plan == Plan::Pro && self.organization_owner && !own_alone {
+            Reach::Organization
+        } else {
+            Reach::Account
         }
     }
 
@@ -266,19 +295,22 @@ impl Domain {
 
     async fn read_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {
         let reader = self.store.read();
-        let (account_id, scopes, ends_at) = match id {
+        let (account_id, profile, scopes, ends_at) = match id {
             CredentialId::Session(id) => match reader.session(id).await? {
-                Some(session) if session.is_live(now) => {
-                    (session.account_id, session.scopes, Some(session.expires_at))
-                }
+                Some(session) if session.is_live(now) => (
+                    session.account_id,
+                    Some(session.profile),
+                    session.scopes,
+                    Some(session.expires_at),
+                ),
                 _ => return Ok(None),
             },
             CredentialId::ApiKey(id) => match reader.api_key(id).await? {
-                Some(key) if key.is_live(now) => (key.account_id, key.scopes, key.expires_at),
+                Some(key) if key.is_live(now) => (key.account_id, None, key.scopes, key.expires_at),
                 _ => return Ok(None),
             },
         };
         let account = reader.account(account_id).await?;
-        Ok(account.map(|account| Caller::new(&account, id, scopes, ends_at)))
+        Ok(account.map(|account| Caller::new(&account, id, profile, scopes, ends_at)))
     }
 }

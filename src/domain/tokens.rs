@@ -150,7 +150,11 @@ impl Domain {
                 "sub": account.email.as_str(),
                 "subject": account.email.as_str(),
             }),
-            Profile::Native | Profile::MailKite | Profile::MoMail => json!({
+            Profile::Native
+            | Profile::MailKite
+            | Profile::MoMail
+            | Profile::MailTd
+            | Profile::MailTdPro => json!({
                 "sub": account.id.uuid(),
                 "client_id": session.profile.as_str(),
                 "scope": session.scopes.to_string(),
@@ -166,7 +170,11 @@ impl Domain {
 fn default_scopes(profile: Profile) -> Scopes {
     match profile {
         Profile::Smtpd => Scopes::from_stored("admin"),
-        Profile::Native | Profile::MailKite | Profile::MoMail => Scopes::full(),
+        Profile::Native
+        | Profile::MailKite
+        | Profile::MoMail
+        | Profile::MailTd
+        | Profile::MailTdPro => Scopes::full(),
     }
 }
 

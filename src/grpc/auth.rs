@@ -142,6 +142,8 @@ impl Rules {
                 .authenticate(&request.headers, policy, client)
                 .await
                 .map(Some),
+            // No account administers the server yet.
+            Access::Administrator => Err(Reason::PermissionDenied.into()),
             Access::Unspecified => {
                 Err(Error::new(Reason::PermissionDenied).because(format!("{path} has no policy")))
             }

@@ -98,6 +98,8 @@ pub(super) fn profile(profile: v1::SessionProfile) -> Option<Profile> {
         v1::SessionProfile::Mailkite => Some(Profile::MailKite),
         v1::SessionProfile::Smtpd => Some(Profile::Smtpd),
         v1::SessionProfile::Momail => Some(Profile::MoMail),
+        v1::SessionProfile::Mailtd => Some(Profile::MailTd),
+        v1::SessionProfile::MailtdPro => Some(Profile::MailTdPro),
     }
 }
 
@@ -107,6 +109,8 @@ fn profile_to_proto(profile: Profile) -> v1::SessionProfile {
         Profile::MailKite => v1::SessionProfile::Mailkite,
         Profile::Smtpd => v1::SessionProfile::Smtpd,
         Profile::MoMail => v1::SessionProfile::Momail,
+        Profile::MailTd => v1::SessionProfile::Mailtd,
+        Profile::MailTdPro => v1::SessionProfile::MailtdPro,
     }
 }
 
@@ -116,6 +120,7 @@ pub(super) fn kind(kind: v1::ApiKeyKind) -> Option<ApiKeyKind> {
         v1::ApiKeyKind::Unspecified => None,
         v1::ApiKeyKind::Standard => Some(ApiKeyKind::Standard),
         v1::ApiKeyKind::Mailkite => Some(ApiKeyKind::MailKite),
+        v1::ApiKeyKind::Mailtd => Some(ApiKeyKind::MailTd),
     }
 }
 
@@ -123,6 +128,7 @@ fn kind_to_proto(kind: ApiKeyKind) -> v1::ApiKeyKind {
     match kind {
         ApiKeyKind::Standard => v1::ApiKeyKind::Standard,
         ApiKeyKind::MailKite => v1::ApiKeyKind::Mailkite,
+        ApiKeyKind::MailTd => v1::ApiKeyKind::Mailtd,
     }
 }
 

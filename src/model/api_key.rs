@@ -15,11 +15,13 @@ pub enum ApiKeyKind {
     Standard,
     /// MailKite's kind.
     MailKite,
+    /// Mail.td's kind, for organizations on the paid plan.
+    MailTd,
 }
 
 impl ApiKeyKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Standard, Self::MailKite];
+    pub const ALL: [Self; 3] = [Self::Standard, Self::MailKite, Self::MailTd];
 
     /// What secrets of this kind start with; also the name that the database keeps.
     #[must_use]
@@ -27,6 +29,7 @@ impl ApiKeyKind {
         match self {
             Self::Standard => "cs_live_",
             Self::MailKite => "mk_live_",
+            Self::MailTd => "tm_pro_",
         }
     }
 

@@ -19,11 +19,22 @@ pub enum Profile {
     Smtpd,
     /// `MoMail`'s: one refresh token.
     MoMail,
+    /// Mail.td's e-mail token: long-lived, no refresh, and good for its own account alone.
+    MailTd,
+    /// Mail.td's Pro token: long-lived and no refresh.
+    MailTdPro,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 4] = [Self::Native, Self::MailKite, Self::Smtpd, Self::MoMail];
+    pub const ALL: [Self; 6] = [
+        Self::Native,
+        Self::MailKite,
+        Self::Smtpd,
+        Self::MoMail,
+        Self::MailTd,
+        Self::MailTdPro,
+    ];
 
     /// The name that the database keeps.
     #[must_use]
@@ -33,6 +44,8 @@ impl Profile {
             Self::MailKite => "mailkite",
             Self::Smtpd => "smtpd",
             Self::MoMail => "momail",
+            Self::MailTd => "mailtd",
+            Self::MailTdPro => "mailtd-pro",
         }
     }
 
@@ -47,7 +60,7 @@ impl Profile {
     /// Whether sessions have refresh tokens.
     #[must_use]
     pub const fn refreshes(self) -> bool {
-        !matches!(self, Self::MailKite)
+        !matches!(self, Self::MailKite | Self::MailTd | Self::MailTdPro)
     }
 
     /// Whether each refresh replaces the refresh token.

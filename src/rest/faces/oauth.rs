@@ -46,7 +46,10 @@ fn code(reason: Reason) -> &'static str {
         | Reason::HttpMethodNotAllowed
         | Reason::PasswordTooCommon
         | Reason::EmailAlreadyExists
+        | Reason::ChallengeRequired
+        | Reason::ChallengeInvalid
         | Reason::AccountNotFound
+        | Reason::OrganizationNotFound
         | Reason::SessionNotFound
         | Reason::ApiKeyNotFound
         | Reason::EtagMismatch => "invalid_request",

@@ -58,6 +58,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         Reason::InvalidField => (StatusCode::BAD_REQUEST, "invalid_field"),
         Reason::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed_request"),
         Reason::PasswordTooCommon => (StatusCode::BAD_REQUEST, "password_too_common"),
+        Reason::ChallengeRequired => (StatusCode::BAD_REQUEST, "challenge_required"),
+        Reason::ChallengeInvalid => (StatusCode::BAD_REQUEST, "challenge_invalid"),
         Reason::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
         Reason::CredentialMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
         Reason::CredentialInvalid | Reason::RefreshTokenInvalid => {
@@ -66,6 +68,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         Reason::PermissionDenied | Reason::HttpsRequired => (StatusCode::FORBIDDEN, "forbidden"),
         Reason::MethodNotFound
         | Reason::AccountNotFound
+        | Reason::OrganizationNotFound
         | Reason::SessionNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "not_found"),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),

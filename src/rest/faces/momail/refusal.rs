@@ -81,6 +81,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str, Option<&'static 
         Reason::InvalidField | Reason::MalformedRequest | Reason::PasswordTooCommon => {
             (StatusCode::BAD_REQUEST, "VALIDATION_ERROR", None)
         }
+        Reason::ChallengeRequired => (StatusCode::BAD_REQUEST, "CHALLENGE_REQUIRED", None),
+        Reason::ChallengeInvalid => (StatusCode::BAD_REQUEST, "CHALLENGE_INVALID", None),
         Reason::InvalidCredentials => unauthorized("Invalid email or password"),
         Reason::CredentialMissing => unauthorized("Access token is missing"),
         Reason::CredentialInvalid => unauthorized("Invalid or expired access token"),
@@ -90,6 +92,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str, Option<&'static 
         }
         Reason::MethodNotFound
         | Reason::AccountNotFound
+        | Reason::OrganizationNotFound
         | Reason::SessionNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", None),
         Reason::HttpMethodNotAllowed => {

@@ -94,6 +94,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
         Reason::InvalidField => (StatusCode::BAD_REQUEST, 40001, None),
         Reason::MalformedRequest => (StatusCode::BAD_REQUEST, 40002, None),
         Reason::PasswordTooCommon => (StatusCode::BAD_REQUEST, 40003, None),
+        Reason::ChallengeRequired => (StatusCode::BAD_REQUEST, 40004, None),
+        Reason::ChallengeInvalid => (StatusCode::BAD_REQUEST, 40005, None),
         Reason::CredentialMissing => {
             let message =
                 "Authentication is required: HTTP Basic with an API key as user name, or Bearer";
@@ -116,6 +118,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
         Reason::HttpsRequired => (StatusCode::FORBIDDEN, 40302, None),
         Reason::MethodNotFound
         | Reason::AccountNotFound
+        | Reason::OrganizationNotFound
         | Reason::SessionNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, 40401, None),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, 40501, None),
