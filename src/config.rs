@@ -20,6 +20,7 @@ mod render;
 mod rule;
 mod server;
 mod setting;
+mod signup;
 mod source;
 mod tls;
 mod tokens;
@@ -41,6 +42,7 @@ pub use self::{
     passwords::Passwords,
     render::{show_defaults, show_effective},
     server::Server,
+    signup::{ChallengeAlgorithm, ProofOfWork, Signup},
     source::{ConfigError, Origins, Source, Sources},
     tls::Tls,
     tokens::Tokens,
@@ -82,6 +84,7 @@ settings! {
         keys: Keys,
         mail: Mail,
         limits: Limits,
+        signup: Signup,
     }
 }
 
@@ -121,7 +124,8 @@ impl Config {
         self.passwords.check()?;
         self.keys.check()?;
         self.mail.check()?;
-        self.limits.check()
+        self.limits.check()?;
+        self.signup.check()
     }
 
     /// RFC 8414 section 2: an issuer uses https. This machine's own addresses are for trying things out.

@@ -1,6 +1,7 @@
 //! The cryptography: password hashes, random secrets, signed tokens, and keys sealed at rest. Nothing here
 //! knows the database or the network.
 
+pub mod challenges;
 mod jose;
 pub mod keyring;
 pub mod passwords;

@@ -2,9 +2,11 @@
 
 pub mod accounts;
 pub mod api_keys;
+pub mod challenges;
 pub mod credentials;
 mod cursor;
 pub mod sessions;
+pub mod sign_up_rate;
 pub mod signing_keys;
 pub mod tokens;
 
@@ -12,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     crypto::{keyring::KeyRing, passwords::Passwords, seal::MasterKey},
-    domain::credentials::CredentialCache,
+    domain::{challenges::WorkSettings, credentials::CredentialCache, sign_up_rate::SignUpRate},
     env::Env,
     model::session::Profile,
     store::Store,
@@ -38,6 +40,8 @@ pub struct Settings {
     pub other_nodes: bool,
     /// Whether there is a way to send mail.
     pub sends_mail: bool,
+    /// The work that sign-ups need.
+    pub work: WorkSettings,
 }
 
 impl Settings {
@@ -79,6 +83,10 @@ pub struct DerivedKeys {
     pub refresh_successor: [u8; 32],
     /// Signs page tokens.
     pub cursor: [u8; 32],
+    /// Signs challenges.
+    pub challenge: [u8; 32],
+    /// Spreads networks over the cells in which their sign-ups are counted.
+    pub sign_up_rate: [u8; 32],
 }
 
 impl DerivedKeys {
@@ -88,6 +96,8 @@ impl DerivedKeys {
         Self {
             refresh_successor: master.derive("refresh token successor v1"),
             cursor: master.derive("page token v1"),
+            challenge: master.derive("challenge v1"),
+            sign_up_rate: master.derive("sign-up rate v1"),
         }
     }
 }
@@ -101,6 +111,7 @@ pub struct Domain {
     keys: DerivedKeys,
     settings: Settings,
     credentials: Arc<CredentialCache>,
+    sign_up_rate: SignUpRate,
 }
 
 impl Domain {
@@ -115,6 +126,8 @@ impl Domain {
         settings: Settings,
     ) -> Self {
         let credentials = Arc::new(CredentialCache::new(settings.other_nodes));
+        let sign_up_rate =
+            SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone());
         Self {
             env,
             store,
@@ -123,6 +136,7 @@ impl Domain {
             keys,
             settings,
             credentials,
+            sign_up_rate,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod api_keys;
+mod challenges;
 mod checkpoint;
 mod connect;
 mod contain;

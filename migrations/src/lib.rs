@@ -3,6 +3,7 @@
 //! A change is frozen once it has landed: what follows it is a new file.
 
 mod m20261122_000001_init;
+mod m20261125_000002_challenges;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, SchemaManager,
@@ -14,7 +15,10 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_init::Migration)]
+        vec![
+            Box::new(m20261122_000001_init::Migration),
+            Box::new(m20261125_000002_challenges::Migration),
+        ]
     }
 }
 

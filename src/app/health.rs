@@ -12,11 +12,12 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The services of the contract; the empty name is the server as a whole.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "",
     "countersign.v1.AccountService",
     "countersign.v1.SessionService",
     "countersign.v1.ApiKeyService",
+    "countersign.v1.ChallengeService",
 ];
 
 /// Tells whoever asks whether calls can be answered.

@@ -10,7 +10,7 @@ use super::{
     transports::{self, Transports},
 };
 use crate::{
-    config::Config,
+    config::{self, ChallengeAlgorithm, Config, ProofOfWork},
     crypto::{
         keyring::KeyRing,
         passwords::{HashingOptions, Passwords},
@@ -18,6 +18,8 @@ use crate::{
     },
     domain::{
         DerivedKeys, Domain, Settings,
+        challenges::{WorkPolicy, WorkSettings},
+        sign_up_rate::Thresholds,
         signing_keys::{KeyPolicy, KeyTender, SigningKeys},
     },
     env::Env,
@@ -26,6 +28,7 @@ use crate::{
     jobs::Jobs,
     layers::HttpService,
     mail::Mailer,
+    model::pow::{Algorithm, Argon2Cost},
     store::{self, ConnectError, SchemaState, Store},
 };
 
@@ -176,6 +179,42 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         refresh_retry_window: config.tokens.refresh_retry_window,
         other_nodes: config.database.is_postgres(),
         sends_mail,
+        work: work(&config.signup),
+    }
+}
+
+/// The work that sign-ups need. Every figure has been held to its range.
+fn work(settings: &config::Signup) -> WorkSettings {
+    let bits = |bits: u32| u8::try_from(bits).unwrap_or(u8::MAX);
+    let (algorithm, difficulty, ceiling) = match settings.algorithm {
+        ChallengeAlgorithm::Sha256 => (
+            Algorithm::Sha256,
+            settings.difficulty,
+            settings.difficulty_ceiling,
+        ),
+        ChallengeAlgorithm::Argon2id => (
+            Algorithm::Argon2id(Argon2Cost {
+                memory_kib: settings.argon2_memory_kib,
+                iterations: 1,
+            }),
+            settings.argon2_difficulty,
+            settings.argon2_difficulty_ceiling,
+        ),
+    };
+    WorkSettings {
+        policy: match settings.proof_of_work {
+            ProofOfWork::MailTd => WorkPolicy::MailTd,
+            ProofOfWork::All => WorkPolicy::All,
+            ProofOfWork::Adaptive => WorkPolicy::OverLimit,
+        },
+        algorithm,
+        difficulty: bits(difficulty),
+        ceiling: bits(ceiling),
+        thresholds: Thresholds {
+            network: settings.network_threshold,
+            server: settings.server_threshold,
+        },
+        lifetime: settings.challenge_lifetime,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
         call::{Call, Dialect},
         uncounted,
     },
-    pb::{self, v1::LimitClass},
+    pb,
     rest::{
         connect, faces,
         fault::Fault,
@@ -129,7 +129,7 @@ fn count_refused(limits: Option<&Arc<Limits>>, service: HttpService) -> HttpServ
     let Some(limits) = limits.cloned() else {
         return service;
     };
-    let spend = move |client| limits.public(LimitClass::Public, client);
+    let spend = move |client| limits.public(client);
     uncounted::wrap(Arc::new(spend), Arc::new(refuse), service)
 }
 

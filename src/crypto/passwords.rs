@@ -7,6 +7,7 @@
 
 mod arena;
 mod gate;
+mod work;
 
 use std::{io, num::NonZero, thread, time::Duration};
 
@@ -16,10 +17,13 @@ use argon2::{
 };
 use subtle::ConstantTimeEq;
 
-pub use self::gate::GateLoad;
 use self::{
     arena::Arena,
     gate::{Gate, Settings},
+};
+pub use self::{
+    gate::GateLoad,
+    work::{Argon2Salt, WorkFailed},
 };
 use crate::{
     env::Env,

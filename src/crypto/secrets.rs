@@ -108,6 +108,12 @@ pub fn hint(text: &str) -> String {
         .collect()
 }
 
+/// What stands for these bytes in a table that shall not tell them, and that nobody else can foresee.
+#[must_use]
+pub fn fingerprint(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> [u8; 32] {
+    mac(key, purpose, bytes)
+}
+
 /// A value that only this key's holder can have made, for this purpose, as base64url. Its bytes are not
 /// hidden.
 #[must_use]

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         Domain,
         api_keys::{NewApiKey, PreparedKey},
+        challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
         tokens::{Client, Opened, Tokens},
     },
@@ -35,6 +36,10 @@ pub struct SignUp {
     pub session: Option<Profile>,
     /// Also makes an API key of this kind.
     pub api_key: Option<ApiKeyKind>,
+    /// The solution of a challenge.
+    pub work: Option<ProofOfWork>,
+    /// The limit that the client has reached, when work is a way through.
+    pub over_limit: Option<OverLimit>,
 }
 
 /// What a sign-up made.
@@ -63,14 +68,18 @@ struct Prepared {
     session: Option<Opened>,
     api_key: Option<PreparedKey>,
     mail: Option<OutboxMail>,
+    work: Option<Candidate>,
 }
 
 impl Domain {
     /// Makes an account and its organization, and on request a session and an API key.
     ///
     /// # Errors
-    /// `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `EMAIL_ALREADY_EXISTS`, `OVERLOADED`.
-    pub async fn sign_up(&self, request: SignUp, client: Client) -> Result<SignedUp> {
+    /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
+    /// `EMAIL_ALREADY_EXISTS`, `OVERLOADED`.
+    pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
+        let (sent, over_limit) = (request.work.take(), request.over_limit.take());
+        let work = self.examine_work(sent, request.session, over_limit)?;
         let email: Email =
             request
                 .email
@@ -80,20 +89,27 @@ impl Domain {
                 })?;
         let password = chosen_password(&request.password, "password")?;
         // Before the hash, which is the expensive part; the unique index decides in the end.
-        if self
-            .store
-            .read()
-            .account_by_email(email.normalized())
-            .await?
-            .is_some()
-        {
+        let reader = self.store.read();
+        let taken = reader.account_by_email(email.normalized()).await?;
+        if let Some(work) = &work {
+            self.prove_work(work).await?;
+        }
+        // Told to those alone who have done the work.
+        if taken.is_some() {
             return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
         }
         let password_hash = self.passwords.hash(&password).await?;
-        let prepared = self.prepare_sign_up(email, password_hash, &request, client)?;
-        self.store
+        let address = client.ip();
+        let prepared = Prepared {
+            work,
+            ..self.prepare_sign_up(email, password_hash, &request, client)?
+        };
+        let signed_up = self
+            .store
             .write(move |tx| Box::pin(async move { prepared.write(tx).await }))
-            .await
+            .await?;
+        self.sign_up_rate.count(address);
+        Ok(signed_up)
     }
 
     fn prepare_sign_up(
@@ -139,6 +155,7 @@ impl Domain {
             session,
             api_key,
             mail,
+            work: None,
         })
     }
 
@@ -298,6 +315,9 @@ pub struct PasswordChange {
 
 impl Prepared {
     async fn write(self, tx: &Tx<'_>) -> Result<SignedUp> {
+        if let Some(work) = &self.work {
+            work.redeem(tx).await?;
+        }
         tx.insert_organization(&self.organization).await?;
         if !tx.insert_account(&self.account).await? {
             return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));

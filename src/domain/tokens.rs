@@ -1,5 +1,7 @@
 //! Opens sessions and issues the tokens in them.
 
+use std::net::IpAddr;
+
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -41,6 +43,12 @@ impl Client {
             address,
             user_agent: printable.take(USER_AGENT_CHARS).collect(),
         }
+    }
+
+    /// The address to count by; none when the transport knew none.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.parse().ok()
     }
 }
 

@@ -36,6 +36,7 @@ impl AccountService for Service {
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
         let client = auth::client(&request);
+        let over_limit = auth::over_limit(&request);
         let mut message = request.into_inner();
         let sign_up = SignUp {
             session: convert::profile(message.session_profile()),
@@ -43,6 +44,8 @@ impl AccountService for Service {
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,
+            work: message.proof_of_work.map(convert::proof_of_work),
+            over_limit,
         };
         let made = self.domain.sign_up(sign_up, client).await?;
         let (session, tokens) = made.session.unzip();

@@ -15,7 +15,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::{
-    domain::{Domain, credentials::Caller, tokens::Client},
+    domain::{Domain, challenges::OverLimit, credentials::Caller, tokens::Client},
     error::{Error, Reason, Result},
     grpc::{limits::Limits, status::to_status},
     model::request::RequestContext,
@@ -44,8 +44,8 @@ fn read_policies() -> std::result::Result<Policies, PolicyError> {
     Ok(policies)
 }
 
-/// Lets a call through when the policy of its rpc allows its caller, and puts the [`Caller`] into
-/// the extensions of the request.
+/// Lets a call through when the policy of its rpc allows its caller, and puts the [`Caller`], and the
+/// [`OverLimit`] of a call that work may let through, into the extensions of the request.
 #[derive(Clone)]
 pub struct Authorize<S> {
     inner: S,
@@ -107,10 +107,7 @@ where
         let (mut parts, body) = request.into_parts();
         Box::pin(async move {
             match rules.authorize(&parts).await {
-                Ok(Some(caller)) => {
-                    parts.extensions.insert(caller);
-                }
-                Ok(None) => {}
+                Ok(admitted) => admitted.note(&mut parts.extensions),
                 Err(refusal) => return Ok(to_status(&refusal).into_http()),
             }
             inner.call(Request::from_parts(parts, body)).await
@@ -118,30 +115,49 @@ where
     }
 }
 
+/// What is known of a call that may go on.
+#[derive(Default)]
+struct Admitted {
+    /// Who calls, where the rpc wants to know.
+    caller: Option<Arc<Caller>>,
+    /// The limit that the rpc itself has to look at.
+    over_limit: Option<OverLimit>,
+}
+
+impl Admitted {
+    fn note(self, extensions: &mut Extensions) {
+        if let Some(caller) = self.caller {
+            extensions.insert(caller);
+        }
+        if let Some(over_limit) = self.over_limit {
+            extensions.insert(over_limit);
+        }
+    }
+}
+
 impl Rules {
-    /// The caller, where the rpc wants one.
-    async fn authorize(&self, request: &Parts) -> Result<Option<Arc<Caller>>> {
+    async fn authorize(&self, request: &Parts) -> Result<Admitted> {
         let path = request.uri.path();
         let Some(policy) = self.policies.get(path) else {
             let open = OPEN_SERVICES
                 .iter()
                 .any(|service| path.starts_with(service));
             return if open {
-                Ok(None)
+                Ok(Admitted::default())
             } else {
                 Err(Reason::MethodNotFound.into())
             };
         };
         let client = count(&request.extensions);
         match policy.access() {
-            Access::Public => {
-                self.spend_public(policy.limit_class(), client)?;
-                Ok(None)
-            }
-            Access::Authenticated => self
-                .authenticate(&request.headers, policy, client)
-                .await
-                .map(Some),
+            Access::Public => Ok(Admitted {
+                over_limit: self.spend_public(policy.limit_class(), client)?,
+                ..Admitted::default()
+            }),
+            Access::Authenticated => Ok(Admitted {
+                caller: Some(self.authenticate(&request.headers, policy, client).await?),
+                ..Admitted::default()
+            }),
             // No account administers the server yet.
             Access::Administrator => Err(Reason::PermissionDenied.into()),
             Access::Unspecified => {
@@ -177,10 +193,20 @@ impl Rules {
         Ok(caller)
     }
 
-    fn spend_public(&self, class: LimitClass, client: IpAddr) -> Result<()> {
-        self.limits
-            .as_ref()
-            .map_or(Ok(()), |limits| limits.public(class, client))
+    /// Spends one call of a client without a credential. Where work is a way through, the limit on
+    /// sign-ups refuses nothing here: it goes on to the sign-up, which knows whether there is work.
+    fn spend_public(&self, class: LimitClass, client: IpAddr) -> Result<Option<OverLimit>> {
+        let Some(limits) = &self.limits else {
+            return Ok(None);
+        };
+        limits.public(client)?;
+        if class != LimitClass::AccountCreation {
+            return Ok(None);
+        }
+        match limits.creation(client) {
+            Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(OverLimit::of(&refusal)),
+            spent => spent.map(|()| None),
+        }
     }
 }
 
@@ -246,6 +272,11 @@ pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>> {
         .get::<Arc<Caller>>()
         .cloned()
         .ok_or_else(|| Reason::CredentialMissing.into())
+}
+
+/// The limit that the call has reached, when the policy left it to the rpc.
+pub(super) fn over_limit<T>(request: &tonic::Request<T>) -> Option<OverLimit> {
+    request.extensions().get().cloned()
 }
 
 /// The client of a call, to be kept with the session that it opens.

@@ -4,13 +4,14 @@ use prost_types::Timestamp as ProtoTimestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::tokens::Tokens,
+    domain::{challenges::ProofOfWork, tokens::Tokens},
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
         account::Account,
         api_key::{ApiKey, ApiKeyKind},
         id::{AccountId, ApiKeyId, SessionId},
+        pow::{Algorithm, Challenge, Purpose},
         session::{Profile, Session},
     },
     pb::v1,
@@ -129,6 +130,42 @@ fn kind_to_proto(kind: ApiKeyKind) -> v1::ApiKeyKind {
         ApiKeyKind::Standard => v1::ApiKeyKind::Standard,
         ApiKeyKind::MailKite => v1::ApiKeyKind::Mailkite,
         ApiKeyKind::MailTd => v1::ApiKeyKind::Mailtd,
+    }
+}
+
+pub(super) fn challenge(id: String, challenge: &Challenge) -> v1::Challenge {
+    let (algorithm, memory_kib, iterations) = match challenge.algorithm {
+        Algorithm::Sha256 => (v1::ChallengeAlgorithm::Sha256, 0, 0),
+        Algorithm::Argon2id(cost) => (
+            v1::ChallengeAlgorithm::Argon2id,
+            cost.memory_kib,
+            cost.iterations,
+        ),
+    };
+    // The configuration allows far less than an int32 holds.
+    let small = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    v1::Challenge {
+        id,
+        salt: challenge.puzzle().salt,
+        difficulty: challenge.difficulty.into(),
+        algorithm: algorithm.into(),
+        expire_time: Some(timestamp(challenge.expires_at)),
+        memory_kib: small(memory_kib),
+        iterations: small(iterations),
+    }
+}
+
+/// What a challenge is asked for.
+pub(super) fn purpose(purpose: v1::ChallengePurpose) -> Purpose {
+    match purpose {
+        v1::ChallengePurpose::Unspecified | v1::ChallengePurpose::SignUp => Purpose::SignUp,
+    }
+}
+
+pub(super) fn proof_of_work(sent: v1::ProofOfWork) -> ProofOfWork {
+    ProofOfWork {
+        challenge_id: sent.challenge_id,
+        nonce: sent.nonce,
     }
 }
 

@@ -21,7 +21,6 @@ use crate::{
     env::Env,
     error::{Error, Limit, Reason, Result},
     model::account::Plan,
-    pb::v1::LimitClass,
 };
 
 const SHARDS: usize = 64;
@@ -76,13 +75,17 @@ impl Limits {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    pub fn public(&self, class: LimitClass, client: IpAddr) -> Result<()> {
-        self.public.spend(client)?;
-        // Last, for it is the one that takes longest to fill again: what is refused above spends none of it.
-        if class == LimitClass::AccountCreation {
-            self.creation.spend(client)?;
-        }
-        Ok(())
+    pub fn public(&self, client: IpAddr) -> Result<()> {
+        self.public.spend(client)
+    }
+
+    /// Spends one sign-up of a client. To be spent last, for it is what takes longest to be given back:
+    /// what another limit refuses spends none of it.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn creation(&self, client: IpAddr) -> Result<()> {
+        self.creation.spend(client)
     }
 
     /// Spends one call of a client with a credential.

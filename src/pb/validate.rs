@@ -52,6 +52,9 @@ const NO_CONTROL_CHARACTERS: &str = r"^[^\p{Cc}]*$";
 /// What an e-mail address looks like at first sight; `model::email` reads it in full.
 const EMAIL_ADDRESS: &str = r"^[^\p{Cc}]+@[^\p{Cc}@]+[.][^\p{Cc}@]+$";
 
+/// What carries opaque ids: no spaces, nothing to escape.
+const VISIBLE_ASCII: &str = "^[!-~]*$";
+
 /// A pattern that is compiled at its first use. One that does not compile matches nothing.
 struct Pattern {
     source: &'static str,
@@ -69,6 +72,7 @@ impl Pattern {
         match self.source {
             NO_CONTROL_CHARACTERS => "must not contain control characters".into(),
             EMAIL_ADDRESS => "must be an e-mail address like name@example.com".into(),
+            VISIBLE_ASCII => "must be visible ASCII".into(),
             source => format!("must match {source}").into(),
         }
     }

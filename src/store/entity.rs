@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod api_key;
 pub(super) mod organization;
 pub(super) mod outbox;
+pub(super) mod redeemed_challenge;
 pub(super) mod refresh_token;
 pub(super) mod session;
 pub(super) mod signing_key;

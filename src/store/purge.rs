@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 use super::{
-    entity::{api_key, session},
+    entity::{api_key, redeemed_challenge, session},
     transaction::Tx,
 };
 use crate::{env::Timestamp, error::Result};
@@ -15,8 +15,8 @@ use crate::{env::Timestamp, error::Result};
 const BATCH: u64 = 500;
 
 impl Tx<'_> {
-    /// Deletes a batch of the sessions (with their refresh tokens) and API keys that expired or were
-    /// revoked before the cutoff, and tells how many. Zero says that none are left.
+    /// Deletes a batch of the sessions (with their refresh tokens), API keys and redeemed challenges that
+    /// expired or were revoked before the cutoff, and tells how many. Zero says that none are left.
     ///
     /// # Errors
     /// See [`Reader`](super::Reader).
@@ -38,6 +38,16 @@ impl Tx<'_> {
                 .await?
                 .rows_affected;
         }
+        let (key, end) = (
+            redeemed_challenge::Column::Key,
+            redeemed_challenge::Column::ExpiresAt,
+        );
+        let ended = oldest(redeemed_challenge::Entity, key, end, cutoff);
+        purged += redeemed_challenge::Entity::delete_many()
+            .filter(key.in_subquery(ended))
+            .exec(&self.database)
+            .await?
+            .rows_affected;
         Ok(purged)
     }
 }

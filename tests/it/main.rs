@@ -17,6 +17,7 @@ mod keys;
 mod layering;
 mod limits;
 mod openapi;
+mod proof_of_work;
 mod rest_transcode;
 mod server;
 mod shapes;

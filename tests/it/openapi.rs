@@ -158,6 +158,10 @@ async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
             continue;
         }
         let path = operation.path.as_str();
+        // Takes neither a secret nor an address.
+        if path == "/v1/challenges" {
+            continue;
+        }
         let uri = match path {
             "/oauth/token" => "/oauth/token?grant_type=password",
             path => path,

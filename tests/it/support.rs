@@ -4,8 +4,10 @@ mod actors;
 mod app;
 mod environment;
 mod http;
+mod work;
 
 pub(crate) use actors::*;
 pub(crate) use app::{ISSUER, TestApp};
 use environment::{ManualClock, test_env};
 pub(crate) use http::TestResponse;
+pub(crate) use work::*;

@@ -110,6 +110,7 @@ async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<R
         display_name: String::new(),
         session_profile: SessionProfile::Mailkite.into(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
+        proof_of_work: None,
     };
     let made = contract.create_account(&call, message).await?;
     let signed_up = SignedUp {

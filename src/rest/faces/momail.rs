@@ -117,6 +117,7 @@ async fn register(State(face): State<Face>, request: Request) -> Result<Response
         display_name: name.to_owned(),
         session_profile: SessionProfile::Unspecified.into(),
         api_key_kind: v1::ApiKeyKind::Unspecified.into(),
+        proof_of_work: None,
     };
     let made = face.contract.create_account(&call, message).await?;
     let account = contract::present(made.account, "account")?;

@@ -9,6 +9,7 @@ use countersign::{
     layers::{Connection, HttpService},
     pb::v1::{
         account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
+        challenge_service_client::ChallengeServiceClient,
         session_service_client::SessionServiceClient,
     },
 };
@@ -51,6 +52,9 @@ impl TestApp {
         config.passwords.memory_kib = 8;
         config.passwords.iterations = 1;
         config.passwords.queue = 1000;
+        // Likewise, of the work that signing up may need.
+        config.signup.difficulty = 8;
+        config.signup.difficulty_ceiling = 10;
         // On in the tests that are about them.
         config.limits.enabled = false;
         change(&mut config);
@@ -123,6 +127,10 @@ impl TestApp {
 
     pub(crate) fn sessions(&self) -> SessionServiceClient<GrpcChannel> {
         SessionServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn challenges(&self) -> ChallengeServiceClient<GrpcChannel> {
+        ChallengeServiceClient::new(self.channel())
     }
 
     pub(crate) fn api_keys(&self) -> ApiKeyServiceClient<GrpcChannel> {

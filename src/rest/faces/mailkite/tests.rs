@@ -41,6 +41,7 @@ async fn signup_is_one_rpc_and_answers_as_documented() {
         display_name: String::new(),
         session_profile: SessionProfile::Mailkite.into(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
+        proof_of_work: None,
     });
     assert_eq!(seen[0].message, message);
 }

@@ -1,0 +1,221 @@
+//! Proof of work: issues challenges, checks their solutions, and uses each one once.
+//!
+//! A challenge is kept nowhere: its id says all of it, under a MAC. Only a solution that made an account
+//! leaves a row, in the transaction that makes the account, so that of many at once one wins.
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::{
+    crypto::challenges,
+    domain::{Domain, sign_up_rate::Thresholds, tokens::Client},
+    error::{Error, Limit, Reason, Result},
+    model::{
+        pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
+        session::Profile,
+    },
+    store::Tx,
+};
+
+/// Whose sign-ups must bring the solution of a challenge.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WorkPolicy {
+    /// Those that open a session of Mail.td's, as its document says.
+    MailTd,
+    /// All.
+    All,
+    /// Those of clients over their limit on sign-ups, for whom it is a way through.
+    OverLimit,
+}
+
+/// What challenges ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkSettings {
+    /// Whose sign-ups need it.
+    pub policy: WorkPolicy,
+    /// How the work is done.
+    pub algorithm: Algorithm,
+    /// The least number of leading zero bits.
+    pub difficulty: u8,
+    /// The most that it rises to.
+    pub ceiling: u8,
+    /// From how many sign-ups on it rises.
+    pub thresholds: Thresholds,
+    /// How long a challenge can be solved.
+    pub lifetime: Duration,
+}
+
+/// The solution of a challenge, as it was sent.
+#[derive(Clone, Debug)]
+pub struct ProofOfWork {
+    /// The id of the challenge.
+    pub challenge_id: String,
+    /// What makes the hash start with enough zero bits.
+    pub nonce: String,
+}
+
+/// A limit on sign-ups that a client has reached, while work is a way through.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OverLimit {
+    limit: Limit,
+    wait: Duration,
+}
+
+impl OverLimit {
+    /// What a refusal says about its limit; none when it comes from no limit.
+    #[must_use]
+    pub fn of(refusal: &Error) -> Option<Self> {
+        Some(Self {
+            limit: refusal.limit()?.clone(),
+            wait: refusal.retry_delay()?,
+        })
+    }
+}
+
+/// What is wrong with a solution, for the log.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Flaw {
+    #[error("the challenge was not made here, or was changed since")]
+    Forged,
+    #[error("the challenge is for something else")]
+    OtherPurpose,
+    #[error("the challenge has expired")]
+    Expired,
+    #[error("the nonce does not solve the challenge")]
+    Unsolved,
+    #[error("the solution was used before")]
+    Redeemed,
+}
+
+impl From<Flaw> for Error {
+    fn from(flaw: Flaw) -> Self {
+        Self::new(Reason::ChallengeInvalid).because(flaw)
+    }
+}
+
+/// A solution that has passed the checks which cost next to nothing.
+#[derive(Clone)]
+pub(super) struct Candidate {
+    challenge: Challenge,
+    nonce: String,
+}
+
+impl Domain {
+    /// A new challenge for this client, and its id. Nothing is written.
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn create_challenge(
+        &self,
+        purpose: Purpose,
+        client: &Client,
+    ) -> Result<(String, Challenge)> {
+        let challenge = Challenge {
+            purpose,
+            algorithm: self.settings.work.algorithm,
+            difficulty: self.difficulty(client.ip()),
+            expires_at: self.env.now().after(self.settings.work.lifetime),
+            random: self.env.random()?,
+        };
+        Ok((
+            challenges::seal(&self.keys.challenge, &challenge),
+            challenge,
+        ))
+    }
+
+    /// The difficulty of a challenge that is issued now: to this client, or as the count of the whole
+    /// server alone has it.
+    #[must_use]
+    pub fn difficulty(&self, client: Option<IpAddr>) -> u8 {
+        let work = &self.settings.work;
+        let extra = self.sign_up_rate.extra_bits(client);
+        work.difficulty.saturating_add(extra).min(work.ceiling)
+    }
+
+    /// Whether work is a way through for clients over their limit on sign-ups.
+    #[must_use]
+    pub fn takes_work_over_the_limit(&self) -> bool {
+        self.settings.work.policy == WorkPolicy::OverLimit
+    }
+
+    /// Asks for work where the policy does, and does the checks of it that cost next to nothing: they
+    /// stand before everything else that a sign-up does.
+    pub(super) fn examine_work(
+        &self,
+        sent: Option<ProofOfWork>,
+        session: Option<Profile>,
+        over_limit: Option<OverLimit>,
+    ) -> Result<Option<Candidate>> {
+        if let Some(sent) = sent {
+            return self.candidate(sent).map(Some);
+        }
+        if let Some(OverLimit { limit, wait }) = over_limit {
+            return Err(Error::new(Reason::ChallengeRequired)
+                .limited_by(limit)
+                .retry_after(wait));
+        }
+        let is_asked = match self.settings.work.policy {
+            WorkPolicy::MailTd => session == Some(Profile::MailTd),
+            WorkPolicy::All => true,
+            WorkPolicy::OverLimit => false,
+        };
+        if is_asked {
+            Err(Reason::ChallengeRequired.into())
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn candidate(&self, sent: ProofOfWork) -> Result<Candidate> {
+        let challenge =
+            challenges::open(&self.keys.challenge, &sent.challenge_id).ok_or(Flaw::Forged)?;
+        if challenge.purpose != Purpose::SignUp {
+            return Err(Flaw::OtherPurpose.into());
+        }
+        if self.env.now() >= challenge.expires_at {
+            return Err(Flaw::Expired.into());
+        }
+        if challenge.algorithm == Algorithm::Sha256 {
+            let puzzle = challenge.puzzle();
+            let hash = Sha256Salt::new(&puzzle.salt).hash(&sent.nonce);
+            solves(&hash, &challenge)?;
+        }
+        Ok(Candidate {
+            challenge,
+            nonce: sent.nonce,
+        })
+    }
+
+    /// The checks of a solution that cost something: whether it was used before, and Argon2id.
+    pub(super) async fn prove_work(&self, candidate: &Candidate) -> Result<()> {
+        let challenge = &candidate.challenge;
+        // The insert decides in the end; this spares those who come later the hashing.
+        if self.store.read().is_redeemed(challenge).await? {
+            return Err(Flaw::Redeemed.into());
+        }
+        if let Algorithm::Argon2id(cost) = challenge.algorithm {
+            let salt = challenge.puzzle().salt;
+            let hash = self.passwords.work(&candidate.nonce, &salt, cost).await?;
+            solves(&hash, challenge)?;
+        }
+        Ok(())
+    }
+}
+
+impl Candidate {
+    /// Uses the solution: together with what it is used for, or not at all.
+    pub(super) async fn redeem(&self, tx: &Tx<'_>) -> Result<()> {
+        if tx.redeem_challenge(&self.challenge).await? {
+            Ok(())
+        } else {
+            Err(Flaw::Redeemed.into())
+        }
+    }
+}
+
+fn solves(hash: &[u8; pow::HASH_BYTES], challenge: &Challenge) -> Result<()> {
+    if pow::is_enough(hash, challenge.difficulty) {
+        Ok(())
+    } else {
+        Err(Flaw::Unsolved.into())
+    }
+}

@@ -1,0 +1,38 @@
+//! Challenges whose solution was used.
+
+use sea_orm::{EntityTrait, PaginatorTrait, sea_query::OnConflict};
+
+use super::{
+    entity::redeemed_challenge,
+    transaction::{Reader, Tx},
+};
+use crate::{error::Result, model::pow::Challenge};
+
+impl Reader<'_> {
+    /// Whether the solution of this challenge was used.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn is_redeemed(&self, challenge: &Challenge) -> Result<bool> {
+        let rows = redeemed_challenge::Entity::find_by_id(challenge.key().to_vec());
+        Ok(rows.count(&self.database).await? > 0)
+    }
+}
+
+impl Tx<'_> {
+    /// Uses the solution of a challenge. False when it was used before; of several at once, one succeeds.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn redeem_challenge(&self, challenge: &Challenge) -> Result<bool> {
+        let used = OnConflict::column(redeemed_challenge::Column::Key)
+            .do_nothing()
+            .to_owned();
+        let inserted =
+            redeemed_challenge::Entity::insert(redeemed_challenge::ActiveModel::from(challenge))
+                .on_conflict(used)
+                .exec_without_returning(&self.database)
+                .await?;
+        Ok(inserted == 1)
+    }
+}
