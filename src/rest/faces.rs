@@ -17,6 +17,7 @@ pub mod mailkite;
 mod members;
 pub mod momail;
 mod oauth;
+mod pow;
 mod reply;
 pub mod smtpd;
 #[cfg(test)]

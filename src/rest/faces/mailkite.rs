@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     body,
     contract::{self, Contract},
-    document, reply,
+    document,
+    pow::Pow,
+    reply,
 };
 use crate::{
     error::Reason,
@@ -57,6 +59,20 @@ struct Credentials {
     /// Its password: at least 8 characters when signing up.
     #[schemars(length(min = 8, max = 256))]
     password: String,
+}
+
+/// An e-mail address and a password for a new account.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct SignUp {
+    /// The e-mail address of the account.
+    #[schemars(length(min = 1, max = 254))]
+    email: String,
+    /// Its password: at least 8 characters.
+    #[schemars(length(min = 8, max = 256))]
+    password: String,
+    /// The solution of a challenge, where the server asks for one.
+    pow: Option<Pow>,
 }
 
 /// The new account and what opens it.
@@ -103,14 +119,14 @@ impl User {
 
 async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
     let (call, members) = body::read(request, &[body::JSON]).await?;
-    let sent: Credentials = members.typed()?;
+    let sent: SignUp = members.typed()?;
     let message = v1::CreateAccountRequest {
         email: sent.email,
         password: sent.password,
         display_name: String::new(),
         session_profile: SessionProfile::Mailkite.into(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
-        proof_of_work: None,
+        proof_of_work: sent.pow.map(Into::into),
     };
     let made = contract.create_account(&call, message).await?;
     let signed_up = SignedUp {
@@ -144,7 +160,7 @@ pub fn operations() -> Vec<FaceOperation> {
     const TAG: &str = "MailKite";
     vec![
         FaceOperation {
-            request: Some(document::json::<Credentials>()),
+            request: Some(document::json::<SignUp>()),
             responses: document::responses::<SignedUp, Failure>(
                 (201, "The account is made"),
                 &[(409, "The email exists")],

@@ -57,7 +57,7 @@ impl Members {
     pub(super) fn typed<T: DeserializeOwned>(mut self) -> Result<T, Fault> {
         let mut found: Vec<FieldViolation> = Vec::new();
         loop {
-            let flaw = match T::deserialize(Object(&self)) {
+            let flaw = match T::deserialize(self.as_object()) {
                 Ok(request) if found.is_empty() => return Ok(request),
                 Ok(_) => break,
                 Err(flaw) => flaw,
@@ -76,33 +76,59 @@ impl Members {
     }
 
     fn mend(&mut self, flaw: &Flaw) -> bool {
+        let Some((object, name)) = self.place(&flaw.field) else {
+            return false;
+        };
         match flaw.kind {
-            FlawKind::Unknown => self.object.remove(flaw.field.as_ref()).is_some(),
+            FlawKind::Unknown => object.remove(name).is_some(),
             FlawKind::Missing | FlawKind::NotText => {
-                let text = Value::String(String::new());
-                self.object.insert(flaw.field.clone().into_owned(), text);
+                object.insert(name.to_owned(), Value::String(String::new()));
                 true
             }
             FlawKind::Other => false,
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = (&str, Member<'_>)> {
-        self.object
+    /// The object that has this field, and its name there. What stands in an object of the body is named
+    /// after that too: `pow.nonce`.
+    fn place<'a>(&mut self, field: &'a str) -> Option<(&mut Map<String, Value>, &'a str)> {
+        match field.split_once('.') {
+            Some((outer, inner)) if !self.object.contains_key(field) => {
+                let object = self.object.get_mut(outer)?.as_object_mut()?;
+                Some((object, inner))
+            }
+            _ => Some((&mut self.object, field)),
+        }
+    }
+
+    fn as_object(&self) -> Object<'_> {
+        Object {
+            members: &self.object,
+            unknown: self.unknown,
+        }
+    }
+}
+
+/// Members as serde reads them: those of the body, or of an object in it.
+struct Object<'de> {
+    members: &'de Map<String, Value>,
+    unknown: Unknown,
+}
+
+impl<'de> Object<'de> {
+    fn entries(self) -> impl Iterator<Item = (&'de str, Member<'de>)> {
+        self.members
             .iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| (name.as_str(), Member { name, value }))
     }
 }
 
-/// The members as serde reads them.
-struct Object<'de>(&'de Members);
-
 impl<'de> Deserializer<'de> for Object<'de> {
     type Error = Flaw;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
-        visitor.visit_map(MapDeserializer::new(self.0.entries()))
+        visitor.visit_map(MapDeserializer::new(self.entries()))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -112,8 +138,8 @@ impl<'de> Deserializer<'de> for Object<'de> {
         visitor: V,
     ) -> Result<V::Value, Flaw> {
         let is_known = |name: &str| fields.contains(&name);
-        if self.0.unknown == Unknown::Refused
-            && let Some(name) = self.0.object.keys().find(|name| !is_known(name))
+        if self.unknown == Unknown::Refused
+            && let Some(name) = self.members.keys().find(|name| !is_known(name))
         {
             return Err(Flaw {
                 field: Cow::Owned(name.clone()),
@@ -121,7 +147,7 @@ impl<'de> Deserializer<'de> for Object<'de> {
             });
         }
         visitor.visit_map(MapDeserializer::new(
-            self.0.entries().filter(|(name, _)| is_known(name)),
+            self.entries().filter(|(name, _)| is_known(name)),
         ))
     }
 
@@ -173,9 +199,30 @@ impl<'de> Deserializer<'de> for Member<'de> {
         visitor.visit_some(self)
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Flaw> {
+        let Value::Object(members) = self.value else {
+            return Err(Flaw {
+                field: Cow::Owned(self.name.to_owned()),
+                kind: FlawKind::Other,
+            });
+        };
+        let object = Object {
+            members,
+            unknown: Unknown::Refused,
+        };
+        object
+            .deserialize_struct(name, fields, visitor)
+            .map_err(|flaw| flaw.inside(self.name))
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
@@ -184,6 +231,16 @@ impl<'de> Deserializer<'de> for Member<'de> {
 struct Flaw {
     field: Cow<'static, str>,
     kind: FlawKind,
+}
+
+impl Flaw {
+    /// The flaw as the one that holds this object sees it.
+    fn inside(self, object: &str) -> Self {
+        Self {
+            field: Cow::Owned(format!("{object}.{}", self.field)),
+            ..self
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -301,6 +358,76 @@ mod tests {
                 named("password", "is required"),
             ]
         );
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Outer {
+        email: String,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Inner {
+        id: String,
+        nonce: String,
+    }
+
+    #[test]
+    fn an_object_in_a_body_is_read_and_its_flaws_are_named_after_it() {
+        let read = |body: Value| {
+            let Value::Object(object) = body else {
+                panic!("not an object")
+            };
+            let read = Members::new(object, Unknown::Refused).typed::<Outer>();
+            read.map_err(|fault| {
+                let mut found: Vec<_> = fault
+                    .violations
+                    .into_iter()
+                    .map(|violation| format!("{} {}", violation.field, violation.description))
+                    .collect();
+                found.sort();
+                found
+            })
+        };
+        let inner = |id: &str, nonce: &str| Outer {
+            email: "a".into(),
+            inner: Some(Inner {
+                id: id.into(),
+                nonce: nonce.into(),
+            }),
+        };
+        let whole = json!({"email": "a", "inner": {"id": "1", "nonce": "2"}});
+        assert_eq!(read(whole), Ok(inner("1", "2")));
+        for absent in [json!({"email": "a"}), json!({"email": "a", "inner": null})] {
+            assert_eq!(read(absent).unwrap().inner, None);
+        }
+        for (body, flaws) in [
+            (
+                json!({"inner": {"id": 7, "noce": "hunter2"}}),
+                &[
+                    "email is required",
+                    "inner.id must be a string",
+                    "inner.nonce is required",
+                    "inner.noce is not known here",
+                ][..],
+            ),
+            (
+                json!({"email": "a", "inner": "hunter2"}),
+                &["inner is of the wrong type"],
+            ),
+            (
+                json!({"email": "a", "inner": ["1", "2"]}),
+                &["inner is of the wrong type"],
+            ),
+            (
+                json!({"email": "a", "inner.id": "1", "inner": {"id": "1", "nonce": "2"}}),
+                &["inner.id is not known here"],
+            ),
+        ] {
+            let mut flaws = flaws.to_vec();
+            flaws.sort_unstable();
+            assert_eq!(read(body.clone()).unwrap_err(), flaws, "{body}");
+        }
     }
 
     #[test]

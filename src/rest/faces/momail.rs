@@ -14,7 +14,9 @@ use super::{
     body,
     call::Call,
     contract::{self, Contract},
-    document, reply, user_id,
+    document,
+    pow::Pow,
+    reply, user_id,
 };
 use crate::{
     env::{Env, Timestamp},
@@ -91,6 +93,8 @@ struct RegisterRequest {
     /// User's full name.
     #[schemars(length(min = 1, max = 200))]
     name: String,
+    /// The solution of a challenge, where the server asks for one.
+    pow: Option<Pow>,
 }
 
 /// The new account.
@@ -117,7 +121,7 @@ async fn register(State(face): State<Face>, request: Request) -> Result<Response
         display_name: name.to_owned(),
         session_profile: SessionProfile::Unspecified.into(),
         api_key_kind: v1::ApiKeyKind::Unspecified.into(),
-        proof_of_work: None,
+        proof_of_work: sent.pow.map(Into::into),
     };
     let made = face.contract.create_account(&call, message).await?;
     let account = contract::present(made.account, "account")?;

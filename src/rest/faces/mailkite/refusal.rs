@@ -5,7 +5,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::reply;
+use super::super::{pow, reply};
 use crate::{error::Reason, rest::fault::Fault};
 
 /// The body of every refusal.
@@ -40,6 +40,7 @@ impl reply::Words for Words {
 /// The face's answer to a fault.
 #[must_use]
 pub fn refuse(fault: &Fault) -> Response {
+    let fault = reply::rename(fault, &pow::FIELD_NAMES);
     let (status, code) = row(fault.reason);
     let field = fault.violations.first();
     let body = Failure {
@@ -49,7 +50,7 @@ pub fn refuse(fault: &Fault) -> Response {
             field: field.map(|violation| violation.field.to_string()),
         },
     };
-    reply::bearer_refusal(fault, status, body)
+    reply::bearer_refusal(&fault, status, body)
 }
 
 /// The status and the code.

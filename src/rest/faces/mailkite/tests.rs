@@ -47,6 +47,32 @@ async fn signup_is_one_rpc_and_answers_as_documented() {
 }
 
 #[tokio::test]
+async fn signup_takes_proof_of_work_and_names_its_members() {
+    let caller = Caller::new();
+    let mut body = credentials();
+    body["pow"] = json!({"id": "abc", "nonce": "1"});
+    assert_eq!(caller.json(SIGNUP, body.clone()).await.status, 201);
+    let Message::CreateAccount(sent) = &caller.services.seen()[0].message else {
+        panic!("not a sign-up")
+    };
+    let work = sent.proof_of_work.as_ref().unwrap();
+    assert_eq!(
+        (work.challenge_id.as_str(), work.nonce.as_str()),
+        ("abc", "1")
+    );
+    body["pow"]["nonce"] = json!("1".repeat(129));
+    let answer = caller.json(SIGNUP, body.clone()).await;
+    let error = json!({
+        "code": "invalid_field",
+        "message": "pow.nonce must be at most 128 bytes long.",
+        "field": "pow.nonce",
+    });
+    assert_eq!((answer.status, &answer.body["error"]), (400, &error));
+    let answer = caller.json(LOGIN, body).await;
+    assert_eq!(answer.status, 400, "a log-in takes none");
+}
+
+#[tokio::test]
 async fn login_answers_as_documented() {
     let caller = Caller::new();
     let answer = caller.json(LOGIN, credentials()).await;

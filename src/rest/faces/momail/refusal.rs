@@ -5,7 +5,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::reply;
+use super::super::{pow, reply};
 use crate::{error::Reason, rest::fault::Fault};
 
 /// Where the face gives fields other names than the contract.
@@ -54,7 +54,7 @@ impl reply::Words for Words {
 /// The face's answer to a fault: `{success:false,error:{code,message,details?}}`.
 #[must_use]
 pub fn refuse(fault: &Fault) -> Response {
-    let fault = reply::rename(fault, &FIELD_NAMES);
+    let fault = reply::rename(&reply::rename(fault, &FIELD_NAMES), &pow::FIELD_NAMES);
     let (status, code, message) = row(fault.reason);
     let details = fault
         .violations

@@ -45,6 +45,30 @@ async fn register_answers_as_documented() {
 }
 
 #[tokio::test]
+async fn register_takes_proof_of_work_and_names_its_members() {
+    let caller = Caller::new();
+    let mut body = registration();
+    body["pow"] = json!({"id": "abc", "nonce": "1"});
+    assert_eq!(
+        caller.json("/auth/register", body.clone()).await.status,
+        201
+    );
+    let Message::CreateAccount(sent) = &caller.services.seen()[0].message else {
+        panic!("not a sign-up")
+    };
+    let work = sent.proof_of_work.as_ref().unwrap();
+    assert_eq!(
+        (work.challenge_id.as_str(), work.nonce.as_str()),
+        ("abc", "1")
+    );
+    body["pow"] = json!({"id": "a b", "nonce": "1"});
+    let answer = caller.json("/auth/register", body).await;
+    assert_eq!(answer.status, 400);
+    let details = json!([{"field": "pow.id", "message": "must be visible ASCII"}]);
+    assert_eq!(answer.body["error"]["details"], details);
+}
+
+#[tokio::test]
 async fn login_answers_as_documented() {
     for path in ["/v1/auth/login", "/auth/login"] {
         let caller = Caller::new();
