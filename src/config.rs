@@ -116,6 +116,7 @@ impl Config {
 
     fn check(&self) -> Result<(), Broken> {
         self.check_issuer()?;
+        self.check_proxies()?;
         log::check(&self.log)?;
         self.database.check()?;
         self.tls.check()?;
@@ -126,6 +127,15 @@ impl Config {
         self.mail.check()?;
         self.limits.check()?;
         self.signup.check()
+    }
+
+    fn check_proxies(&self) -> Result<(), Broken> {
+        proxies::check("trusted_proxies", &self.trusted_proxies)?;
+        require(
+            !self.server.proxy_protocol || !self.trusted_proxies.is_empty(),
+            "server.proxy_protocol",
+            "it must stand beside `trusted_proxies`, whose headers are the only ones that are read",
+        )
     }
 
     /// RFC 8414 section 2: an issuer uses https. This machine's own addresses are for trying things out.

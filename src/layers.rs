@@ -30,10 +30,21 @@ pub type HttpService = BoxCloneSyncService<Request, Response, Infallible>;
 /// The connection that a request came in on. The listener puts it into the extensions of the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Connection {
-    /// The other end of the socket: the client, or the proxy in front.
+    /// Who connected: the other end of the socket, or, where a trusted proxy begins with a PROXY header, the
+    /// client that it names.
     pub peer: SocketAddr,
-    /// Whether TLS ends here.
+    /// Whether it connected over TLS, which ends here or at the proxy that says so in its PROXY header.
     pub tls: bool,
+    /// Whether the peer, if it is a trusted proxy, writes `Forwarded` and `X-Forwarded-*`. Not when its PROXY
+    /// header names no client: then what follows may be anybody's words.
+    pub writes_headers: bool,
+}
+
+impl Connection {
+    /// Which of the trusted proxies are believed on this connection about who called them, and how.
+    fn believed<'a>(&self, trusted: &'a [IpNet]) -> &'a [IpNet] {
+        if self.writes_headers { trusted } else { &[] }
+    }
 }
 
 /// What the layers are told by the configuration.

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod health;
 mod http;
 pub mod options;
+mod proxy_protocol;
 mod sniff;
 pub mod tls;
 mod unread;

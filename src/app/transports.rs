@@ -148,9 +148,15 @@ fn refuse(call: &Call, error: &Error) -> Response {
 pub(super) fn server_options(config: &Config) -> ServerOptions {
     let server = &config.server;
     let files = config.tls.cert.clone().zip(config.tls.key.clone());
+    let proxy_protocol = if server.proxy_protocol {
+        config.trusted_proxies.clone()
+    } else {
+        Vec::new()
+    };
     ServerOptions {
         listen: config.listen,
         tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+        proxy_protocol,
         max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
         max_streams: server.max_streams,
         header_timeout: server.header_timeout,

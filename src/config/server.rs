@@ -23,6 +23,9 @@ settings! {
         header_timeout: Duration = Duration::from_secs(10),
         /// The time that a client may take for its TLS handshake, 1s to 1m.
         handshake_timeout: Duration = Duration::from_secs(5),
+        /// Whether connections from `trusted_proxies` begin with a PROXY protocol header of version 2, which
+        /// names the client. One that does not is closed. Nobody else's header is ever read.
+        proxy_protocol: bool = false,
         /// The time that calls in flight are given when the server is told to stop, 0s to 8s: a stop
         /// takes at most 10 seconds, and the database must be closed in them.
         drain_timeout: Duration = Duration::from_secs(8),

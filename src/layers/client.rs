@@ -32,7 +32,8 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     }
 }
 
-pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether an address, in its canonical form, belongs to a trusted proxy.
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 

@@ -48,11 +48,16 @@ impl HttpsOnly {
             || request
                 .extensions()
                 .get::<Connection>()
-                .is_some_and(|connection| {
-                    connection.tls
-                        || (is_trusted(connection.peer.ip().to_canonical(), &self.trusted)
-                            && says_https(request.headers()))
-                })
+                .is_some_and(|connection| self.is_https(connection, request.headers()))
+    }
+
+    /// A trusted proxy knows how its client came. TLS between it and this server tells nothing of that.
+    fn is_https(&self, connection: &Connection, headers: &HeaderMap) -> bool {
+        let believed = connection.believed(&self.trusted);
+        let said = is_trusted(connection.peer.ip().to_canonical(), believed)
+            .then(|| says_https(headers))
+            .flatten();
+        said.unwrap_or(connection.tls)
     }
 }
 
@@ -72,11 +77,15 @@ impl Middleware for HttpsOnly {
     }
 }
 
-/// Whether the nearest proxy says that its client came by https. When it says two things, it said nothing.
-fn says_https(headers: &HeaderMap) -> bool {
+/// Whether the nearest proxy says that its client came by https; `None` when it says nothing of it. Two
+/// headers must agree.
+fn says_https(headers: &HeaderMap) -> Option<bool> {
     let protocols = [forwarded_proto(headers), x_forwarded_proto(headers)];
-    let mut said = protocols.into_iter().flatten().peekable();
-    said.peek().is_some() && said.all(|protocol| protocol.eq_ignore_ascii_case("https"))
+    protocols
+        .into_iter()
+        .flatten()
+        .map(|protocol| protocol.eq_ignore_ascii_case("https"))
+        .reduce(|one, other| one && other)
 }
 
 /// The `proto` of the last `forwarded-element` (RFC 7239 section 5.4).
@@ -113,7 +122,7 @@ fn x_forwarded_proto(headers: &HeaderMap) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn says(lines: &[(&str, &str)]) -> bool {
+    fn says(lines: &[(&str, &str)]) -> Option<bool> {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
@@ -123,34 +132,46 @@ mod tests {
 
     #[test]
     fn the_nearest_proxy_is_asked() {
-        assert!(says(&[("x-forwarded-proto", "https")]));
-        assert!(says(&[("x-forwarded-proto", "http, HTTPS")]));
-        assert!(says(&[(
-            "forwarded",
-            "for=192.0.2.1;proto=http, for=192.0.2.2;Proto=\"https\";by=x"
-        )]));
-        assert!(says(&[
-            ("forwarded", "proto=https"),
-            ("x-forwarded-proto", "https")
-        ]));
+        for lines in [
+            &[("x-forwarded-proto", "https")][..],
+            &[("x-forwarded-proto", "http, HTTPS")],
+            &[(
+                "forwarded",
+                "for=192.0.2.1;proto=http, for=192.0.2.2;Proto=\"https\";by=x",
+            )],
+            &[("forwarded", "proto=https"), ("x-forwarded-proto", "https")],
+        ] {
+            assert_eq!(says(lines), Some(true), "{lines:?}");
+        }
     }
 
     #[test]
     fn anything_else_is_not_https() {
         for lines in [
-            &[][..],
-            &[("x-forwarded-proto", "http")],
+            &[("x-forwarded-proto", "http")][..],
             &[("x-forwarded-proto", "https, http")],
             &[
                 ("x-forwarded-proto", "https"),
                 ("x-forwarded-proto", "http"),
             ],
             &[("x-forwarded-proto", "httpss")],
-            &[("forwarded", "proto=https, for=192.0.2.1")],
+            &[("x-forwarded-proto", "")],
             &[("forwarded", "proto=https"), ("x-forwarded-proto", "http")],
+            &[("forwarded", "proto=http"), ("x-forwarded-proto", "https")],
+        ] {
+            assert_eq!(says(lines), Some(false), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_nearest_proxy_did_not_write_says_nothing() {
+        for lines in [
+            &[][..],
+            &[("forwarded", "proto=https, for=192.0.2.1")],
+            &[("forwarded", "proto=https"), ("forwarded", "for=192.0.2.1")],
             &[("forwarded", "for=\"x;proto=https\"")],
         ] {
-            assert!(!says(lines), "{lines:?}");
+            assert_eq!(says(lines), None, "{lines:?}");
         }
     }
 }

@@ -39,13 +39,16 @@ impl Identify {
 
     fn context(&self, request: &Request) -> RequestContext {
         // Without a listener, as in tests, nobody is at the other end: an address that is nobody's.
-        let peer = request
-            .extensions()
-            .get::<Connection>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |from| from.peer.ip());
+        let client = request.extensions().get::<Connection>().map_or(
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            |from| {
+                let believed = from.believed(&self.trusted_proxies);
+                client_address(from.peer.ip(), request.headers(), believed)
+            },
+        );
         RequestContext::new(
             incoming(request.headers()).unwrap_or_else(|| self.new_id()),
-            client_address(peer, request.headers(), &self.trusted_proxies),
+            client,
         )
     }
 

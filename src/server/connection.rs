@@ -16,6 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::graceful::GracefulConnection,
 };
+use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -29,10 +30,11 @@ use tower::ServiceExt as _;
 use super::{
     http,
     options::ServerOptions,
+    proxy_protocol,
     sniff::{Protocol, Rewound, sniff},
     unread,
 };
-use crate::layers::{Connection, HttpService};
+use crate::layers::{Connection, HttpService, client::is_trusted};
 
 /// The first byte of a TLS handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -50,14 +52,17 @@ const REFUSED_BYTES: u64 = 64 * 1024;
 /// How long the calls of a connection that is idle or too old may go on after it was told to close.
 const CLOSING_GRACE: Duration = Duration::from_secs(60);
 
-/// A connection whose version of HTTP is known; `None` when there is nothing more to do with it.
-type Opened<I> = io::Result<Option<(Protocol, Rewound<I>)>>;
+/// A connection that is known to come from somebody, and to speak a version of HTTP; `None` when there is
+/// nothing more to do with it.
+type Opened<I> = io::Result<Option<(Connection, Protocol, Rewound<I>)>>;
 
 /// How the connections of one listener are served.
 pub(super) struct Connections {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
+    /// The proxies whose connections begin with a PROXY header.
+    proxies: Vec<IpNet>,
     service: HttpService,
     handshake_timeout: Duration,
     idle_timeout: Duration,
@@ -76,6 +81,7 @@ impl Connections {
             http1: http::http1(options),
             http2: http::http2(options),
             tls,
+            proxies: options.proxy_protocol.clone(),
             service,
             handshake_timeout: options.handshake_timeout,
             idle_timeout: options.idle_timeout,
@@ -89,19 +95,69 @@ impl Connections {
         // Small answers would wait for the acknowledgement of earlier ones; a failure costs no more than that.
         let _ = stream.set_nodelay(true);
         match &self.tls {
-            Some(acceptor) => {
-                let connection = Connection { peer, tls: true };
-                self.open(secure(acceptor, stream), connection).await;
-            }
-            None => {
-                let connection = Connection { peer, tls: false };
-                self.open(sniff(stream), connection).await;
+            Some(acceptor) => self.open(self.secure(acceptor, stream, peer)).await,
+            None => self.open(self.plain(stream, peer)).await,
+        }
+    }
+
+    async fn plain(&self, mut stream: TcpStream, peer: SocketAddr) -> Opened<TcpStream> {
+        let Some(connection) = self.origin(&mut stream, peer).await else {
+            return Ok(None);
+        };
+        let opened = sniff(stream).await?;
+        Ok(opened.map(|(protocol, io)| (connection, protocol, io)))
+    }
+
+    async fn secure(
+        &self,
+        acceptor: &TlsAcceptor,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Opened<TlsStream<TcpStream>> {
+        let Some(connection) = self.origin(&mut stream, peer).await else {
+            return Ok(None);
+        };
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 0 {
+            return Ok(None);
+        }
+        if first != [TLS_HANDSHAKE] {
+            refuse_plaintext(&mut stream).await?;
+            return Ok(None);
+        }
+        let connection = Connection {
+            tls: true,
+            ..connection
+        };
+        let opened = sniff(acceptor.accept(stream).await?).await?;
+        Ok(opened.map(|(protocol, io)| (connection, protocol, io)))
+    }
+
+    /// Where a connection comes from: from its peer, or from whom the PROXY header of a trusted proxy names.
+    /// `None` when such a proxy sent none, or none that can be read.
+    async fn origin(&self, stream: &mut TcpStream, peer: SocketAddr) -> Option<Connection> {
+        if !is_trusted(peer.ip().to_canonical(), &self.proxies) {
+            return Some(Connection {
+                peer,
+                tls: false,
+                writes_headers: true,
+            });
+        }
+        match proxy_protocol::read(stream).await {
+            Ok(header) => header.map(|header| Connection {
+                peer: header.client.unwrap_or(peer),
+                tls: header.tls,
+                writes_headers: header.client.is_some(),
+            }),
+            Err(cause) => {
+                tracing::warn!(%peer, "closing the connection of a trusted proxy: {cause}");
+                None
             }
         }
     }
 
     /// Waits until the client has said what it speaks, but not for long, and not while stopping.
-    async fn open<I>(&self, opening: impl Future<Output = Opened<I>>, connection: Connection)
+    async fn open<I>(&self, opening: impl Future<Output = Opened<I>>)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -111,7 +167,7 @@ impl Connections {
             opened = timeout(self.handshake_timeout, opening) => opened,
         };
         match opened {
-            Ok(Ok(Some((protocol, io)))) => self.speak(protocol, io, connection).await,
+            Ok(Ok(Some((connection, protocol, io)))) => self.speak(protocol, io, connection).await,
             Ok(Ok(None)) => {}
             Ok(Err(cause)) => tracing::debug!(%cause, "the handshake failed"),
             Err(_) => tracing::debug!("no handshake in time"),
@@ -177,18 +233,6 @@ fn note(ended: Result<(), impl Display>) {
     if let Err(cause) = ended {
         tracing::debug!(%cause, "the connection broke");
     }
-}
-
-async fn secure(acceptor: &TlsAcceptor, mut stream: TcpStream) -> Opened<TlsStream<TcpStream>> {
-    let mut first = [0];
-    if stream.peek(&mut first).await? == 0 {
-        return Ok(None);
-    }
-    if first != [TLS_HANDSHAKE] {
-        refuse_plaintext(&mut stream).await?;
-        return Ok(None);
-    }
-    sniff(acceptor.accept(stream).await?).await
 }
 
 async fn refuse_plaintext(stream: &mut TcpStream) -> io::Result<()> {

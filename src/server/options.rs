@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+
 /// Where the certificate and its key are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsFiles {
@@ -22,6 +24,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// The certificate; without one the port is plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// The proxies whose connections begin with a PROXY header; none means that nobody's do.
+    pub proxy_protocol: Vec<IpNet>,
     /// How many connections are open at once; more wait in the system's queue.
     pub max_connections: usize,
     /// How many calls one HTTP/2 connection has in flight.
@@ -45,6 +49,7 @@ impl Default for ServerOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             tls: None,
+            proxy_protocol: Vec::new(),
             // Leaves room for the database below the usual 1,024 file descriptors.
             max_connections: 900,
             max_streams: 200,

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod cli;
+mod client_address;
 mod contract;
 mod faces_mailkite;
 mod faces_momail;

@@ -4,6 +4,7 @@ mod drain;
 mod layers;
 mod limits;
 mod log;
+mod proxy_protocol;
 mod support;
 mod tls;
 mod transports;

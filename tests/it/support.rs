@@ -9,5 +9,5 @@ mod work;
 pub(crate) use actors::*;
 pub(crate) use app::{ISSUER, TestApp};
 use environment::{ManualClock, test_env};
-pub(crate) use http::TestResponse;
+pub(crate) use http::{Call, TestResponse};
 pub(crate) use work::*;

@@ -98,9 +98,11 @@ async fn answers_tell_browsers_to_be_careful() {
     assert_eq!(answer.header("cache-control"), "max-age=60");
     let mut request = empty(rest_get("/hello"));
     let peer = ([127, 0, 0, 1], 1).into();
-    request
-        .extensions_mut()
-        .insert(Connection { peer, tls: true });
+    request.extensions_mut().insert(Connection {
+        peer,
+        tls: true,
+        writes_headers: true,
+    });
     let answer = call(&service, request).await;
     assert_eq!(
         answer.header("strict-transport-security"),

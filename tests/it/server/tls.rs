@@ -56,6 +56,14 @@ async fn connect(
     trusted: &Pair,
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_on(server.connect().await, trusted, protocols).await
+}
+
+async fn connect_on(
+    stream: TcpStream,
+    trusted: &Pair,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let cert = CertificateDer::from_pem_slice(trusted.cert.as_bytes()).unwrap();
     roots.add(cert).unwrap();
@@ -70,10 +78,7 @@ async fn connect(
         .map(|name| name.as_bytes().to_vec())
         .collect();
     TlsConnector::from(Arc::new(config))
-        .connect(
-            ServerName::try_from("localhost").unwrap(),
-            server.connect().await,
-        )
+        .connect(ServerName::try_from("localhost").unwrap(), stream)
         .await
 }
 
@@ -103,6 +108,34 @@ async fn tls_speaks_h2_and_http1_by_alpn() {
         .await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
+}
+
+/// The header of the proxy comes in the clear, ahead of the client's TLS.
+#[tokio::test]
+async fn a_proxy_header_comes_before_tls() {
+    let folder = TempDir::new().unwrap();
+    let pair = pair();
+    write(folder.path(), &pair);
+    let server = start(ServerOptions {
+        proxy_protocol: vec!["127.0.0.0/8".parse().unwrap()],
+        ..options(&folder)
+    })
+    .await;
+    let mut stream = server.connect().await;
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x7f\0\0\x01\xb7\xa3\x01\xbb";
+    stream.write_all(header).await.unwrap();
+    let mut stream = connect_on(stream, &pair, &["http/1.1"]).await.unwrap();
+    let answer = http1(
+        &mut stream,
+        "GET /context HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.contains("\"client_address\":\"203.0.113.9\""),
+        "{answer}"
+    );
+    // And TLS alone is no header.
+    assert!(connect(&server, &pair, &["http/1.1"]).await.is_err());
 }
 
 #[tokio::test]

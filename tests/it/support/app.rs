@@ -104,6 +104,7 @@ impl TestApp {
         Connection {
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
             tls: false,
+            writes_headers: true,
         }
     }
 

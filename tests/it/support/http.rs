@@ -97,6 +97,14 @@ impl Call<'_> {
         self
     }
 
+    /// On a connection of the test's choice.
+    pub(crate) fn on(self, connection: Connection) -> Self {
+        Self {
+            from: connection,
+            ..self
+        }
+    }
+
     pub(crate) async fn send(self) -> TestResponse {
         let mut request = Request::builder()
             .method(self.method)
