@@ -94,8 +94,8 @@ impl App {
             store,
             limits,
         } = self.parts;
-        let health = Arc::new(health);
-        let checked = Arc::clone(&health);
+        let (health, jobs) = (Arc::new(health), Arc::new(jobs));
+        let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));
         let stop = CancellationToken::new();
         let background = tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
             let prune = async {
@@ -103,7 +103,7 @@ impl App {
                     limits.run().await;
                 }
             };
-            tokio::join!(jobs.run(), checked.run(), prune);
+            tokio::join!(running.run(), checked.run(), prune);
         }));
         let stopping = CancellationToken::new();
         let shutdown = async {
@@ -116,6 +116,7 @@ impl App {
             stop.cancel();
             // A job that is cut short is tried again at the next start.
             let _ = background.await;
+            jobs.finish().await;
             store.close().await;
         };
         let too_late = async {

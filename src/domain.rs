@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod challenges;
 pub mod credentials;
 mod cursor;
+mod key_uses;
 pub mod sessions;
 pub mod sign_up_rate;
 pub mod signing_keys;
@@ -14,7 +15,10 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     crypto::{keyring::KeyRing, passwords::Passwords, seal::MasterKey},
-    domain::{challenges::WorkSettings, credentials::CredentialCache, sign_up_rate::SignUpRate},
+    domain::{
+        challenges::WorkSettings, credentials::CredentialCache, key_uses::KeyUses,
+        sign_up_rate::SignUpRate,
+    },
     env::Env,
     model::session::Profile,
     store::Store,
@@ -112,6 +116,7 @@ pub struct Domain {
     settings: Settings,
     credentials: Arc<CredentialCache>,
     sign_up_rate: SignUpRate,
+    key_uses: KeyUses,
 }
 
 impl Domain {
@@ -137,6 +142,7 @@ impl Domain {
             settings,
             credentials,
             sign_up_rate,
+            key_uses: KeyUses::new(),
         }
     }
 

@@ -1,11 +1,12 @@
-//! What happens without a request: mail is sent, keys are rotated, what has ended is removed.
+//! What happens without a request: mail is sent, keys are rotated, what has ended is removed, and which API
+//! keys were used is written down.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    domain::signing_keys::KeyTender,
+    domain::{Domain, signing_keys::KeyTender},
     env::Env,
     error::Result,
     mail::{MailError, Mailer},
@@ -20,6 +21,8 @@ const MAIL_EVERY: Duration = Duration::from_secs(5);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often what has ended is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// How often the uses of API keys are written down: how late a reader learns of one.
+const KEY_USES_EVERY: Duration = Duration::from_secs(60);
 /// How long what has ended is kept, for questions about yesterday.
 const KEPT_AFTER_END: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The most mails that are sent in one go.
@@ -32,11 +35,13 @@ const MAIL_ATTEMPTS: i32 = 10;
 enum Job {
     Mail,
     Keys,
+    KeyUses,
     Purge,
 }
 
 /// The jobs of one server.
 pub struct Jobs {
+    domain: Arc<Domain>,
     store: Store,
     env: Env,
     keys: KeyTender,
@@ -46,8 +51,15 @@ pub struct Jobs {
 impl Jobs {
     /// The jobs over these parts; without a mailer no mail is sent.
     #[must_use]
-    pub fn new(store: Store, env: Env, keys: KeyTender, mailer: Option<Mailer>) -> Self {
+    pub fn new(
+        domain: Arc<Domain>,
+        store: Store,
+        env: Env,
+        keys: KeyTender,
+        mailer: Option<Mailer>,
+    ) -> Self {
         Self {
+            domain,
             store,
             env,
             keys,
@@ -61,6 +73,7 @@ impl Jobs {
         tokio::join!(
             self.repeat(Job::Mail, MAIL_EVERY),
             self.repeat(Job::Keys, KEYS_EVERY),
+            self.repeat(Job::KeyUses, KEY_USES_EVERY),
             self.repeat(Job::Purge, PURGE_EVERY),
         );
     }
@@ -70,17 +83,27 @@ impl Jobs {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.run_once(job).await {
-                let (reason, cause) = (error.reason().meaning().name, error.cause());
-                tracing::warn!(?job, reason, cause, "a job failed and will be tried again");
-            }
+            self.try_once(job).await;
         }
+    }
+
+    async fn try_once(&self, job: Job) {
+        if let Err(error) = self.run_once(job).await {
+            let (reason, cause) = (error.reason().meaning().name, error.cause());
+            tracing::warn!(?job, reason, cause, "a job failed and will be tried again");
+        }
+    }
+
+    /// Does what cannot wait for the next start, when the server has stopped.
+    pub async fn finish(&self) {
+        self.try_once(Job::KeyUses).await;
     }
 
     async fn run_once(&self, job: Job) -> Result<()> {
         match job {
             Job::Mail => self.send_mail().await,
             Job::Keys => self.keys.tend().await,
+            Job::KeyUses => self.domain.write_key_uses().await,
             Job::Purge => self.purge().await,
         }
     }
@@ -90,7 +113,7 @@ impl Jobs {
     /// # Errors
     /// The first job that failed.
     pub async fn run_pending(&self) -> Result<()> {
-        for job in [Job::Keys, Job::Purge, Job::Mail] {
+        for job in [Job::Keys, Job::KeyUses, Job::Purge, Job::Mail] {
             self.run_once(job).await?;
         }
         Ok(())

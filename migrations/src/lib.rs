@@ -4,6 +4,7 @@
 
 mod m20261122_000001_init;
 mod m20261125_000002_challenges;
+mod m20261125_000003_api_key_use;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, SchemaManager,
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_init::Migration),
             Box::new(m20261125_000002_challenges::Migration),
+            Box::new(m20261125_000003_api_key_use::Migration),
         ]
     }
 }

@@ -78,7 +78,7 @@ impl Parts {
             limits,
         } = transports::build(config, &domain, &env)?;
         let keys = KeyTender::new(signing_keys, key_ring);
-        let jobs = Jobs::new(store.clone(), env, keys, mailer);
+        let jobs = Jobs::new(domain, store.clone(), env, keys, mailer);
         Ok(Self {
             http,
             jobs,

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::{
     domain::{
         Domain,
-        api_keys::{NewApiKey, PreparedKey},
+        api_keys::{self, NewApiKey, PreparedKey},
         challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
         tokens::{Client, Opened, Tokens},
@@ -76,7 +76,7 @@ impl Domain {
     ///
     /// # Errors
     /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
-    /// `EMAIL_ALREADY_EXISTS`, `OVERLOADED`.
+    /// `EMAIL_ALREADY_EXISTS`, `OVERLOADED`; `PERMISSION_DENIED` for a Mail.td key.
     pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
         let (sent, over_limit) = (request.work.take(), request.over_limit.take());
         let work = self.examine_work(sent, request.session, over_limit)?;
@@ -88,6 +88,7 @@ impl Domain {
                     Error::invalid_field("email", refused.to_string())
                 })?;
         let password = chosen_password(&request.password, "password")?;
+        api_keys::may_start_with(request.api_key)?;
         // Before the hash, which is the expensive part; the unique index decides in the end.
         let reader = self.store.read();
         let taken = reader.account_by_email(email.normalized()).await?;

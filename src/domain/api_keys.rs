@@ -1,4 +1,6 @@
-//! API keys: make, read, list, revoke.
+//! API keys: make, read, list, rename, rotate, revoke.
+
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
@@ -7,11 +9,12 @@ use crate::{
     crypto::secrets,
     domain::{
         Domain,
-        credentials::{Caller, CredentialId},
+        credentials::{Caller, CredentialId, Reach},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
+        account::{Account, Plan},
         api_key::{ApiKey, ApiKeyKind},
         id::{AccountId, ApiKeyId},
         page::Page,
@@ -20,8 +23,10 @@ use crate::{
     store::Tx,
 };
 
-/// The most live keys of one account.
+/// The most live keys of one account, and as many again that were rotated and still work.
 const MAX_KEYS: u64 = 100;
+/// The longest that a key goes on working beside its successor.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
 const LIST: &str = "apiKeys";
 
 /// What somebody asks of a new key.
@@ -48,6 +53,85 @@ impl NewApiKey {
             expires_at: None,
         }
     }
+}
+
+/// What a rotation made.
+pub struct Rotated {
+    /// The new key.
+    pub key: ApiKey,
+    /// Its secret.
+    pub secret: Zeroizing<String>,
+    /// The old key, as it is now.
+    pub previous: ApiKey,
+}
+
+/// What is asked of a successor: all that the old key has, and where it had an end, the same lifetime.
+fn like(old: &ApiKey, now: Timestamp) -> NewApiKey {
+    NewApiKey {
+        kind: old.kind,
+        display_name: old.display_name.clone(),
+        scopes: old.scopes.clone(),
+        expires_at: old
+            .expires_at
+            .map(|end| now.after(end.since(old.created_at))),
+    }
+}
+
+/// An e-mail token is for one mailbox; a key that it made would be for the whole account, and for the
+/// organization where the account owns one.
+fn may_manage(caller: &Caller) -> Result<()> {
+    if caller.is_mailbox() {
+        Err(Reason::PermissionDenied.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Mail.td's kind is for those who reach their whole organization, every other one for everybody.
+fn may_have(caller: &Caller, kind: ApiKeyKind, field: &'static str) -> Result<()> {
+    if kind == ApiKeyKind::MailTd && caller.reach() != Reach::Organization {
+        Err(Error::new(Reason::PermissionDenied).on_field(field))
+    } else {
+        Ok(())
+    }
+}
+
+/// Which kind of key may be made with an account: Mail.td's is for the paid plan, and a new organization
+/// is on the free one.
+pub(super) fn may_start_with(kind: Option<ApiKeyKind>) -> Result<()> {
+    if kind == Some(ApiKeyKind::MailTd) {
+        Err(Error::new(Reason::PermissionDenied).on_field("api_key_kind"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Locks the account of a key that is about to be written, and looks whether what allowed it still does:
+/// the caller's credential, and for Mail.td's kind the plan.
+async fn lock_owner(
+    tx: &Tx<'_>,
+    key: &ApiKey,
+    credential: CredentialId,
+    now: Timestamp,
+) -> Result<()> {
+    let account = tx.lock_account(key.account_id).await?;
+    if !is_live(tx, credential, now).await? {
+        return Err(Reason::CredentialInvalid.into());
+    }
+    let is_pro = |account: &Account| account.plan == Plan::Pro && account.organization_owner;
+    if key.kind == ApiKeyKind::MailTd && !account.as_ref().is_some_and(is_pro) {
+        return Err(Reason::PermissionDenied.into());
+    }
+    Ok(())
+}
+
+async fn gone_or_rotated(tx: &Tx<'_>, id: ApiKeyId, now: Timestamp) -> Result<Error> {
+    let key = tx.api_key(id).await?;
+    let reason = match key.filter(|key| key.is_live(now)) {
+        Some(_) => Reason::EtagMismatch,
+        None => Reason::ApiKeyNotFound,
+    };
+    Ok(reason.into())
 }
 
 /// Whether the credential of a call can still be used, as the database sees it now.
@@ -85,6 +169,8 @@ impl Domain {
             created_at: self.env.now(),
             expires_at: request.expires_at,
             revoked_at: None,
+            last_used_at: None,
+            successor_id: None,
         };
         Ok(PreparedKey {
             key,
@@ -96,12 +182,14 @@ impl Domain {
     ///
     /// # Errors
     /// `INVALID_FIELD` when it would end in the past, `PERMISSION_DENIED` when it could do more than
-    /// the caller, `QUOTA_EXCEEDED` when there are 100 already.
+    /// the caller or is of a kind that is not for them, `QUOTA_EXCEEDED` when there are 100 already.
     pub async fn create_api_key(
         &self,
         caller: &Caller,
         request: NewApiKey,
     ) -> Result<(ApiKey, Zeroizing<String>)> {
+        may_manage(caller)?;
+        may_have(caller, request.kind, "api_key.kind")?;
         let now = self.env.now();
         if request.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::invalid_field(
@@ -118,10 +206,7 @@ impl Domain {
             .write(move |tx| {
                 Box::pin(async move {
                     // Two at once must not pass the quota, nor a thief the owner's change of password.
-                    tx.lock_account(written.account_id).await?;
-                    if !is_live(tx, credential, now).await? {
-                        return Err(Reason::CredentialInvalid.into());
-                    }
+                    lock_owner(tx, &written, credential, now).await?;
                     if tx.count_live_api_keys(written.account_id, now).await? >= MAX_KEYS {
                         return Err(Reason::QuotaExceeded.into());
                     }
@@ -135,38 +220,127 @@ impl Domain {
     /// One of the caller's live keys.
     ///
     /// # Errors
-    /// `API_KEY_NOT_FOUND`, also for a key of somebody else.
+    /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
     pub async fn api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> {
+        may_manage(caller)?;
         let now = self.env.now();
         let key = self.store.read().api_key(id).await?;
         key.filter(|key| key.account_id == caller.account_id && key.is_live(now))
             .ok_or_else(|| Reason::ApiKeyNotFound.into())
     }
 
-    /// A page of the caller's live keys, the newest first, and the token of the next page.
+    /// A page of the caller's live keys of one kind or all, the newest first, and the token of the next
+    /// page, which is good for the same kind.
     ///
     /// # Errors
-    /// `INVALID_FIELD` for a page token that is not of this list.
+    /// `INVALID_FIELD` for a page token that is not of this list, `PERMISSION_DENIED` for a kind that is
+    /// not for the caller, and to an e-mail token.
     pub async fn api_keys(
         &self,
         caller: &Caller,
+        kind: Option<ApiKeyKind>,
         size: i32,
         token: &str,
     ) -> Result<(Vec<ApiKey>, String)> {
-        let page = self.page_request(LIST, caller.account_id, size, token)?;
+        may_manage(caller)?;
+        if let Some(kind) = kind {
+            may_have(caller, kind, "kind")?;
+        }
+        let list = format!("{}{LIST}", kind.map_or("", ApiKeyKind::prefix));
+        let page = self.page_request(&list, caller.account_id, size, token)?;
         let Page { items, next } = self
             .store
             .read()
-            .live_api_keys(caller.account_id, page, self.env.now())
+            .live_api_keys(caller.account_id, kind, page, self.env.now())
             .await?;
-        Ok((items, self.page_token(LIST, caller.account_id, next)))
+        Ok((items, self.page_token(&list, caller.account_id, next)))
+    }
+
+    /// Renames one of the caller's live keys; without a name, changes nothing.
+    ///
+    /// # Errors
+    /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
+    pub async fn update_api_key(
+        &self,
+        caller: &Caller,
+        id: ApiKeyId,
+        display_name: Option<String>,
+    ) -> Result<ApiKey> {
+        may_manage(caller)?;
+        let Some(name) = display_name else {
+            return self.api_key(caller, id).await;
+        };
+        let (account_id, now) = (caller.account_id, self.env.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let name = name.trim();
+                    let renamed = tx.rename_api_key(id, account_id, name, now).await?;
+                    let key = if renamed { tx.api_key(id).await? } else { None };
+                    key.ok_or_else(|| Reason::ApiKeyNotFound.into())
+                })
+            })
+            .await
+    }
+
+    /// Makes a key that takes the place of one of the caller's, which goes on working for the overlap.
+    ///
+    /// # Errors
+    /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `ETAG_MISMATCH` when the key was rotated
+    /// before; `INVALID_FIELD` for an overlap of more than 30 days; `PERMISSION_DENIED` when the caller
+    /// may not make such a key; `QUOTA_EXCEEDED` when 100 rotated ones still work.
+    pub async fn rotate_api_key(
+        &self,
+        caller: &Caller,
+        id: ApiKeyId,
+        overlap: Duration,
+    ) -> Result<Rotated> {
+        if overlap > LONGEST_OVERLAP {
+            return Err(Error::invalid_field("overlap", "must be at most 30 days"));
+        }
+        let old = self.api_key(caller, id).await?;
+        may_have(caller, old.kind, "name")?;
+        if !caller.scopes.covers(&old.scopes) {
+            return Err(Error::new(Reason::PermissionDenied).on_field("name"));
+        }
+        let now = self.env.now();
+        let PreparedKey { key, secret } = self.prepare_key(caller.account_id, like(&old, now))?;
+        let (written, credential) = (key.clone(), caller.credential);
+        let ends_at = now.after(overlap);
+        let previous = self
+            .end_credentials(move |tx| {
+                Box::pin(async move {
+                    lock_owner(tx, &written, credential, now).await?;
+                    let account = written.account_id;
+                    if tx.count_rotated_api_keys(account, now).await? >= MAX_KEYS {
+                        return Err(Reason::QuotaExceeded.into());
+                    }
+                    if !tx
+                        .rotate_api_key(id, account, written.id, ends_at, now)
+                        .await?
+                    {
+                        return Err(gone_or_rotated(tx, id, now).await?);
+                    }
+                    tx.insert_api_key(&written).await?;
+                    let previous = tx.api_key(id).await?.ok_or(Reason::ApiKeyNotFound)?;
+                    // What is remembered of it has its old end.
+                    Ok((previous, vec![CredentialId::ApiKey(id)]))
+                })
+            })
+            .await?;
+        Ok(Rotated {
+            key,
+            secret,
+            previous,
+        })
     }
 
     /// Revokes one of the caller's keys; it is refused from then on.
     ///
     /// # Errors
-    /// `API_KEY_NOT_FOUND`, also for a key of somebody else.
+    /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
     pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<()> {
+        may_manage(caller)?;
         let (account_id, now) = (caller.account_id, self.env.now());
         self.end_credentials(move |tx| {
             Box::pin(async move {

@@ -92,12 +92,17 @@ impl Caller {
         }
     }
 
+    /// Whether the call was made with an e-mail token, which is for one mailbox.
+    #[must_use]
+    pub fn is_mailbox(&self) -> bool {
+        self.profile == Some(Profile::MailTd)
+    }
+
     /// Which accounts the caller reaches: the owner of an organization on the paid plan all of it, unless
     /// the call was made with an e-mail token, and everybody else their own.
     #[must_use]
     pub fn reach(&self) -> Reach {
-        let own_alone = self.profile == Some(Profile::MailTd);
-        if self.plan == Plan::Pro && self.organization_owner && !own_alone {
+        if self.plan == Plan::Pro && self.organization_owner && !self.is_mailbox() {
             Reach::Organization
         } else {
             Reach::Account
@@ -232,11 +237,13 @@ impl Domain {
             Some(caller) => caller,
             None => self.load_caller(presented.id, now).await?,
         };
-        if caller.is_live(now) {
-            Ok(caller)
-        } else {
-            Err(Reason::CredentialInvalid.into())
+        if !caller.is_live(now) {
+            return Err(Reason::CredentialInvalid.into());
         }
+        if let CredentialId::ApiKey(id) = caller.credential {
+            self.key_uses.note(id, now);
+        }
+        Ok(caller)
     }
 
     async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {

@@ -9,7 +9,6 @@ use crate::{
         Domain,
         accounts::{AccountChange, PasswordChange, SignUp},
     },
-    error::{Error, Result},
     grpc::{auth, convert},
     pb::v1::{
         ChangePasswordRequest, ChangePasswordResponse, CreateAccountRequest, CreateAccountResponse,
@@ -81,7 +80,7 @@ impl AccountService for Service {
         let id = convert::account_id(&sent.name, caller.account_id)?;
         let mask = message.update_mask.map(|mask| mask.paths);
         let change = AccountChange {
-            display_name: masks_display_name(mask.as_deref(), &sent.display_name)?
+            display_name: convert::masks_display_name(mask.as_deref(), &sent.display_name)?
                 .then_some(sent.display_name),
             expected_version: convert::version(&sent.etag)?,
         };
@@ -124,23 +123,5 @@ impl AccountService for Service {
             session: Some(convert::session(&session, false)),
             tokens: Some(convert::tokens(tokens)),
         }))
-    }
-}
-
-/// Whether the mask names the display name, the one field that can be changed. Without a mask every
-/// field that was sent is meant (AIP-134).
-fn masks_display_name(mask: Option<&[String]>, sent: &str) -> Result<bool> {
-    let Some(paths) = mask.filter(|paths| !paths.is_empty()) else {
-        return Ok(!sent.is_empty());
-    };
-    match paths
-        .iter()
-        .find(|path| !matches!(path.as_str(), "display_name" | "*"))
-    {
-        Some(_) => Err(Error::invalid_field(
-            "update_mask",
-            "must name only fields that can be changed: display_name",
-        )),
-        None => Ok(true),
     }
 }

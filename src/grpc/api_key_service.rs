@@ -1,6 +1,6 @@
-//! `ApiKeyService`: make, read, list and revoke API keys.
+//! `ApiKeyService`: make, read, list, rename, rotate and revoke API keys.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status};
 
@@ -12,9 +12,13 @@ use crate::{
     pb::v1::{
         ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, GetApiKeyRequest, GetApiKeyResponse,
         ListApiKeysRequest, ListApiKeysResponse, RevokeApiKeyRequest, RevokeApiKeyResponse,
+        RotateApiKeyRequest, RotateApiKeyResponse, UpdateApiKeyRequest, UpdateApiKeyResponse,
         api_key_service_server::ApiKeyService,
     },
 };
+
+/// How long a key goes on working beside its successor when nothing is said.
+const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 /// The API key service over the use cases.
 pub(super) struct Service {
@@ -60,13 +64,47 @@ impl ApiKeyService for Service {
     ) -> std::result::Result<Response<ListApiKeysResponse>, Status> {
         let caller = auth::caller(&request)?;
         let message = request.into_inner();
+        let kind = convert::kind(message.kind());
         let (keys, next_page_token) = self
             .domain
-            .api_keys(&caller, message.page_size, &message.page_token)
+            .api_keys(&caller, kind, message.page_size, &message.page_token)
             .await?;
         Ok(Response::new(ListApiKeysResponse {
             api_keys: keys.iter().map(convert::api_key).collect(),
             next_page_token,
+        }))
+    }
+
+    async fn update_api_key(
+        &self,
+        request: Request<UpdateApiKeyRequest>,
+    ) -> std::result::Result<Response<UpdateApiKeyResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let message = request.into_inner();
+        let sent = message.api_key.unwrap_or_default();
+        let id = convert::api_key_id(&sent.name)?;
+        let mask = message.update_mask.map(|mask| mask.paths);
+        let name = convert::masks_display_name(mask.as_deref(), &sent.display_name)?
+            .then_some(sent.display_name);
+        let key = self.domain.update_api_key(&caller, id, name).await?;
+        Ok(Response::new(UpdateApiKeyResponse {
+            api_key: Some(convert::api_key(&key)),
+        }))
+    }
+
+    async fn rotate_api_key(
+        &self,
+        request: Request<RotateApiKeyRequest>,
+    ) -> std::result::Result<Response<RotateApiKeyResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let message = request.into_inner();
+        let id = convert::api_key_id(&message.name)?;
+        let overlap = overlap(message.overlap)?;
+        let made = self.domain.rotate_api_key(&caller, id, overlap).await?;
+        Ok(Response::new(RotateApiKeyResponse {
+            api_key: Some(convert::api_key(&made.key)),
+            secret: made.secret.to_string(),
+            previous_api_key: Some(convert::api_key(&made.previous)),
         }))
     }
 
@@ -78,6 +116,14 @@ impl ApiKeyService for Service {
         let id = convert::api_key_id(&request.get_ref().name)?;
         self.domain.revoke_api_key(&caller, id).await?;
         Ok(Response::new(RevokeApiKeyResponse {}))
+    }
+}
+
+fn overlap(sent: Option<prost_types::Duration>) -> Result<Duration> {
+    match sent {
+        None => Ok(DEFAULT_OVERLAP),
+        Some(sent) => Duration::try_from(sent)
+            .map_err(|_| Error::invalid_field("overlap", "must not be negative")),
     }
 }
 

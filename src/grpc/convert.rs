@@ -88,6 +88,11 @@ pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
         create_time: Some(timestamp(key.created_at)),
         expire_time: key.expires_at.map(timestamp),
         hint: key.hint.clone(),
+        last_use_time: key.last_used_at.map(timestamp),
+        successor: key
+            .successor_id
+            .map(ApiKeyId::resource_name)
+            .unwrap_or_default(),
     }
 }
 
@@ -214,4 +219,22 @@ pub(super) fn version(etag: &str) -> Result<Option<i64>> {
 /// Moves a secret out of a message, so that it is wiped after use.
 pub(super) fn secret(field: &mut String) -> Zeroizing<String> {
     Zeroizing::new(std::mem::take(field))
+}
+
+/// Whether the mask names the display name, the one field that can be changed. Without a mask every
+/// field that was sent is meant (AIP-134).
+pub(super) fn masks_display_name(mask: Option<&[String]>, sent: &str) -> Result<bool> {
+    let Some(paths) = mask.filter(|paths| !paths.is_empty()) else {
+        return Ok(!sent.is_empty());
+    };
+    match paths
+        .iter()
+        .find(|path| !matches!(path.as_str(), "display_name" | "*"))
+    {
+        Some(_) => Err(Error::invalid_field(
+            "update_mask",
+            "must name only fields that can be changed: display_name",
+        )),
+        None => Ok(true),
+    }
 }

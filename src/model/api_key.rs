@@ -63,6 +63,10 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// The key that takes its place, once it was rotated.
+    pub successor_id: Option<ApiKeyId>,
 }
 
 impl ApiKey {

@@ -142,6 +142,8 @@ fake!(ApiKeyService {
     create_api_key: CreateApiKeyRequest => CreateApiKeyResponse;
     get_api_key: GetApiKeyRequest => GetApiKeyResponse;
     list_api_keys: ListApiKeysRequest => ListApiKeysResponse;
+    update_api_key: UpdateApiKeyRequest => UpdateApiKeyResponse;
+    rotate_api_key: RotateApiKeyRequest => RotateApiKeyResponse;
     revoke_api_key: RevokeApiKeyRequest => RevokeApiKeyResponse;
 });
 

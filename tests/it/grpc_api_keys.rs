@@ -205,6 +205,7 @@ async fn keys_are_listed_without_their_secrets_and_revoked_for_good() {
     let list = || ListApiKeysRequest {
         page_size: 0,
         page_token: String::new(),
+        kind: ApiKeyKind::Unspecified.into(),
     };
     let listed = app
         .api_keys()

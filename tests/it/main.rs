@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod api_key_life;
 mod cli;
 mod client_address;
 mod contract;

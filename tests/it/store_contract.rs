@@ -4,6 +4,7 @@
 //! test makes one and drops it. `tests/run` provides it.
 
 mod accounts;
+mod api_keys;
 mod credentials;
 mod housekeeping;
 mod schema;

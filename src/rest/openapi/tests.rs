@@ -105,6 +105,7 @@ fn the_paths_are_those_of_the_contract() {
             "/v1/accounts/{account}:changePassword",
             "/v1/apiKeys",
             "/v1/apiKeys/{apiKey}",
+            "/v1/apiKeys/{apiKey}:rotate",
             "/v1/challenges",
             "/v1/sessions",
             "/v1/sessions:refresh",

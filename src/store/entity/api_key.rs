@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     model::{
         api_key::{ApiKey, ApiKeyKind},
+        id::ApiKeyId,
         scope::Scopes,
     },
 };
@@ -27,6 +28,8 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
+    pub last_used_at: Option<i64>,
+    pub successor_id: Option<Uuid>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -47,6 +50,8 @@ impl From<&ApiKey> for ActiveModel {
             created_at: Set(key.created_at.millis()),
             expires_at: Set(key.expires_at.map(Timestamp::millis)),
             revoked_at: Set(key.revoked_at.map(Timestamp::millis)),
+            last_used_at: Set(key.last_used_at.map(Timestamp::millis)),
+            successor_id: Set(key.successor_id.map(ApiKeyId::uuid)),
         }
     }
 }
@@ -70,6 +75,8 @@ impl TryFrom<Model> for ApiKey {
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: row.expires_at.map(Timestamp::from_millis),
             revoked_at: row.revoked_at.map(Timestamp::from_millis),
+            last_used_at: row.last_used_at.map(Timestamp::from_millis),
+            successor_id: row.successor_id.map(ApiKeyId::from),
         })
     }
 }

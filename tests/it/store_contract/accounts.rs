@@ -33,7 +33,7 @@ async fn what_does_not_exist_is_none(base: Base) {
     let all = PageRequest::new(0, None);
     let sessions = read.live_sessions(account, all, NOW).await.unwrap();
     assert_eq!((sessions.items, sessions.next), (vec![], None));
-    let keys = read.live_api_keys(account, all, NOW).await.unwrap();
+    let keys = read.live_api_keys(account, None, all, NOW).await.unwrap();
     assert_eq!((keys.items, keys.next), (vec![], None));
     assert_eq!(read.count_live_api_keys(account, NOW).await.unwrap(), 0);
     assert_eq!(read.signing_keys().await.unwrap(), vec![]);

@@ -42,6 +42,8 @@ pub(super) fn api_key(account: AccountId) -> ApiKey {
         created_at: NOW,
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
+        successor_id: None,
     }
 }
 
@@ -121,13 +123,13 @@ async fn pages_hold_every_live_api_key_once_newest_first(base: Base) {
         .unwrap();
     live.sort_by_key(|key| std::cmp::Reverse(key.id));
     let (read, now) = (store.read(), later(5));
-    let first = read.live_api_keys(account, PageRequest::new(4, None), now);
+    let first = read.live_api_keys(account, None, PageRequest::new(4, None), now);
     let first = first.await.unwrap();
     assert_eq!((first.items.as_slice(), first.next), (&live[..], None));
-    let first = read.live_api_keys(account, PageRequest::new(3, None), now);
+    let first = read.live_api_keys(account, None, PageRequest::new(3, None), now);
     let first = first.await.unwrap();
     assert_eq!(first.next, Some(live[2].id.uuid()));
-    let rest = read.live_api_keys(account, PageRequest::new(3, first.next), now);
+    let rest = read.live_api_keys(account, None, PageRequest::new(3, first.next), now);
     let rest = rest.await.unwrap();
     assert_eq!((rest.items.as_slice(), rest.next), (&live[3..], None));
     assert_eq!(read.count_live_api_keys(account, now).await.unwrap(), 4);

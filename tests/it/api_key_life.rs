@@ -1,0 +1,587 @@
+//! What becomes of an API key: it is used, renamed, rotated, mistyped and found where it should not be.
+
+use std::time::Duration;
+
+use countersign::{
+    env::Clock as _,
+    pb::v1::{
+        ApiKey, ApiKeyKind, CreateAccountRequest, CreateApiKeyRequest, CreateApiKeyResponse,
+        GetAccountRequest, GetApiKeyRequest, ListApiKeysRequest, RotateApiKeyRequest,
+        RotateApiKeyResponse, SessionProfile, UpdateApiKeyRequest,
+    },
+};
+use prost_types::{FieldMask, Timestamp};
+use serde_json::json;
+use tonic::{Code, Status};
+
+use crate::support::{LoggedIn, PASSWORD, TestApp, reason, refused, with_bearer};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn make(app: &TestApp, who: &LoggedIn<'_>, api_key: ApiKey) -> CreateApiKeyResponse {
+    let request = CreateApiKeyRequest {
+        api_key: Some(api_key),
+    };
+    let made = app.api_keys().create_api_key(who.asks(request)).await;
+    made.unwrap().into_inner()
+}
+
+async fn read(app: &TestApp, who: &LoggedIn<'_>, name: &str) -> ApiKey {
+    let name = name.to_owned();
+    let request = who.asks(GetApiKeyRequest { name });
+    let read = app.api_keys().get_api_key(request).await;
+    read.unwrap().into_inner().api_key.unwrap()
+}
+
+async fn rotate(
+    app: &TestApp,
+    credential: &str,
+    name: &str,
+    overlap: Option<Duration>,
+) -> Result<RotateApiKeyResponse, Status> {
+    let request = RotateApiKeyRequest {
+        name: name.to_owned(),
+        overlap: overlap.map(|overlap| overlap.try_into().unwrap()),
+    };
+    let answer = app
+        .api_keys()
+        .rotate_api_key(with_bearer(request, credential))
+        .await;
+    answer.map(tonic::Response::into_inner)
+}
+
+fn named(name: &str) -> ApiKey {
+    ApiKey {
+        display_name: name.to_owned(),
+        ..ApiKey::default()
+    }
+}
+
+fn at(app: &TestApp, later: Duration) -> Timestamp {
+    Timestamp {
+        seconds: app.clock.now().after(later).seconds(),
+        nanos: 0,
+    }
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_written_down_once_a_minute() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let (used, idle) = (
+        make(&app, &ann, ApiKey::default()).await,
+        make(&app, &ann, ApiKey::default()).await,
+    );
+    let name = used.api_key.unwrap().name;
+    app.clock.advance(10 * MINUTE + Duration::from_secs(7));
+    let minute = at(&app, Duration::ZERO).seconds / 60 * 60;
+    for _ in 0..3 {
+        assert!(app.opens(&used.secret).await);
+    }
+    assert_eq!(read(&app, &ann, &name).await.last_use_time, None);
+    app.parts.jobs.run_pending().await.unwrap();
+    let last_use = read(&app, &ann, &name).await.last_use_time.unwrap();
+    assert_eq!((last_use.seconds, last_use.nanos), (minute, 0));
+    app.clock.advance(5 * MINUTE);
+    app.parts.jobs.run_pending().await.unwrap();
+    let listed = app
+        .api_keys()
+        .list_api_keys(ann.asks(ListApiKeysRequest::default()))
+        .await
+        .unwrap()
+        .into_inner()
+        .api_keys;
+    let idle = idle.api_key.unwrap().name;
+    for key in listed {
+        let expected = (key.name != idle).then_some(last_use);
+        assert_eq!(key.last_use_time, expected, "{}", key.name);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_writes_down_what_was_used_and_a_crash_loses_a_minute_of_it() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let made = make(&app, &ann, ApiKey::default()).await;
+    let name = made.api_key.unwrap().name;
+    // Each look is a use.
+    let last_use = async |app: &TestApp| {
+        let request = with_bearer(GetApiKeyRequest { name: name.clone() }, &made.secret);
+        let read = app.api_keys().get_api_key(request).await;
+        read.unwrap().into_inner().api_key.unwrap().last_use_time
+    };
+    assert_eq!(last_use(&app).await, None);
+    let app = app.restart().await;
+    assert_eq!(last_use(&app).await, None);
+    app.parts.jobs.finish().await;
+    let app = app.restart().await;
+    assert!(last_use(&app).await.is_some());
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_into_one_like_it_and_goes_on_for_the_overlap() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let old = make(&app, &person.logs_in().await, named("deploys")).await;
+    let before = old.api_key.unwrap();
+    app.clock.advance(10 * DAY);
+    assert!(app.opens(&old.secret).await);
+    let ann = person.logs_in().await;
+
+    // A program may rotate its own key.
+    let made = rotate(&app, &old.secret, &before.name, Some(2 * HOUR))
+        .await
+        .unwrap();
+    let (new, previous) = (made.api_key.unwrap(), made.previous_api_key.unwrap());
+    assert_eq!(
+        (&new.display_name, new.kind(), &new.scopes),
+        (&before.display_name, before.kind(), &before.scopes)
+    );
+    assert_eq!((new.expire_time, new.successor.as_str()), (None, ""));
+    assert_ne!((&new.name, &made.secret), (&before.name, &old.secret));
+    let changed = ApiKey {
+        expire_time: Some(at(&app, 2 * HOUR)),
+        successor: new.name.clone(),
+        ..before.clone()
+    };
+    assert_eq!(previous, changed);
+    assert_eq!(read(&app, &ann, &before.name).await, changed);
+
+    app.clock.advance(2 * HOUR - Duration::from_secs(1));
+    assert!(app.opens(&old.secret).await && app.opens(&made.secret).await);
+    app.clock.advance(Duration::from_secs(1));
+    assert!(!app.opens(&old.secret).await);
+    assert!(app.opens(&made.secret).await);
+}
+
+#[tokio::test]
+async fn without_a_word_the_overlap_is_a_day_and_with_none_the_old_key_ends_at_once() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let token = &ann.tokens.access_token;
+    let first = make(&app, &ann, ApiKey::default()).await;
+    assert!(app.opens(&first.secret).await, "and is remembered");
+    let name = first.api_key.unwrap().name;
+    let second = rotate(&app, token, &name, None).await.unwrap();
+    let end = second.previous_api_key.unwrap().expire_time;
+    assert_eq!(end, Some(at(&app, DAY)));
+    assert!(app.opens(&second.secret).await, "and is remembered");
+    let name = second.api_key.unwrap().name;
+    let third = rotate(&app, token, &name, Some(Duration::ZERO))
+        .await
+        .unwrap();
+    assert!(!app.opens(&second.secret).await);
+    assert!(app.opens(&third.secret).await && app.opens(&first.secret).await);
+}
+
+#[tokio::test]
+async fn a_rotation_never_lengthens_the_old_key_and_gives_the_new_one_the_same_lifetime() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let key = ApiKey {
+        expire_time: Some(at(&app, 10 * DAY)),
+        ..ApiKey::default()
+    };
+    let old = make(&app, &ann, key).await;
+    let end = at(&app, 10 * DAY);
+    app.clock.advance(9 * DAY);
+    let name = old.api_key.unwrap().name;
+    let token = app.try_log_in("ann@example.com", PASSWORD).await.unwrap();
+    let token = token.tokens.unwrap().access_token;
+    let made = rotate(&app, &token, &name, Some(30 * DAY)).await.unwrap();
+    assert_eq!(made.previous_api_key.unwrap().expire_time, Some(end));
+    assert_eq!(made.api_key.unwrap().expire_time, Some(at(&app, 10 * DAY)));
+    app.clock.advance(DAY);
+    assert!(!app.opens(&old.secret).await && app.opens(&made.secret).await);
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_once_however_many_try_at_once() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let old = make(&app, &ann, ApiKey::default()).await;
+    let name = old.api_key.unwrap().name;
+    let all = (0..20).map(|_| rotate(&app, &old.secret, &name, None));
+    let mut made = Vec::new();
+    for answer in futures(all).await {
+        match answer {
+            Ok(rotated) => made.push(rotated.api_key.unwrap().name),
+            Err(status) => {
+                assert_eq!(
+                    (status.code(), reason(&status).as_str()),
+                    (Code::Aborted, "ETAG_MISMATCH")
+                );
+            }
+        }
+    }
+    assert_eq!(made.len(), 1);
+    assert_eq!(read(&app, &ann, &name).await.successor, made[0]);
+    let listed = app
+        .api_keys()
+        .list_api_keys(ann.asks(ListApiKeysRequest::default()))
+        .await;
+    assert_eq!(listed.unwrap().into_inner().api_keys.len(), 2);
+}
+
+/// All of these, at once.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = all.map(Box::pin).collect();
+    let mut done = Vec::new();
+    std::future::poll_fn(|cx| {
+        waiting.retain_mut(|future| match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => {
+                done.push(output);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if waiting.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    done
+}
+
+#[tokio::test]
+async fn bad_rotations_change_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let bob = app.sign_up("bob").await.logs_in().await;
+    let old = make(&app, &ann, ApiKey::default()).await;
+    let before = old.api_key.unwrap();
+    let token = &ann.tokens.access_token;
+    let too_long = Some(30 * DAY + Duration::from_millis(1));
+    let answer = rotate(&app, token, &before.name, too_long).await;
+    assert_eq!(
+        refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
+        ["overlap"]
+    );
+    let negative = RotateApiKeyRequest {
+        name: before.name.clone(),
+        overlap: Some(prost_types::Duration {
+            seconds: -1,
+            nanos: 0,
+        }),
+    };
+    let answer = app.api_keys().rotate_api_key(ann.asks(negative)).await;
+    assert_eq!(
+        refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
+        ["overlap"]
+    );
+    for name in ["apiKeys/x", "apiKeys/01890a5d-ac96-774b-bcce-b302099a8057"] {
+        let answer = rotate(&app, token, name, None).await;
+        refused(answer, Code::NotFound, "API_KEY_NOT_FOUND");
+    }
+    let answer = rotate(&app, &bob.tokens.access_token, &before.name, None).await;
+    refused(answer, Code::NotFound, "API_KEY_NOT_FOUND");
+    assert_eq!(read(&app, &ann, &before.name).await, before);
+    let rest = app
+        .post(&format!("/v1/{}:rotate", before.name))
+        .bearer(token)
+        .json(json!({"overlap": "60s"}))
+        .send()
+        .await;
+    assert_eq!(rest.status(), 200, "{}", rest.text());
+    assert_eq!(
+        rest.json()["previousApiKey"]["successor"],
+        rest.json()["apiKey"]["name"]
+    );
+}
+
+#[tokio::test]
+async fn a_full_list_can_still_be_rotated_once_round() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let mut names = Vec::new();
+    for _ in 0..100 {
+        let made = make(&app, &ann, ApiKey::default()).await;
+        names.push(made.api_key.unwrap().name);
+    }
+    let one_more = || CreateApiKeyRequest {
+        api_key: Some(ApiKey::default()),
+    };
+    let answer = app.api_keys().create_api_key(ann.asks(one_more())).await;
+    refused(answer, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    let token = &ann.tokens.access_token;
+    let mut newest = String::new();
+    for name in &names {
+        let made = rotate(&app, token, name, None).await.unwrap();
+        newest = made.api_key.unwrap().name;
+    }
+    let answer = rotate(&app, token, &newest, None).await;
+    refused(answer, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    let answer = app.api_keys().create_api_key(ann.asks(one_more())).await;
+    refused(answer, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    app.clock.advance(DAY);
+    let token = app.try_log_in("ann@example.com", PASSWORD).await.unwrap();
+    let token = token.tokens.unwrap().access_token;
+    rotate(&app, &token, &newest, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_renamed_and_nothing_else() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let before = make(&app, &ann, named("lptop")).await.api_key.unwrap();
+    let update = |name: &str, paths: &[&str]| UpdateApiKeyRequest {
+        api_key: Some(ApiKey {
+            name: before.name.clone(),
+            scopes: vec!["openid".to_owned()],
+            ..named(name)
+        }),
+        update_mask: Some(FieldMask {
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        }),
+    };
+    let renamed = app
+        .api_keys()
+        .update_api_key(ann.asks(update(" laptop ", &["display_name"])))
+        .await;
+    let renamed = renamed.unwrap().into_inner().api_key.unwrap();
+    assert_eq!(
+        renamed,
+        ApiKey {
+            display_name: "laptop".to_owned(),
+            ..before.clone()
+        }
+    );
+    let cleared = app
+        .api_keys()
+        .update_api_key(ann.asks(update("", &["*"])))
+        .await;
+    assert_eq!(
+        cleared.unwrap().into_inner().api_key.unwrap().display_name,
+        ""
+    );
+    let untouched = app
+        .api_keys()
+        .update_api_key(ann.asks(update("", &[])))
+        .await;
+    assert_eq!(
+        untouched
+            .unwrap()
+            .into_inner()
+            .api_key
+            .unwrap()
+            .display_name,
+        ""
+    );
+    let answer = app
+        .api_keys()
+        .update_api_key(ann.asks(update("x", &["scopes"])))
+        .await;
+    assert_eq!(
+        refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
+        ["update_mask"]
+    );
+    let bob = app.sign_up("bob").await.logs_in().await;
+    let answer = app
+        .api_keys()
+        .update_api_key(bob.asks(update("x", &["*"])))
+        .await;
+    refused(answer, Code::NotFound, "API_KEY_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_typo_is_refused_without_a_look_into_the_database() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let secret = make(&app, &ann, ApiKey::default()).await.secret;
+    app.parts.store.close().await;
+    let me = |credential: &str| {
+        let name = "accounts/me".to_owned();
+        let request = with_bearer(GetAccountRequest { name }, credential);
+        async { app.accounts().get_account(request).await }
+    };
+    let last = if secret.ends_with('0') { "1" } else { "0" };
+    for typo in [
+        format!("{}{last}", &secret[..secret.len() - 1]),
+        secret[..secret.len() - 1].to_owned(),
+        secret.replacen("cs_live_", "tm_pro_", 1),
+        secret.replacen("cs_live_", "mk_live_", 1),
+        "cs_live_".to_owned(),
+    ] {
+        refused(me(&typo).await, Code::Unauthenticated, "CREDENTIAL_INVALID");
+    }
+    // What could be a key is looked for, and there is nothing to look in.
+    for unknown in [secret.as_str(), "a-key-of-another-form"] {
+        refused(me(unknown).await, Code::Unavailable, "STORAGE_UNAVAILABLE");
+    }
+}
+
+#[tokio::test]
+async fn the_documented_expression_and_checksum_find_every_key() {
+    let document = include_str!("../../docs/SECURITY.md");
+    let expression = document
+        .lines()
+        .find(|line| line.starts_with(r"\b(?:"))
+        .expect("docs/SECURITY.md states how leaked secrets are found");
+    let expression = regex::Regex::new(expression).unwrap();
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let organization = {
+        let ann = person.logs_in().await;
+        let request = GetAccountRequest {
+            name: "accounts/me".to_owned(),
+        };
+        let me = app.accounts().get_account(ann.asks(request)).await;
+        me.unwrap().into_inner().account.unwrap().organization
+    };
+    app.upgrade(&organization).await;
+    let ann = person.logs_in().await;
+    let mut secrets = vec![ann.tokens.refresh_token.clone()];
+    for kind in [
+        ApiKeyKind::Standard,
+        ApiKeyKind::Mailkite,
+        ApiKeyKind::Mailtd,
+    ] {
+        for _ in 0..8 {
+            let key = ApiKey {
+                kind: kind.into(),
+                ..ApiKey::default()
+            };
+            secrets.push(make(&app, &ann, key).await.secret);
+        }
+    }
+    for secret in secrets {
+        let file = format!(
+            "token = \"{secret}\"; # cs_live_short, mk_live_{}",
+            "A".repeat(50)
+        );
+        let found: Vec<_> = expression
+            .find_iter(&file)
+            .map(|found| found.as_str())
+            .collect();
+        assert_eq!(found, [secret.as_str()]);
+        let (checked, check) = secret.split_at(secret.len() - 6);
+        assert_eq!(
+            base62(crc32fast::hash(checked.as_bytes())),
+            check,
+            "{secret}"
+        );
+    }
+}
+
+/// Six digits of `0-9A-Za-z`, the most significant first.
+fn base62(mut number: u32) -> String {
+    let digits: Vec<char> = ('0'..='9').chain('A'..='Z').chain('a'..='z').collect();
+    let mut text = Vec::new();
+    for _ in 0..6 {
+        text.insert(0, digits[(number % 62) as usize]);
+        number /= 62;
+    }
+    text.into_iter().collect()
+}
+
+#[tokio::test]
+async fn mail_td_keys_are_for_the_owner_of_a_paid_organization() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let free = person.logs_in().await;
+    let key = || CreateApiKeyRequest {
+        api_key: Some(ApiKey {
+            kind: ApiKeyKind::Mailtd.into(),
+            ..ApiKey::default()
+        }),
+    };
+    let list = || ListApiKeysRequest {
+        kind: ApiKeyKind::Mailtd.into(),
+        ..ListApiKeysRequest::default()
+    };
+    let answer = app.api_keys().create_api_key(free.asks(key())).await;
+    assert_eq!(
+        refused(answer, Code::PermissionDenied, "PERMISSION_DENIED"),
+        ["api_key.kind"]
+    );
+    let answer = app.api_keys().list_api_keys(free.asks(list())).await;
+    refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
+    let at_sign_up = CreateAccountRequest {
+        email: "bob@example.com".to_owned(),
+        password: PASSWORD.to_owned(),
+        api_key_kind: ApiKeyKind::Mailtd.into(),
+        ..CreateAccountRequest::default()
+    };
+    let answer = app.accounts().create_account(at_sign_up).await;
+    assert_eq!(
+        refused(answer, Code::PermissionDenied, "PERMISSION_DENIED"),
+        ["api_key_kind"]
+    );
+    app.sign_up("bob").await;
+
+    let request = GetAccountRequest {
+        name: "accounts/me".to_owned(),
+    };
+    let me = app
+        .accounts()
+        .get_account(free.asks(request))
+        .await
+        .unwrap();
+    let organization = me.into_inner().account.unwrap().organization;
+    app.upgrade(&organization).await;
+    let pro = person.logs_in().await;
+    make(&app, &pro, ApiKey::default()).await;
+    let made = app
+        .api_keys()
+        .create_api_key(pro.asks(key()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(made.secret.starts_with("tm_pro_") && app.opens(&made.secret).await);
+    let listed = app
+        .api_keys()
+        .list_api_keys(pro.asks(list()))
+        .await
+        .unwrap();
+    let listed = listed.into_inner().api_keys;
+    let name = made.api_key.unwrap().name;
+    assert_eq!(
+        listed.iter().map(|key| &key.name).collect::<Vec<_>>(),
+        [&name]
+    );
+
+    // What remembers the plan is not asked again in the transaction.
+    app.downgrade(&organization).await;
+    let answer = app.api_keys().create_api_key(pro.asks(key())).await;
+    refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
+    let answer = rotate(&app, &pro.tokens.access_token, &name, None).await;
+    refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
+    assert!(
+        app.opens(&made.secret).await,
+        "its owner still signs in with it"
+    );
+}
+
+#[tokio::test]
+async fn an_e_mail_token_manages_no_keys() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let ann = person.logs_in().await;
+    let name = make(&app, &ann, ApiKey::default())
+        .await
+        .api_key
+        .unwrap()
+        .name;
+    let body = json!({"email": person.email, "password": PASSWORD, "profile": SessionProfile::Mailtd.as_str_name()});
+    let token = app.post_json("/v1/sessions", body).await.json();
+    let token = token["tokens"]["accessToken"].as_str().unwrap();
+    let path = format!("/v1/{name}");
+    let rotate = format!("{path}:rotate");
+    for call in [
+        app.get("/v1/apiKeys"),
+        app.post("/v1/apiKeys").json(json!({})),
+        app.get(&path),
+        app.patch(&path).json(json!({"displayName": "x"})),
+        app.post(&rotate).json(json!({})),
+        app.delete(&path),
+    ] {
+        let answer = call.bearer(token).send().await;
+        assert_eq!(answer.status(), 403, "{}", answer.text());
+        assert!(answer.text().contains("PERMISSION_DENIED"));
+    }
+    assert_eq!(read(&app, &ann, &name).await.display_name, "");
+}

@@ -1,0 +1,34 @@
+//! Plans, as an operator sets them.
+
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
+use uuid::Uuid;
+
+use super::TestApp;
+
+impl TestApp {
+    /// Puts an organization, `organizations/…`, on the paid plan. What is remembered of its credentials
+    /// still has the old one.
+    pub(crate) async fn upgrade(&self, organization: &str) {
+        self.set_plan(organization, "pro").await;
+    }
+
+    /// Puts an organization, `organizations/…`, back on the free plan.
+    pub(crate) async fn downgrade(&self, organization: &str) {
+        self.set_plan(organization, "free").await;
+    }
+
+    async fn set_plan(&self, organization: &str, plan: &str) {
+        let id: Uuid = organization["organizations/".len()..].parse().unwrap();
+        let file = self.config.data_dir.join("countersign.db");
+        let url = format!("sqlite:{}", file.display());
+        let database = Database::connect(url).await.unwrap();
+        let change = Statement::from_sql_and_values(
+            DbBackend::Sqlite,
+            "UPDATE organizations SET plan = ? WHERE id = ?",
+            [plan.into(), id.into()],
+        );
+        let changed = database.execute_raw(change).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1);
+        database.close().await.unwrap();
+    }
+}
