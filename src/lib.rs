@@ -9,7 +9,7 @@
 //!                                                                └─ store ─ SQLite | Postgres
 //! ```
 //!
-//! The hosted pages come with OAuth; the picture keeps their place.
+//! `pages` serves scripts so far; the hosted pages come with OAuth.
 //!
 //! Who may import whom is a table in `docs/ARCHITECTURE.md`, which `tests/it/layering.rs` holds the code to.
 
@@ -25,6 +25,7 @@ pub mod jobs;
 pub mod layers;
 pub mod mail;
 pub mod model;
+pub mod pages;
 pub mod pb;
 pub mod rest;
 pub mod server;

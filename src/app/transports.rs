@@ -25,7 +25,7 @@ use crate::{
         call::{Call, Dialect},
         uncounted,
     },
-    pb,
+    pages, pb,
     rest::{
         connect, faces,
         fault::Fault,
@@ -121,6 +121,7 @@ fn rest_router(
         .merge(openapi::router(document))
         .merge(well_known::router(move || keys.jwks()))
         .merge(probes::router(ready))
+        .merge(pages::router())
         .fallback_service(transcoder.into_service()))
 }
 
