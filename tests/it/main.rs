@@ -19,6 +19,7 @@ mod keys;
 mod layering;
 mod limits;
 mod openapi;
+mod pow_vectors;
 mod proof_of_work;
 mod rest_transcode;
 mod server;
