@@ -4,6 +4,7 @@ pub mod data_dir;
 mod health;
 mod keys;
 mod parts;
+mod pow;
 mod start_error;
 mod transports;
 
@@ -19,6 +20,7 @@ use self::{
 pub use self::{
     keys::{KeyLine, RotateReport, list_keys, rotate_keys},
     parts::Parts,
+    pow::{Algorithm, GivenChallenge, solve_challenge},
     start_error::StartError,
 };
 use crate::{

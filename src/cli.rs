@@ -5,6 +5,7 @@ mod config;
 mod keys;
 mod logging;
 mod migrate;
+mod pow;
 mod serve;
 
 use std::{
@@ -93,6 +94,9 @@ enum Command {
     /// Look at or rotate the keys that sign tokens
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Do the work that signing up may need
+    #[command(subcommand)]
+    Pow(pow::Command),
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example:\n  countersign completions zsh > ~/.zfunc/_countersign")]
     Completions {
@@ -131,6 +135,7 @@ impl Cli {
             Command::Migrate => migrate::run(&start(&sources)?),
             Command::Config(command) => command.run(&sources),
             Command::Keys(command) => command.run(&start(&sources)?),
+            Command::Pow(command) => command.run(),
             Command::Completions { shell } => completions::run(shell),
         }
     }

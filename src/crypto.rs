@@ -7,6 +7,7 @@ pub mod keyring;
 pub mod passwords;
 pub mod seal;
 pub mod secrets;
+pub mod solver;
 
 #[cfg(test)]
 mod test_env;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod commands;
+mod pow;
 mod settings;
 mod start;
 

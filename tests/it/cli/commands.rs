@@ -10,6 +10,7 @@ fn help_names_every_command_and_setting_source() {
         "migrate",
         "config",
         "keys",
+        "pow",
         "completions",
         "--config",
         "--data-dir",
@@ -33,6 +34,8 @@ fn every_command_explains_itself() {
         &["keys"],
         &["keys", "list"],
         &["keys", "rotate"],
+        &["pow"],
+        &["pow", "solve"],
         &["completions"],
     ] {
         let help = person.runs(&[command, &["--help"]].concat()).text();
