@@ -1,5 +1,6 @@
 //! The composition root: the only place that builds things.
 
+mod access;
 pub mod data_dir;
 mod health;
 mod keys;

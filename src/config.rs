@@ -4,6 +4,7 @@
 //! key in the file, the variable `COUNTERSIGN_<SECTION>_<FIELD>`, the list that `countersign config
 //! show-defaults` prints, and the list that an unknown key is compared with.
 
+mod authz;
 mod cors;
 mod database;
 mod duration;
@@ -31,6 +32,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 
 pub use self::{
+    authz::{Access, AccessRule, AccessSegment, Authz},
     cors::{Cors, Origin},
     database::Database,
     issuer::Issuer,
@@ -85,6 +87,7 @@ settings! {
         mail: Mail,
         limits: Limits,
         signup: Signup,
+        authz: Authz,
     }
 }
 
@@ -126,7 +129,8 @@ impl Config {
         self.keys.check()?;
         self.mail.check()?;
         self.limits.check()?;
-        self.signup.check()
+        self.signup.check()?;
+        self.authz.check()
     }
 
     fn check_proxies(&self) -> Result<(), Broken> {

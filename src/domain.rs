@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod api_keys;
+mod authorization;
 pub mod challenges;
 pub mod credentials;
 mod cursor;
@@ -20,7 +21,7 @@ use crate::{
         sign_up_rate::SignUpRate,
     },
     env::Env,
-    model::session::Profile,
+    model::{access, session::Profile},
     store::Store,
 };
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub sends_mail: bool,
     /// The work that sign-ups need.
     pub work: WorkSettings,
+    /// Who may make which request to the services behind a proxy.
+    pub access_rules: access::Rules,
 }
 
 impl Settings {

@@ -3,6 +3,7 @@
 mod account_service;
 mod api_key_service;
 pub mod auth;
+mod authorization_service;
 mod challenge_service;
 pub mod codec;
 mod convert;
@@ -23,6 +24,7 @@ use crate::{
         v1::{
             account_service_server::AccountServiceServer,
             api_key_service_server::ApiKeyServiceServer,
+            authorization_service_server::AuthorizationServiceServer,
             challenge_service_server::ChallengeServiceServer,
             session_service_server::SessionServiceServer,
         },
@@ -53,6 +55,7 @@ pub fn services(
     let sessions = session_service::Service::new(Arc::clone(domain));
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
     let challenges = challenge_service::Service::new(Arc::clone(domain));
+    let authorization = authorization_service::Service::new(Arc::clone(domain));
     let routes = Routes::new(
         AccountServiceServer::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
     )
@@ -60,6 +63,9 @@ pub fn services(
     .add_service(ApiKeyServiceServer::new(api_keys).max_decoding_message_size(MAX_MESSAGE_BYTES))
     .add_service(
         ChallengeServiceServer::new(challenges).max_decoding_message_size(MAX_MESSAGE_BYTES),
+    )
+    .add_service(
+        AuthorizationServiceServer::new(authorization).max_decoding_message_size(MAX_MESSAGE_BYTES),
     );
     let routes = others(routes).prepare();
     // The policy stands before the decoder: a call that may not be made costs no decoding.

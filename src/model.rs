@@ -1,5 +1,6 @@
 //! Plain data and pure rules. Nothing here asks for the time, for randomness or for the database.
 
+pub mod access;
 pub mod account;
 pub mod api_key;
 pub mod email;

@@ -6,6 +6,7 @@ pub mod connect;
 mod contract;
 pub mod faces;
 pub mod fault;
+pub mod forward;
 pub mod json;
 pub mod openapi;
 mod pace;

@@ -12,12 +12,13 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The services of the contract; the empty name is the server as a whole.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "",
     "countersign.v1.AccountService",
     "countersign.v1.SessionService",
     "countersign.v1.ApiKeyService",
     "countersign.v1.ChallengeService",
+    "countersign.v1.AuthorizationService",
 ];
 
 /// Tells whoever asks whether calls can be answered.

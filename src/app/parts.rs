@@ -5,7 +5,9 @@ use std::{num::NonZero, path::PathBuf, sync::Arc, thread};
 use secrecy::ExposeSecret as _;
 
 use super::{
-    StartError, data_dir,
+    StartError,
+    access::access_rules,
+    data_dir,
     health::Health,
     transports::{self, Transports},
 };
@@ -180,6 +182,7 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         other_nodes: config.database.is_postgres(),
         sends_mail,
         work: work(&config.signup),
+        access_rules: access_rules(config),
     }
 }
 

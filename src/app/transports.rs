@@ -29,7 +29,7 @@ use crate::{
     rest::{
         connect, faces,
         fault::Fault,
-        openapi,
+        forward, openapi,
         transcode::{self, Transcoder},
         well_known,
     },
@@ -117,6 +117,7 @@ fn rest_router(
         async move { health::is_ready(&domain).await }
     };
     Ok(Router::new()
+        .merge(forward::router(services.clone()))
         .merge(faces::router(services, env.clone()))
         .merge(openapi::router(document))
         .merge(well_known::router(move || keys.jwks()))

@@ -62,6 +62,10 @@ pub struct Caller {
     pub plan: Plan,
     /// Whether the account owns its organization.
     pub organization_owner: bool,
+    /// The e-mail address of the account, as it was typed.
+    pub email: String,
+    /// Whether mail to the address has been shown to reach its owner.
+    pub email_verified: bool,
     /// What the call was made with.
     pub credential: CredentialId,
     /// The promises of the session that the call was made in; none for an API key.
@@ -85,6 +89,8 @@ impl Caller {
             organization_id: account.organization_id,
             plan: account.plan,
             organization_owner: account.organization_owner,
+            email: account.email.as_str().to_owned(),
+            email_verified: account.email_verified,
             credential,
             profile,
             scopes,

@@ -158,6 +158,10 @@ impl Rules {
                 caller: Some(self.authenticate(&request.headers, policy, client).await?),
                 ..Admitted::default()
             }),
+            Access::Optional => Ok(Admitted {
+                caller: self.identify(&request.headers, policy, client).await?,
+                ..Admitted::default()
+            }),
             // No account administers the server yet.
             Access::Administrator => Err(Reason::PermissionDenied.into()),
             Access::Unspecified => {
@@ -186,11 +190,40 @@ impl Rules {
         Ok(caller)
     }
 
+    /// The caller, where the rpc does without one but wants to know.
+    async fn identify(
+        &self,
+        headers: &HeaderMap,
+        policy: &RpcPolicy,
+        client: IpAddr,
+    ) -> Result<Option<Arc<Caller>>> {
+        match self.sent(headers).await {
+            Ok(Some(caller)) => {
+                if let Some(limits) = &self.limits {
+                    limits.authenticated(caller.plan, client)?;
+                }
+                Ok(Some(caller))
+            }
+            otherwise => {
+                self.spend_public(policy.limit_class(), client)?;
+                otherwise
+            }
+        }
+    }
+
     async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>> {
-        let credential = credential(headers)?.ok_or(Reason::CredentialMissing)?;
-        let caller = self.domain.authenticate(&credential).await?;
+        let sent = self.sent(headers).await?;
+        let caller = sent.ok_or(Reason::CredentialMissing)?;
         require_full_account(&caller)?;
         Ok(caller)
+    }
+
+    /// The caller of the credential that was sent, whatever its scopes; none when none was sent.
+    async fn sent(&self, headers: &HeaderMap) -> Result<Option<Arc<Caller>>> {
+        match credential(headers)? {
+            Some(credential) => self.domain.authenticate(&credential).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Spends one call of a client without a credential. Where work is a way through, the limit on
@@ -221,7 +254,7 @@ fn count(extensions: &Extensions) -> IpAddr {
         })
 }
 
-/// Every rpc of today works on the whole account.
+/// Every rpc that asks for a credential works on the whole account.
 fn require_full_account(caller: &Caller) -> Result<()> {
     if caller.scopes.is_full() {
         Ok(())
@@ -267,11 +300,12 @@ fn credential(headers: &HeaderMap) -> Result<Option<String>> {
 /// The caller of an rpc that asks for one. The policy put it there; without one the rpc was stated
 /// to be public and may not ask.
 pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>> {
-    request
-        .extensions()
-        .get::<Arc<Caller>>()
-        .cloned()
-        .ok_or_else(|| Reason::CredentialMissing.into())
+    optional_caller(request).ok_or_else(|| Reason::CredentialMissing.into())
+}
+
+/// The caller of an rpc that does without one. It may have any scopes.
+pub(super) fn optional_caller<T>(request: &tonic::Request<T>) -> Option<Arc<Caller>> {
+    request.extensions().get::<Arc<Caller>>().cloned()
 }
 
 /// The limit that the call has reached, when the policy left it to the rpc.

@@ -6,6 +6,10 @@ use http::{HeaderMap, Method, Request, Uri, header::CONTENT_TYPE};
 
 use crate::model::request::RequestContext;
 
+/// Where proxies ask about the requests of their clients, whose headers they send along: the content type there is that
+/// of the client's request, which may be gRPC's, and not of the call.
+const FORWARD_AUTH: &str = "/authz/forward";
+
 /// The language of a request, which is the language of its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dialect {
@@ -26,6 +30,9 @@ impl Dialect {
     /// The language of a request with these headers to this path.
     #[must_use]
     pub fn of(headers: &HeaderMap, path: &str) -> Self {
+        if path == FORWARD_AUTH {
+            return Self::Rest;
+        }
         let content_type = content_type(headers);
         if starts_with(content_type, "application/grpc-web") {
             Self::GrpcWeb {
@@ -177,6 +184,13 @@ mod tests {
             "/a.Bé/C",
         ] {
             assert_eq!(dialect("application/json", path), Dialect::Rest, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_asks_about_a_grpc_call_does_not_speak_grpc() {
+        for content_type in ["application/grpc", "application/grpc-web+proto"] {
+            assert_eq!(dialect(content_type, FORWARD_AUTH), Dialect::Rest);
         }
     }
 

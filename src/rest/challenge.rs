@@ -36,6 +36,17 @@ pub(super) fn offer_basic(headers: &mut HeaderMap, status: StatusCode, reason: R
     }
 }
 
+/// Offers Basic beside a token that is asked for, in the same line: older proxies pass on one line alone, and the last
+/// would be it. RFC 9110 section 11.6.1 allows a list.
+pub(super) fn offer_basic_beside(headers: &mut HeaderMap) {
+    let both = headers
+        .get(WWW_AUTHENTICATE)
+        .map(|bearer| [bearer.as_bytes(), b", ", BASIC.as_bytes()].concat());
+    if let Some(Ok(both)) = both.map(HeaderValue::try_from) {
+        headers.insert(WWW_AUTHENTICATE, both);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

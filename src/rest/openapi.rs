@@ -197,6 +197,11 @@ fn security(authenticated: bool) -> Value {
     }
 }
 
+/// What an operation says whose credential may be left out.
+fn optional_security() -> Value {
+    json!([{"bearer": []}, {"basic": []}, {}])
+}
+
 /// The name of the shared response for an HTTP status.
 fn refusal_name(status: u16) -> String {
     format!("Refused{status}")

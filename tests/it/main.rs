@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod api_key_life;
+mod authz;
 mod cli;
 mod client_address;
 mod contract;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Document,
     comments::{Comments, first_sentence},
-    refusal_name,
+    optional_security, refusal_name,
     schemas::{Schemas, reference},
     security,
 };
@@ -74,7 +74,7 @@ impl Binding<'_> {
             "tags": [service.name()],
             "summary": first_sentence(text),
             "description": text,
-            "security": security(!self.is_public()),
+            "security": self.security(),
             "parameters": self.parameters(),
             "responses": self.responses(),
         });
@@ -284,6 +284,13 @@ impl Binding<'_> {
             .get_field_by_name("refresh_token")
             .is_some();
         has_token || self.policy().limit_class() == LimitClass::SignIn
+    }
+
+    fn security(&self) -> Value {
+        match self.policy().access() {
+            Access::Optional => optional_security(),
+            _ => security(!self.is_public()),
+        }
     }
 
     fn is_public(&self) -> bool {

@@ -1,10 +1,13 @@
-//! The paths of the server itself: its probes, its keys, and this document.
+//! The paths of the server itself: its probes, its keys, forward-auth, and this document.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Document, refusal_name, security};
-use crate::rest::contract::ContractError;
+use super::{Document, optional_security, refusal_name, security};
+use crate::rest::{
+    contract::ContractError,
+    forward::{IDENTITY_HEADERS, PATH},
+};
 
 const TAG: &str = "Server";
 
@@ -23,7 +26,7 @@ pub(super) fn add(document: &mut Document) -> Result<(), ContractError> {
     ] {
         document.add(&Method::GET, path, operation(path, summary, responses))?;
     }
-    Ok(())
+    document.add(&Method::GET, PATH, forward())
 }
 
 fn operation(path: &str, summary: &str, mut responses: Value) -> Value {
@@ -40,6 +43,36 @@ fn operation(path: &str, summary: &str, mut responses: Value) -> Value {
         "parameters": [],
         "responses": responses,
     })
+}
+
+fn forward() -> Value {
+    let summary = "Whether a proxy may pass a request of its client on";
+    let mut forward = operation(PATH, summary, passed());
+    forward["security"] = optional_security();
+    forward["parameters"] = [
+        "X-Original-Method",
+        "X-Original-URI",
+        "X-Forwarded-Method",
+        "X-Forwarded-Uri",
+    ]
+    .map(|name| json!({"name": name, "in": "header", "schema": {"type": "string"}}))
+    .to_vec()
+    .into();
+    for status in [401, 403, 429, 503] {
+        let name = refusal_name(status);
+        forward["responses"][status.to_string()] =
+            json!({"$ref": format!("#/components/responses/{name}")});
+    }
+    forward
+}
+
+fn passed() -> Value {
+    let header = |name: &str| (name.to_owned(), json!({"schema": {"type": "string"}}));
+    let headers: Map<_, _> = IDENTITY_HEADERS.into_iter().map(header).collect();
+    json!({"200": {
+        "description": "It may: these headers say for whom, and are empty for nobody.",
+        "headers": headers,
+    }})
 }
 
 fn live() -> Value {

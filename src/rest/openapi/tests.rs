@@ -107,6 +107,7 @@ fn the_paths_are_those_of_the_contract() {
             "/v1/apiKeys/{apiKey}",
             "/v1/apiKeys/{apiKey}:rotate",
             "/v1/challenges",
+            "/v1/access:check",
             "/v1/sessions",
             "/v1/sessions:refresh",
             "/v1/sessions/{session}",
@@ -116,6 +117,7 @@ fn the_paths_are_those_of_the_contract() {
             "/readyz",
             "/.well-known/jwks.json",
             "/openapi.json",
+            "/authz/forward",
         ]
     );
 }

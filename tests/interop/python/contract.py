@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_status import rpc_status
 
 PACKAGE = "countersign.v1"
-SERVICES = ("AccountService", "ApiKeyService", "ChallengeService", "SessionService")
+SERVICES = ("AccountService", "ApiKeyService", "AuthorizationService", "ChallengeService", "SessionService")
 DEADLINE = 20.0
 
 

@@ -9,6 +9,7 @@ use countersign::{
     layers::{Connection, HttpService},
     pb::v1::{
         account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
+        authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
         session_service_client::SessionServiceClient,
     },
@@ -74,6 +75,12 @@ impl TestApp {
         self.try_restart().await.unwrap()
     }
 
+    /// Like [`Self::restart`], with other settings.
+    pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self.restart().await
+    }
+
     /// Like [`Self::restart`], for a start that may be refused: then with the words of the refusal.
     pub(crate) async fn try_restart(self) -> Result<Self, String> {
         let Self {
@@ -132,6 +139,10 @@ impl TestApp {
 
     pub(crate) fn challenges(&self) -> ChallengeServiceClient<GrpcChannel> {
         ChallengeServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn authorization(&self) -> AuthorizationServiceClient<GrpcChannel> {
+        AuthorizationServiceClient::new(self.channel())
     }
 
     pub(crate) fn api_keys(&self) -> ApiKeyServiceClient<GrpcChannel> {

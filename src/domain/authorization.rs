@@ -1,0 +1,78 @@
+//! Deciding for services behind a proxy.
+
+use crate::{
+    domain::{
+        Domain,
+        credentials::{Caller, Reach},
+    },
+    error::{Error, Reason, Result},
+    model::{
+        access::{Access, RequestPath},
+        account::Plan,
+        id::AccountId,
+    },
+};
+
+impl Domain {
+    /// Lets a request to a service behind a proxy pass, made with this method to this path as the client spelt it, by
+    /// this caller or without a credential. Reads the database only where the caller's organization is asked about.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` when no rule lets it pass, whatever the account in the path is; `CREDENTIAL_MISSING` when
+    /// one could, with a credential.
+    pub async fn check_access(
+        &self,
+        caller: Option<&Caller>,
+        method: &str,
+        path: &str,
+    ) -> Result<()> {
+        let path = RequestPath::parse(path).map_err(denied)?;
+        let rule = self
+            .settings
+            .access_rules
+            .find(method, &path)
+            .ok_or_else(|| denied("no rule is about this method and path"))?;
+        match rule.access {
+            Access::Anyone => return Ok(()),
+            Access::Nobody => return Err(denied("the rule lets nobody pass")),
+            Access::Authenticated | Access::Pro | Access::Account => {}
+        }
+        let caller = caller.ok_or(Reason::CredentialMissing)?;
+        if !caller.scopes.covers(&rule.scopes) {
+            return Err(denied("the credential lacks the scope of the rule"));
+        }
+        let passes = match (rule.access, rule.account(&path)) {
+            (Access::Pro, _) => caller.plan == Plan::Pro,
+            (Access::Account, Some(id)) => self.reaches(caller, id).await?,
+            (access, _) => access == Access::Authenticated,
+        };
+        if passes {
+            Ok(())
+        } else {
+            Err(denied("the rule lets others pass"))
+        }
+    }
+
+    /// Whether the caller reaches the account with this id, in its one canonical spelling. An account of somebody else
+    /// costs what one that does not exist costs.
+    async fn reaches(&self, caller: &Caller, id: &str) -> Result<bool> {
+        let Some(id) = canonical(id) else {
+            return Ok(false);
+        };
+        if id == caller.account_id || caller.reach() == Reach::Account {
+            return Ok(id == caller.account_id);
+        }
+        let account = self.store.read().account(id).await?;
+        Ok(account.is_some_and(|account| account.organization_id == caller.organization_id))
+    }
+}
+
+/// The service behind the proxy may compare ids as texts, so one account has one spelling.
+fn canonical(text: &str) -> Option<AccountId> {
+    let id: AccountId = text.parse().ok()?;
+    (id.to_string() == text).then_some(id)
+}
+
+fn denied(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Reason::PermissionDenied).because(cause)
+}

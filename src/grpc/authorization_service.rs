@@ -1,0 +1,65 @@
+//! `AuthorizationService`: decide for services behind a proxy.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{
+        Domain,
+        credentials::{Caller, CredentialId},
+    },
+    grpc::auth,
+    model::account::Plan,
+    pb::v1::{
+        self, CheckAccessRequest, CheckAccessResponse, CredentialKind,
+        authorization_service_server::AuthorizationService,
+    },
+};
+
+/// The authorization service over the use cases.
+pub(super) struct Service {
+    domain: Arc<Domain>,
+}
+
+impl Service {
+    pub(super) fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+}
+
+#[tonic::async_trait]
+impl AuthorizationService for Service {
+    async fn check_access(
+        &self,
+        request: Request<CheckAccessRequest>,
+    ) -> Result<Response<CheckAccessResponse>, Status> {
+        let caller = auth::optional_caller(&request);
+        let message = request.get_ref();
+        self.domain
+            .check_access(caller.as_deref(), &message.method, &message.path)
+            .await?;
+        let identity = caller.as_deref().map(identity);
+        Ok(Response::new(identity.unwrap_or_default()))
+    }
+}
+
+fn identity(caller: &Caller) -> CheckAccessResponse {
+    let plan = match caller.plan {
+        Plan::Free => v1::Plan::Free,
+        Plan::Pro => v1::Plan::Pro,
+    };
+    let kind = match caller.credential {
+        CredentialId::Session(_) => CredentialKind::Session,
+        CredentialId::ApiKey(_) => CredentialKind::ApiKey,
+    };
+    CheckAccessResponse {
+        account: caller.account_id.resource_name(),
+        organization: caller.organization_id.resource_name(),
+        email: caller.email.clone(),
+        email_verified: caller.email_verified,
+        plan: plan.into(),
+        scopes: caller.scopes.as_slice().to_vec(),
+        credential_kind: kind.into(),
+    }
+}

@@ -1,0 +1,212 @@
+//! `GET /authz/forward`: decides for nginx (`auth_request`), Caddy (`forward_auth`) and Traefik (`ForwardAuth`) whether a
+//! request of one of their clients may pass. A translator of `AuthorizationService.CheckAccess`, like the faces.
+//!
+//! The proxy sends the client's headers along with the method and path of its request, and passes the request on when
+//! the answer is 200. Then the answer has every identity header, empty where there is nothing to say: a proxy that
+//! copies them all overwrites what the client made up.
+//!
+//! Anybody may ask: the answer says nothing of anybody but the owner of the credential that was sent.
+
+mod original;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+    routing::get,
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ALLOW, AUTHORIZATION, CACHE_CONTROL},
+    request::Parts,
+};
+use tonic::metadata::MetadataMap;
+
+use self::original::Original;
+use super::{challenge, channel::Channel, fault::Fault, transcode};
+use crate::{
+    error::{Error, Reason},
+    model::request::RequestContext,
+    pb::v1::{
+        CheckAccessRequest, CheckAccessResponse, CredentialKind, Plan,
+        authorization_service_client::AuthorizationServiceClient,
+    },
+};
+
+/// Where proxies ask.
+pub const PATH: &str = "/authz/forward";
+
+/// What a proxy must copy to the service, and take from its client.
+pub const IDENTITY_HEADERS: [&str; 7] = [
+    "x-countersign-account",
+    "x-countersign-organization",
+    "x-countersign-email",
+    "x-countersign-email-verified",
+    "x-countersign-plan",
+    "x-countersign-scopes",
+    "x-countersign-credential",
+];
+
+/// The way that browsers made a request (Fetch Metadata): what they ask for in it may be a dialog or not.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// The path of forward-auth; calls go through `channel`.
+pub fn router(channel: Channel) -> Router {
+    Router::new()
+        .route(PATH, get(decide).fallback(another_method))
+        .with_state(channel)
+}
+
+async fn decide(State(channel): State<Channel>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let answer = match check(channel, &parts).await {
+        Ok(identity) => pass(&identity),
+        Err(fault) => Err(fault),
+    };
+    answer.unwrap_or_else(|fault| {
+        let mut response = refuse(&fault, &parts);
+        if may_be_asked(&parts.headers) {
+            challenge::offer_basic_beside(response.headers_mut());
+        }
+        response
+    })
+}
+
+async fn another_method(request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let mut response = refuse(&Reason::HttpMethodNotAllowed.into(), &parts);
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+async fn check(channel: Channel, parts: &Parts) -> Result<CheckAccessResponse, Fault> {
+    let original = Original::of(&parts.headers).map_err(|problem| {
+        tracing::warn!("a proxy asks about a request {problem}; see docs/FORWARD-AUTH.md");
+        Fault::from(Reason::PermissionDenied)
+    })?;
+    let mut request = tonic::Request::new(CheckAccessRequest {
+        method: original.method.to_owned(),
+        path: original.uri.to_owned(),
+    });
+    let mut headers = HeaderMap::new();
+    for value in parts.headers.get_all(AUTHORIZATION) {
+        headers.append(AUTHORIZATION, value.clone());
+    }
+    *request.metadata_mut() = MetadataMap::from_headers(headers);
+    if let Some(context) = parts.extensions.get::<RequestContext>() {
+        request.extensions_mut().insert(context.clone());
+    }
+    let answer = AuthorizationServiceClient::new(channel)
+        .check_access(request)
+        .await;
+    answer
+        .map(tonic::Response::into_inner)
+        .map_err(|status| understood(Fault::from_status(&status)))
+}
+
+/// A method or path that is none is denied like any other that must not pass: nginx makes a 500 of every status but
+/// 401 and 403.
+fn understood(fault: Fault) -> Fault {
+    match fault.reason {
+        Reason::InvalidField | Reason::MalformedRequest | Reason::MessageTooLarge => {
+            Reason::PermissionDenied.into()
+        }
+        _ => fault,
+    }
+}
+
+/// The request may pass, as this caller.
+fn pass(identity: &CheckAccessResponse) -> Result<Response, Fault> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in IDENTITY_HEADERS.into_iter().zip(values(identity)) {
+        let value = HeaderValue::try_from(value).map_err(Error::internal)?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(response)
+}
+
+/// The values of the identity headers, in their order.
+fn values(identity: &CheckAccessResponse) -> [String; 7] {
+    let id = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let verified = match (identity.email.as_str(), identity.email_verified) {
+        ("", _) => "",
+        (_, true) => "true",
+        (_, false) => "false",
+    };
+    let plan = match identity.plan() {
+        Plan::Unspecified => "",
+        Plan::Free => "free",
+        Plan::Pro => "pro",
+    };
+    let credential = match identity.credential_kind() {
+        CredentialKind::Unspecified => "",
+        CredentialKind::Session => "session",
+        CredentialKind::ApiKey => "api-key",
+    };
+    [
+        id(&identity.account),
+        id(&identity.organization),
+        encoded(&identity.email),
+        verified.to_owned(),
+        plan.to_owned(),
+        identity.scopes.join(" "),
+        credential.to_owned(),
+    ]
+}
+
+/// An e-mail address as one word of visible ASCII: every other octet of its UTF-8, and `%` itself, is percent-encoded
+/// (RFC 3986 section 2.1). Nearly every address is its own encoding.
+fn encoded(email: &str) -> String {
+    let mut word = String::with_capacity(email.len());
+    for byte in email.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            word.push(char::from(byte));
+        } else {
+            word.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    word
+}
+
+fn refuse(fault: &Fault, parts: &Parts) -> Response {
+    let context = parts.extensions.get::<RequestContext>();
+    transcode::refuse(fault, context.map_or("", |context| &context.request_id))
+}
+
+/// Whether a person or a program can be asked for a user name and password. A browser would open a dialog for what the
+/// script of a page fetches; the script asks its person itself.
+fn may_be_asked(headers: &HeaderMap) -> bool {
+    headers
+        .get(SEC_FETCH_MODE)
+        .is_none_or(|mode| mode == "navigate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_word_that_can_be_decoded() {
+        for (email, word) in [
+            ("ann@example.com", "ann@example.com"),
+            ("a+b=c%d@example.com", "a+b=c%25d@example.com"),
+            ("éva@exämple.com", "%C3%A9va@ex%C3%A4mple.com"),
+            ("\"a b\"@example.com", "\"a%20b\"@example.com"),
+            ("", ""),
+        ] {
+            assert_eq!(encoded(email), word);
+        }
+    }
+
+    #[test]
+    fn without_a_caller_every_header_is_there_and_empty() {
+        let response = pass(&CheckAccessResponse::default()).unwrap();
+        for name in IDENTITY_HEADERS {
+            assert_eq!(response.headers()[name], "", "{name}");
+        }
+    }
+}
