@@ -96,6 +96,7 @@ impl App {
             health,
             store,
             limits,
+            operator: _,
         } = self.parts;
         let (health, jobs) = (Arc::new(health), Arc::new(jobs));
         let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));

@@ -1,6 +1,7 @@
 //! Use cases. Each one owns its transaction; nothing here knows how a call arrived.
 
 pub mod accounts;
+pub mod administration;
 pub mod api_keys;
 mod authorization;
 pub mod challenges;

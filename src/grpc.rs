@@ -1,6 +1,7 @@
 //! The contract's services, and everything that stands before them on every transport.
 
 mod account_service;
+mod admin_service;
 mod api_key_service;
 pub mod auth;
 mod authorization_service;
@@ -22,7 +23,7 @@ use crate::{
     pb::{
         PolicyError,
         v1::{
-            account_service_server::AccountServiceServer,
+            account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
             api_key_service_server::ApiKeyServiceServer,
             authorization_service_server::AuthorizationServiceServer,
             challenge_service_server::ChallengeServiceServer,
@@ -56,6 +57,7 @@ pub fn services(
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
     let challenges = challenge_service::Service::new(Arc::clone(domain));
     let authorization = authorization_service::Service::new(Arc::clone(domain));
+    let administration = admin_service::Service::new(Arc::clone(domain));
     let routes = Routes::new(
         AccountServiceServer::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
     )
@@ -66,6 +68,9 @@ pub fn services(
     )
     .add_service(
         AuthorizationServiceServer::new(authorization).max_decoding_message_size(MAX_MESSAGE_BYTES),
+    )
+    .add_service(
+        AdminServiceServer::new(administration).max_decoding_message_size(MAX_MESSAGE_BYTES),
     );
     let routes = others(routes).prepare();
     // The policy stands before the decoder: a call that may not be made costs no decoding.

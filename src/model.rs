@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account;
+pub mod administration;
 pub mod api_key;
 pub mod email;
 pub mod id;

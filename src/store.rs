@@ -4,6 +4,7 @@
 //! them and the callers but the methods of [`Reader`] and [`Tx`]: sea-orm spans both engines.
 
 mod accounts;
+mod administration;
 mod api_keys;
 mod challenges;
 mod checkpoint;
@@ -14,6 +15,7 @@ mod entity;
 mod fault;
 mod outbox;
 mod purge;
+mod search;
 mod sessions;
 mod signing_keys;
 mod transaction;

@@ -3,6 +3,7 @@
 //! A change is frozen once it has landed: what follows it is a new file.
 
 mod m20261122_000001_init;
+mod m20261125_000001_administration;
 mod m20261125_000002_challenges;
 mod m20261125_000003_api_key_use;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261122_000001_init::Migration),
+            Box::new(m20261125_000001_administration::Migration),
             Box::new(m20261125_000002_challenges::Migration),
             Box::new(m20261125_000003_api_key_use::Migration),
         ]
@@ -55,4 +57,12 @@ pub async fn applied(database: &DatabaseConnection) -> Result<Vec<String>, DbErr
 /// A change failed, or the database has seen one that this build does not know.
 pub async fn apply(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     Migrator::up(transaction, None).await
+}
+
+/// Applies the first so many changes to an empty database: the schema as an earlier build left it.
+///
+/// # Errors
+/// A change failed.
+pub async fn apply_first(transaction: &DatabaseTransaction, changes: u32) -> Result<(), DbErr> {
+    Migrator::up(transaction, Some(changes)).await
 }

@@ -12,13 +12,14 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The services of the contract; the empty name is the server as a whole.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "",
     "countersign.v1.AccountService",
     "countersign.v1.SessionService",
     "countersign.v1.ApiKeyService",
     "countersign.v1.ChallengeService",
     "countersign.v1.AuthorizationService",
+    "countersign.v1.AdminService",
 ];
 
 /// Tells whoever asks whether calls can be answered.

@@ -26,7 +26,7 @@ use crate::{
     },
     env::Env,
     error::Error,
-    grpc::limits::Limits,
+    grpc::{GrpcService, limits::Limits},
     jobs::Jobs,
     layers::HttpService,
     mail::Mailer,
@@ -48,6 +48,8 @@ pub struct Parts {
     pub store: Store,
     /// How often clients may call; none when that is switched off.
     pub limits: Option<Arc<Limits>>,
+    /// The services, to whoever runs the server: every call administers, and none is limited.
+    pub operator: GrpcService,
 }
 
 impl Parts {
@@ -78,6 +80,7 @@ impl Parts {
             http,
             health,
             limits,
+            operator,
         } = transports::build(config, &domain, &env)?;
         let keys = KeyTender::new(signing_keys, key_ring);
         let jobs = Jobs::new(domain, store.clone(), env, keys, mailer);
@@ -87,6 +90,7 @@ impl Parts {
             health,
             store,
             limits,
+            operator,
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     error::Error,
     grpc::{
         self, GrpcService,
+        auth::as_operator,
         limits::{Limits, Quotas},
         status::to_status,
     },
@@ -45,6 +46,7 @@ pub(super) struct Transports {
     pub(super) http: HttpService,
     pub(super) health: Health,
     pub(super) limits: Option<Arc<Limits>>,
+    pub(super) operator: GrpcService,
 }
 
 /// Builds the transports over the use cases.
@@ -74,6 +76,7 @@ pub(super) fn build(
     };
     let limits = limits(config, env);
     let services = grpc::services(domain, limits.clone(), others).map_err(broken)?;
+    let operator = as_operator(services.clone());
     let connect = connect::connect_service(services.clone()).map_err(broken)?;
     let rest = rest_router(services.clone(), domain, env)?;
     let http = layers::stack(
@@ -86,6 +89,7 @@ pub(super) fn build(
         http,
         health: Health::new(Arc::clone(domain), reporter),
         limits,
+        operator,
     })
 }
 

@@ -127,6 +127,7 @@ impl Domain {
             plan: Plan::Free,
             owner_id: account_id,
             created_at: now,
+            disabled_at: None,
         };
         let account = Account {
             id: account_id,
@@ -140,6 +141,9 @@ impl Domain {
             created_at: now,
             updated_at: now,
             version: 1,
+            disabled_at: None,
+            organization_disabled_at: None,
+            administrator: false,
         };
         let session = request
             .session
@@ -273,7 +277,8 @@ impl Domain {
     /// new session for the caller.
     ///
     /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, `INVALID_CREDENTIALS`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `OVERLOADED`.
+    /// `ACCOUNT_NOT_FOUND`, `CREDENTIAL_INVALID`, `INVALID_CREDENTIALS`, `INVALID_FIELD`,
+    /// `PASSWORD_TOO_COMMON`, `OVERLOADED`.
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -289,6 +294,10 @@ impl Domain {
         let now = self.env.now();
         self.end_credentials(move |tx| {
             Box::pin(async move {
+                // An administrator may have disabled the account since the password was checked.
+                if tx.lock_account(id).await?.is_none_or(|it| it.is_disabled()) {
+                    return Err(Reason::CredentialInvalid.into());
+                }
                 if !tx
                     .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
                     .await?
@@ -365,7 +374,7 @@ async fn gone_or_changed(tx: &Tx<'_>, id: AccountId) -> Result<Error> {
     Ok(reason.into())
 }
 
-async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>> {
+pub(super) async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>> {
     let sessions = tx
         .live_session_ids(id)
         .await?
@@ -379,7 +388,7 @@ async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>>
     Ok(sessions.chain(keys).collect())
 }
 
-async fn revoke_all(
+pub(super) async fn revoke_all(
     tx: &Tx<'_>,
     id: AccountId,
     keep_api_keys: bool,

@@ -115,7 +115,8 @@ async fn lock_owner(
     now: Timestamp,
 ) -> Result<()> {
     let account = tx.lock_account(key.account_id).await?;
-    if !is_live(tx, credential, now).await? {
+    let is_disabled = account.as_ref().is_none_or(Account::is_disabled);
+    if is_disabled || !is_live(tx, credential, now).await? {
         return Err(Reason::CredentialInvalid.into());
     }
     let is_pro = |account: &Account| account.plan == Plan::Pro && account.organization_owner;
@@ -181,8 +182,9 @@ impl Domain {
     /// Makes a key for the caller's account; the secret is never to be had again.
     ///
     /// # Errors
-    /// `INVALID_FIELD` when it would end in the past, `PERMISSION_DENIED` when it could do more than
-    /// the caller or is of a kind that is not for them, `QUOTA_EXCEEDED` when there are 100 already.
+    /// `INVALID_FIELD` when it would end in the past, `CREDENTIAL_INVALID` when the caller's has just been
+    /// revoked or its account disabled, `PERMISSION_DENIED` when it could do more than the caller or is of a
+    /// kind that is not for them, `QUOTA_EXCEEDED` when there are 100 already.
     pub async fn create_api_key(
         &self,
         caller: &Caller,

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Reason, Result},
     model::{
         account::{Account, Plan},
+        administration::Administrator,
         api_key::ApiKeyKind,
         id::{AccountId, ApiKeyId, OrganizationId, SessionId},
         scope::Scopes,
@@ -66,6 +67,8 @@ pub struct Caller {
     pub email: String,
     /// Whether mail to the address has been shown to reach its owner.
     pub email_verified: bool,
+    /// Whether the account is an administrator; [`Self::administers`] says whether this call may act as one.
+    administrator: bool,
     /// What the call was made with.
     pub credential: CredentialId,
     /// The promises of the session that the call was made in; none for an API key.
@@ -91,6 +94,7 @@ impl Caller {
             organization_owner: account.organization_owner,
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
+            administrator: account.administrator,
             credential,
             profile,
             scopes,
@@ -113,6 +117,15 @@ impl Caller {
         } else {
             Reach::Account
         }
+    }
+
+    /// The administrator who makes the call: with any credential of an administrator's full account, but
+    /// not with an e-mail token, which is for one mailbox.
+    #[must_use]
+    pub fn administers(&self) -> Option<Administrator> {
+        let administers =
+            self.administrator && self.scopes.is_full() && self.profile != Some(Profile::MailTd);
+        administers.then_some(Administrator::Account(self.account_id))
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
@@ -225,7 +238,7 @@ impl Domain {
     /// The caller whose credential this is: an access token, a session token or an API key.
     ///
     /// # Errors
-    /// `CREDENTIAL_INVALID` when it is malformed, unknown, expired or revoked.
+    /// `CREDENTIAL_INVALID` when it is malformed, unknown, expired or revoked, or its account disabled.
     pub async fn authenticate(&self, credential: &str) -> Result<Arc<Caller>> {
         if credential.len() > MAX_BYTES || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Reason::CredentialInvalid.into());
@@ -324,6 +337,7 @@ impl Domain {
             },
         };
         let account = reader.account(account_id).await?;
+        let account = account.filter(|account| !account.is_disabled());
         Ok(account.map(|account| Caller::new(&account, id, profile, scopes, ends_at)))
     }
 }

@@ -74,8 +74,8 @@ impl Domain {
         Ok((account, session, tokens))
     }
 
-    /// Checks a password, at the same cost whether or not there is an account to check it against.
-    /// Gives a new hash when the stored one is weaker than those of today.
+    /// Checks a password, at the same cost whether or not there is an account to check it against; that of
+    /// a disabled account is wrong whatever it is. Gives a new hash when the stored one is weaker than those of today.
     pub(super) async fn check_password(
         &self,
         account: Option<&Account>,
@@ -83,7 +83,10 @@ impl Domain {
     ) -> Result<Option<String>> {
         let stored = account.and_then(|account| account.password_hash.as_deref());
         let password = Password::presented(text).ok_or(Reason::InvalidCredentials)?;
+        let disabled = account.is_some_and(Account::is_disabled);
         match self.passwords.verify(&password, stored).await? {
+            // Before a rehash, which would tell by its time that the password is the right one.
+            Verdict::Match { .. } if disabled => Err(Reason::InvalidCredentials.into()),
             Verdict::Mismatch => Err(Reason::InvalidCredentials.into()),
             Verdict::Match { rehash: false } => Ok(None),
             Verdict::Match { rehash: true } => Ok(Some(self.passwords.hash(&password).await?)),
@@ -105,7 +108,7 @@ impl Domain {
             .await?
             .ok_or(Reason::RefreshTokenInvalid)?;
         let rotates = session.profile.rotates();
-        if !session.is_live(now) || (rotates && keep_token) {
+        if account.is_disabled() || !session.is_live(now) || (rotates && keep_token) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
         let next = if rotates {
@@ -276,8 +279,8 @@ impl Domain {
     }
 }
 
-/// Refuses a log-in whose account was deleted or got another password while its own was checked,
-/// and stores the stronger hash when there is one.
+/// Refuses a log-in whose account was deleted or disabled or got another password while its own was
+/// checked, and stores the stronger hash when there is one.
 async fn keep_password(
     tx: &Tx<'_>,
     checked: &Account,
@@ -285,7 +288,10 @@ async fn keep_password(
     now: Timestamp,
 ) -> Result<()> {
     let stored = tx.lock_account(checked.id).await?;
-    if stored.is_none_or(|account| account.password_hash != checked.password_hash) {
+    let unchanged = |account: &Account| {
+        !account.is_disabled() && account.password_hash == checked.password_hash
+    };
+    if !stored.is_some_and(|account| unchanged(&account)) {
         return Err(Reason::InvalidCredentials.into());
     }
     if let Some(hash) = rehashed {

@@ -12,13 +12,13 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Extensions, HeaderMap, Request, Response, header::AUTHORIZATION, request::Parts};
 use tonic::body::Body;
-use tower::Service;
+use tower::{Service, ServiceExt as _};
 
 use crate::{
     domain::{Domain, challenges::OverLimit, credentials::Caller, tokens::Client},
     error::{Error, Reason, Result},
-    grpc::{limits::Limits, status::to_status},
-    model::request::RequestContext,
+    grpc::{GrpcService, limits::Limits, status::to_status},
+    model::{administration::Administrator, request::RequestContext},
     pb::{
         self, PolicyError,
         v1::{Access, LimitClass, RpcPolicy},
@@ -162,8 +162,18 @@ impl Rules {
                 caller: self.identify(&request.headers, policy, client).await?,
                 ..Admitted::default()
             }),
-            // No account administers the server yet.
-            Access::Administrator => Err(Reason::PermissionDenied.into()),
+            // They who run the server are held by no limit.
+            Access::Administrator if request.extensions.get::<Operator>().is_some() => {
+                Ok(Admitted::default())
+            }
+            Access::Administrator => {
+                let caller = self.authenticate(&request.headers, policy, client).await?;
+                require_administrator(&caller)?;
+                Ok(Admitted {
+                    caller: Some(caller),
+                    ..Admitted::default()
+                })
+            }
             Access::Unspecified => {
                 Err(Error::new(Reason::PermissionDenied).because(format!("{path} has no policy")))
             }
@@ -263,6 +273,29 @@ fn require_full_account(caller: &Caller) -> Result<()> {
     }
 }
 
+/// The administrator in whose name the caller acts.
+fn require_administrator(caller: &Caller) -> Result<Administrator> {
+    caller
+        .administers()
+        .ok_or_else(|| Reason::PermissionDenied.into())
+}
+
+/// Marks a call of whoever runs the server. Nothing that arrives over the network can carry it: an
+/// extension is no part of a message, and [`as_operator`] alone makes one.
+#[derive(Clone, Copy)]
+struct Operator;
+
+/// The same services, where every call is that of whoever runs the server: they need no credential to
+/// administer it. For callers that are known to have the server's data anyway, and for nobody else.
+#[must_use]
+pub fn as_operator(services: GrpcService) -> GrpcService {
+    let marked = services.map_request(|mut request: Request<Body>| {
+        request.extensions_mut().insert(Operator);
+        request
+    });
+    GrpcService::new(marked)
+}
+
 /// The credential of a call: `Bearer` (RFC 6750 section 2.1), or `Basic` (RFC 7617) with the
 /// credential as user name and an empty password.
 fn credential(headers: &HeaderMap) -> Result<Option<String>> {
@@ -311,6 +344,14 @@ pub(super) fn optional_caller<T>(request: &tonic::Request<T>) -> Option<Arc<Call
 /// The limit that the call has reached, when the policy left it to the rpc.
 pub(super) fn over_limit<T>(request: &tonic::Request<T>) -> Option<OverLimit> {
     request.extensions().get().cloned()
+}
+
+/// The administrator who calls an rpc for administrators.
+pub(super) fn administrator<T>(request: &tonic::Request<T>) -> Result<Administrator> {
+    match request.extensions().get::<Operator>() {
+        Some(Operator) => Ok(Administrator::Operator),
+        None => require_administrator(&*caller(request)?),
+    }
 }
 
 /// The client of a call, to be kept with the session that it opens.

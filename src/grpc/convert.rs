@@ -45,6 +45,8 @@ pub(super) fn account(account: &Account) -> v1::Account {
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),
         etag: account.version.to_string(),
+        disable_time: account.disabled_since().map(timestamp),
+        administrator: account.administrator,
     }
 }
 
@@ -200,7 +202,8 @@ pub(super) fn api_key_id(name: &str) -> Result<ApiKeyId> {
         .ok_or_else(|| Reason::ApiKeyNotFound.into())
 }
 
-fn segment<'a>(name: &'a str, collection: &str) -> Option<&'a str> {
+/// What follows the collection in a resource name.
+pub(super) fn segment<'a>(name: &'a str, collection: &str) -> Option<&'a str> {
     name.strip_prefix(collection)?.strip_prefix('/')
 }
 

@@ -48,6 +48,8 @@ pub struct Organization {
     pub owner_id: AccountId,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When an administrator disabled it with all its accounts; absent while it may be used.
+    pub disabled_at: Option<Timestamp>,
 }
 
 /// A principal that signs in.
@@ -75,6 +77,29 @@ pub struct Account {
     pub updated_at: Timestamp,
     /// Counts its changes; the etag.
     pub version: i64,
+    /// When an administrator disabled it; absent while it may be used.
+    pub disabled_at: Option<Timestamp>,
+    /// When its organization was disabled. Read with the account, never written with it.
+    pub organization_disabled_at: Option<Timestamp>,
+    /// Whether it administers the server.
+    pub administrator: bool,
+}
+
+impl Account {
+    /// Whether nobody may act as this account, because it or its organization is disabled.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.disabled_since().is_some()
+    }
+
+    /// Since when nobody may act as this account.
+    #[must_use]
+    pub fn disabled_since(&self) -> Option<Timestamp> {
+        [self.disabled_at, self.organization_disabled_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
 }
 
 /// Splits a display name into first name and surname at the first space, as SMTPD shows it.

@@ -67,7 +67,7 @@ impl FromStr for Email {
     }
 }
 
-/// The form in which addresses are compared: trimmed, and case-folded as a whole (Unicode default
+/// The form in which addresses are compared, and names and addresses are searched: trimmed, and case-folded as a whole (Unicode default
 /// caseless matching of canonically equivalent text, Unicode 3.13 D145).
 #[must_use]
 pub fn normalize(text: &str) -> String {

@@ -1,9 +1,10 @@
 //! Accounts and their organizations.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryTrait, Select,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select,
     sea_query::{Expr, LockType, OnConflict, Query},
 };
+use uuid::Uuid;
 
 use super::{
     entity::{account, organization},
@@ -14,6 +15,7 @@ use crate::{
     error::Result,
     model::{
         account::{Account, Organization},
+        email,
         id::{AccountId, OrganizationId},
     },
 };
@@ -58,17 +60,27 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// The account with this id, which nobody else can change or delete until this transaction ends.
-    /// Whoever decides by what an account is — its password above all — reads it this way: Postgres
-    /// runs transactions side by side.
+    /// The account with this id, which nobody else can change or delete until this transaction ends, and
+    /// whose organization cannot be disabled either. Whoever decides by what an account is — its password
+    /// above all — reads it this way: Postgres runs transactions side by side.
     ///
     /// # Errors
     /// See [`Reader`].
     pub async fn lock_account(&self, id: AccountId) -> Result<Option<Account>> {
-        let mut query = account::Entity::find_by_id(id.uuid());
-        // Waits for other writers of the row, but not for rows that refer to it. SQLite has one writer.
-        QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [account::Entity]);
-        self.one_account(query).await
+        // SQLite has one writer.
+        if self.is_postgres() {
+            // Waits for other writers of the row, but not for rows that refer to it. In a statement of its
+            // own: one that waited would still see the organization as it was before.
+            let _: Option<Uuid> = account::Entity::find_by_id(id.uuid())
+                .select_only()
+                .column(account::Column::Id)
+                .lock(LockType::NoKeyUpdate)
+                .into_tuple()
+                .one(&self.database)
+                .await?;
+        }
+        self.one_account(account::Entity::find_by_id(id.uuid()))
+            .await
     }
 
     /// Writes a new organization. Its owner may follow.
@@ -109,8 +121,12 @@ impl Tx<'_> {
         expected_version: Option<i64>,
         now: Timestamp,
     ) -> Result<bool> {
-        let mut change =
-            changed(id, now).col_expr(account::Column::DisplayName, Expr::val(display_name));
+        let mut change = changed(id, now)
+            .col_expr(account::Column::DisplayName, Expr::val(display_name))
+            .col_expr(
+                account::Column::DisplayNameFolded,
+                Expr::val(email::normalize(display_name)),
+            );
         if let Some(version) = expected_version {
             change = change.filter(account::Column::Version.eq(version));
         }
@@ -174,7 +190,7 @@ impl Tx<'_> {
 }
 
 /// A change of this account, which counts as one.
-fn changed(id: AccountId, now: Timestamp) -> sea_orm::UpdateMany<account::Entity> {
+pub(super) fn changed(id: AccountId, now: Timestamp) -> sea_orm::UpdateMany<account::Entity> {
     account::Entity::update_many()
         .filter(account::Column::Id.eq(id.uuid()))
         .col_expr(account::Column::UpdatedAt, Expr::val(now.millis()))

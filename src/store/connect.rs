@@ -23,6 +23,8 @@ use tokio::time::timeout;
 pub(super) const SCHEMA_LOCK: i64 = 0x0063_7363_6865_6d61;
 /// Held while the first signing keys are made.
 pub(super) const SIGNING_KEYS_LOCK: i64 = 0x0063_7369_676e_6b79;
+/// Held while somebody changes who administers.
+pub(super) const ADMINISTRATORS_LOCK: i64 = 0x0063_7361_646d_696e;
 
 /// The first release in which a checkpoint cannot corrupt a WAL that another connection writes
 /// (sqlite.org/wal.html#walresetbug).

@@ -346,6 +346,7 @@ mod tests {
             plan: Plan::Free,
             owner_id: env.uuid().unwrap().into(),
             created_at: Timestamp::from_millis(0),
+            disabled_at: None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod admin;
+mod admin_races;
 mod api_key_life;
 mod authz;
 mod cli;

@@ -4,6 +4,7 @@
 //! test makes one and drops it. `tests/run` provides it.
 
 mod accounts;
+mod administration;
 mod api_keys;
 mod credentials;
 mod housekeeping;
@@ -13,6 +14,7 @@ mod transactions;
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 
 use countersign::{
+    config::Config,
     env::{Env, Timestamp},
     error::Result,
     model::{
@@ -47,20 +49,20 @@ macro_rules! on_both_engines {
         }
     };
 }
-use on_both_engines;
+pub(crate) use on_both_engines;
 
 /// A database for one test.
 #[derive(Clone)]
-struct Base {
+pub(crate) struct Base {
     database: Database,
     folder: Option<Arc<TempDir>>,
 }
 
-async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
+pub(crate) async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
     test(Base::sqlite()).await;
 }
 
-async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
+pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
     let admin_url = postgres_url();
     let admin = sea_orm::Database::connect(&admin_url).await.unwrap();
     let name = format!("countersign_test_{}", new_id().simple());
@@ -90,6 +92,13 @@ fn postgres_url() -> String {
 }
 
 impl Base {
+    /// Has a whole program use this database; one on SQLite has its own in its folder anyway.
+    pub(crate) fn configure(&self, config: &mut Config) {
+        if let Database::Postgres { url, .. } = &self.database {
+            config.database.url = url.clone();
+        }
+    }
+
     fn sqlite() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let path = folder.path().join("countersign.db");
@@ -147,6 +156,7 @@ fn organization() -> Organization {
         plan: Plan::Free,
         owner_id: new_id().into(),
         created_at: NOW,
+        disabled_at: None,
     }
 }
 
@@ -164,6 +174,9 @@ fn owner(organization: &Organization, email: &str) -> Account {
         created_at: NOW,
         updated_at: NOW,
         version: 1,
+        disabled_at: None,
+        organization_disabled_at: None,
+        administrator: false,
     }
 }
 

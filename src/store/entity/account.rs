@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     model::{
         account::{Account, Organization},
-        email::Email,
+        email::{self, Email},
     },
 };
 
@@ -27,6 +27,9 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub version: i64,
+    pub disabled_at: Option<i64>,
+    pub administrator: bool,
+    pub display_name_folded: String,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -60,6 +63,9 @@ impl From<&Account> for ActiveModel {
             created_at: Set(account.created_at.millis()),
             updated_at: Set(account.updated_at.millis()),
             version: Set(account.version),
+            disabled_at: Set(account.disabled_at.map(Timestamp::millis)),
+            administrator: Set(account.administrator),
+            display_name_folded: Set(email::normalize(&account.display_name)),
         }
     }
 }
@@ -84,6 +90,9 @@ impl TryFrom<(Model, Option<organization::Model>)> for Account {
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),
             version: row.version,
+            disabled_at: row.disabled_at.map(Timestamp::from_millis),
+            organization_disabled_at: organization.disabled_at,
+            administrator: row.administrator,
         })
     }
 }

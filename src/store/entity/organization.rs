@@ -17,6 +17,7 @@ pub struct Model {
     pub plan: String,
     pub owner_id: Uuid,
     pub created_at: i64,
+    pub disabled_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -31,6 +32,7 @@ impl From<&Organization> for ActiveModel {
             plan: Set(organization.plan.as_str().to_owned()),
             owner_id: Set(organization.owner_id.uuid()),
             created_at: Set(organization.created_at.millis()),
+            disabled_at: Set(organization.disabled_at.map(Timestamp::millis)),
         }
     }
 }
@@ -44,6 +46,7 @@ impl TryFrom<Model> for Organization {
             plan: Plan::from_name(&row.plan).ok_or_else(|| unreadable("organizations", "plan"))?,
             owner_id: row.owner_id.into(),
             created_at: Timestamp::from_millis(row.created_at),
+            disabled_at: row.disabled_at.map(Timestamp::from_millis),
         })
     }
 }

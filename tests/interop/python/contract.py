@@ -9,7 +9,14 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_status import rpc_status
 
 PACKAGE = "countersign.v1"
-SERVICES = ("AccountService", "ApiKeyService", "AuthorizationService", "ChallengeService", "SessionService")
+SERVICES = (
+    "AccountService",
+    "AdminService",
+    "ApiKeyService",
+    "AuthorizationService",
+    "ChallengeService",
+    "SessionService",
+)
 DEADLINE = 20.0
 
 

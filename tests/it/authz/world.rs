@@ -139,6 +139,7 @@ async fn pro(app: &TestApp, name: &str) -> Account {
         plan: Plan::Pro,
         owner_id: account.id,
         created_at: Timestamp::from_seconds(0),
+        disabled_at: None,
     };
     account.organization_id = organization.id;
     rewrite(app, account, Some(organization)).await;

@@ -6,9 +6,11 @@ use axum::body::Body;
 use countersign::{
     app::Parts,
     config::Config,
+    grpc::GrpcService,
     layers::{Connection, HttpService},
     pb::v1::{
-        account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
+        account_service_client::AccountServiceClient, admin_service_client::AdminServiceClient,
+        api_key_service_client::ApiKeyServiceClient,
         authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
         session_service_client::SessionServiceClient,
@@ -133,6 +135,11 @@ impl TestApp {
         AccountServiceClient::new(self.channel())
     }
 
+    /// The administration, to whoever runs the server.
+    pub(crate) fn operator(&self) -> AdminServiceClient<GrpcService> {
+        AdminServiceClient::new(self.parts.operator.clone())
+    }
+
     pub(crate) fn sessions(&self) -> SessionServiceClient<GrpcChannel> {
         SessionServiceClient::new(self.channel())
     }
@@ -143,6 +150,10 @@ impl TestApp {
 
     pub(crate) fn authorization(&self) -> AuthorizationServiceClient<GrpcChannel> {
         AuthorizationServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn admin(&self) -> AdminServiceClient<GrpcChannel> {
+        AdminServiceClient::new(self.channel())
     }
 
     pub(crate) fn api_keys(&self) -> ApiKeyServiceClient<GrpcChannel> {

@@ -117,6 +117,7 @@ fn account(email: &str, display_name: &str) -> Option<v1::Account> {
         create_time: time(CREATED),
         update_time: time(CREATED + 1),
         etag: "1".to_owned(),
+        ..v1::Account::default()
     })
 }
 

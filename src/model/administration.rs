@@ -1,0 +1,115 @@
+//! What administrators look for, and who they are.
+
+use std::fmt;
+
+use crate::model::{
+    account::{Organization, Plan},
+    email::{self, Email},
+    id::{AccountId, OrganizationId},
+};
+
+/// Who administers: the one who may act on any account and any organization.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Administrator {
+    /// An account that is an administrator.
+    Account(AccountId),
+    /// Whoever runs the server: they have its data anyway.
+    Operator,
+}
+
+impl fmt::Display for Administrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => f.write_str(&id.resource_name()),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
+/// The account that an administrator means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum WhichAccount {
+    /// The one with this id.
+    Id(AccountId),
+    /// The one with this e-mail address, in its normalized form.
+    Email(String),
+}
+
+impl WhichAccount {
+    /// The account that an id or an e-mail address means.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        text.parse()
+            .map_or_else(|_| Self::Email(email::normalize(text)), Self::Id)
+    }
+}
+
+/// A text that names and addresses are searched for, in the form in which they are compared. Empty text is
+/// in all of them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SearchText(String);
+
+impl SearchText {
+    /// The text as somebody typed it.
+    #[must_use]
+    pub fn new(typed: &str) -> Self {
+        Self(email::normalize(typed))
+    }
+
+    /// The text to look for; none when there is nothing to look for.
+    #[must_use]
+    pub fn folded(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|text| !text.is_empty())
+    }
+}
+
+/// Which accounts to list: those that every filter lets through.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AccountFilter {
+    /// In the e-mail address or the display name.
+    pub text: SearchText,
+    /// Those of one organization.
+    pub organization: Option<OrganizationId>,
+    /// Those that are disabled, themselves or with their organization.
+    pub disabled_only: bool,
+    /// Administrators.
+    pub administrators_only: bool,
+}
+
+/// Which organizations to list: those that every filter lets through.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OrganizationFilter {
+    /// In the e-mail address or the display name of the owner.
+    pub text: SearchText,
+    /// Those on one plan.
+    pub plan: Option<Plan>,
+    /// Those that are disabled.
+    pub disabled_only: bool,
+}
+
+/// An organization, and what an administrator recognizes it by.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OrganizationOverview {
+    /// The organization.
+    pub organization: Organization,
+    /// The e-mail address of its owner; absent when the owner's account is gone.
+    pub owner_email: Option<Email>,
+    /// How many accounts belong to it.
+    pub accounts: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_for_the_folded_text_or_for_nothing() {
+        assert_eq!(
+            SearchText::new(" STRASSE "),
+            SearchText::new("straße"),
+            "case and space make no difference"
+        );
+        assert_eq!(SearchText::new("Ann").folded(), Some("ann"));
+        assert_eq!(SearchText::new(" \u{a0} ").folded(), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! What administrators change: any account, any organization.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement, Value,
+    sea_query::{Expr, LockType, Query, SelectStatement},
+};
+use uuid::Uuid;
+
+use super::{
+    accounts::changed,
+    connect::ADMINISTRATORS_LOCK,
+    entity::{account, api_key, organization, session},
+    transaction::Tx,
+};
+use crate::{
+    env::Timestamp,
+    error::Result,
+    model::{
+        account::Plan,
+        id::{AccountId, ApiKeyId, OrganizationId, SessionId},
+    },
+};
+
+impl Tx<'_> {
+    /// Lets one administrator at a time past this point, until its transaction ends: of two who take each
+    /// other's right, the second finds that it has none. Read who administers after it.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn lock_administrators(&self) -> Result<()> {
+        if self.is_postgres() {
+            let lock = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT pg_advisory_xact_lock($1)",
+                [ADMINISTRATORS_LOCK.into()],
+            );
+            self.database.execute_raw(lock).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps others from changing or deleting the accounts of an organization until this transaction ends,
+    /// and so from logging in to them. Accounts are locked before their organization, as by everybody.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn lock_accounts_of(&self, id: OrganizationId) -> Result<()> {
+        if self.is_postgres() {
+            let _: Vec<Uuid> = account::Entity::find()
+                .select_only()
+                .column(account::Column::Id)
+                .filter(account::Column::OrganizationId.eq(id.uuid()))
+                // In one order, so that two who do this wait for each other and not both for ever.
+                .order_by_asc(account::Column::Id)
+                .lock(LockType::NoKeyUpdate)
+                .into_tuple()
+                .all(&self.database)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Disables an account from this moment on, or enables it with none. False when there is no such account.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn set_account_disabled(
+        &self,
+        id: AccountId,
+        since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let change = changed(id, now).col_expr(account::Column::DisabledAt, moment(since));
+        Ok(change.exec(&self.database).await?.rows_affected == 1)
+    }
+
+    /// Makes an account an administrator, or takes that from it. False when there is no such account.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn set_administrator(
+        &self,
+        id: AccountId,
+        administrator: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let change =
+            changed(id, now).col_expr(account::Column::Administrator, Expr::val(administrator));
+        Ok(change.exec(&self.database).await?.rows_affected == 1)
+    }
+
+    /// Disables an organization from this moment on, or enables it with none. False when there is no such
+    /// organization.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn set_organization_disabled(
+        &self,
+        id: OrganizationId,
+        since: Option<Timestamp>,
+    ) -> Result<bool> {
+        let changed = organization::Entity::update_many()
+            .filter(organization::Column::Id.eq(id.uuid()))
+            .col_expr(organization::Column::DisabledAt, moment(since))
+            .exec(&self.database)
+            .await?;
+        Ok(changed.rows_affected == 1)
+    }
+
+    /// Changes the plan of an organization. False when there is no such organization.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn set_plan(&self, id: OrganizationId, plan: Plan) -> Result<bool> {
+        let changed = organization::Entity::update_many()
+            .filter(organization::Column::Id.eq(id.uuid()))
+            .col_expr(organization::Column::Plan, Expr::val(plan.as_str()))
+            .exec(&self.database)
+            .await?;
+        Ok(changed.rows_affected == 1)
+    }
+
+    /// Ends all sessions of an organization's accounts, and tells which were not ended before.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn revoke_sessions_of(
+        &self,
+        id: OrganizationId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>> {
+        let mut revocation = Query::update();
+        revocation
+            .table(session::Entity)
+            .value(session::Column::RevokedAt, now.millis())
+            .and_where(session::Column::AccountId.in_subquery(accounts_of(id)))
+            .and_where(session::Column::RevokedAt.is_null())
+            .returning_col(session::Column::Id);
+        let rows = self.database.query_all(&revocation).await?;
+        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
+        Ok(ids
+            .map(|id| id.map(SessionId::from))
+            .collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The sessions of an organization's accounts that were not revoked: what may be remembered elsewhere
+    /// and has to be forgotten.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn live_session_ids_of(&self, id: OrganizationId) -> Result<Vec<SessionId>> {
+        let ids: Vec<Uuid> = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::AccountId.in_subquery(accounts_of(id)))
+            .filter(session::Column::RevokedAt.is_null())
+            .into_tuple()
+            .all(&self.database)
+            .await?;
+        Ok(ids.into_iter().map(SessionId::from).collect())
+    }
+
+    /// The API keys of an organization's accounts that were not revoked, for the same end.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn live_api_key_ids_of(&self, id: OrganizationId) -> Result<Vec<ApiKeyId>> {
+        let ids: Vec<Uuid> = api_key::Entity::find()
+            .select_only()
+            .column(api_key::Column::Id)
+            .filter(api_key::Column::AccountId.in_subquery(accounts_of(id)))
+            .filter(api_key::Column::RevokedAt.is_null())
+            .into_tuple()
+            .all(&self.database)
+            .await?;
+        Ok(ids.into_iter().map(ApiKeyId::from).collect())
+    }
+
+    /// Deletes an organization with its accounts, their sessions, refresh tokens and API keys. False when
+    /// there is no such organization.
+    ///
+    /// # Errors
+    /// See [`Reader`](super::Reader).
+    pub async fn delete_organization(&self, id: OrganizationId) -> Result<bool> {
+        // From here on no account can come into it: that would need a lock on this row.
+        let found: Option<Uuid> = organization::Entity::find_by_id(id.uuid())
+            .select_only()
+            .column(organization::Column::Id)
+            .lock(LockType::Update)
+            .into_tuple()
+            .one(&self.database)
+            .await?;
+        account::Entity::delete_many()
+            .filter(account::Column::OrganizationId.eq(id.uuid()))
+            .exec(&self.database)
+            .await?;
+        organization::Entity::delete_by_id(id.uuid())
+            .exec(&self.database)
+            .await?;
+        Ok(found.is_some())
+    }
+}
+
+fn moment(since: Option<Timestamp>) -> Expr {
+    Expr::val(Value::BigInt(since.map(Timestamp::millis)))
+}
+
+fn accounts_of(id: OrganizationId) -> SelectStatement {
+    Query::select()
+        .column(account::Column::Id)
+        .from(account::Entity)
+        .and_where(account::Column::OrganizationId.eq(id.uuid()))
+        .take()
+}

@@ -1,0 +1,202 @@
+//! Lists for administrators: every account, every organization, and those that a filter lets through.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, Func, Query},
+};
+use uuid::Uuid;
+
+use super::{
+    entity::{account, organization},
+    transaction::{Reader, page, page_limit},
+};
+use crate::{
+    error::Result,
+    model::{
+        account::{Account, Organization},
+        administration::{AccountFilter, OrganizationFilter, OrganizationOverview, SearchText},
+        email::Email,
+        id::OrganizationId,
+        page::{Page, PageRequest},
+    },
+};
+
+impl Reader<'_> {
+    /// The accounts that the filter lets through, newest first.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn search_accounts(
+        &self,
+        filter: &AccountFilter,
+        request: PageRequest,
+    ) -> Result<Page<Account>> {
+        let mut query = account::Entity::find();
+        if let Some(id) = request.after {
+            query = query.filter(account::Column::Id.lt(id));
+        }
+        if let Some(text) = self.named(&filter.text) {
+            query = query.filter(text);
+        }
+        if let Some(id) = filter.organization {
+            query = query.filter(account::Column::OrganizationId.eq(id.uuid()));
+        }
+        if filter.administrators_only {
+            query = query.filter(account::Column::Administrator.eq(true));
+        }
+        let mut query = query.find_also_related(organization::Entity);
+        if filter.disabled_only {
+            query = query.filter(disabled());
+        }
+        let rows = query
+            .order_by_desc(account::Column::Id)
+            .limit(page_limit(request))
+            .all(&self.database)
+            .await?;
+        let accounts: Vec<Account> = rows
+            .into_iter()
+            .map(Account::try_from)
+            .collect::<Result<_>>()?;
+        Ok(page(accounts, request, |account| account.id.uuid()))
+    }
+
+    /// The organizations that the filter lets through, newest first.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn search_organizations(
+        &self,
+        filter: &OrganizationFilter,
+        request: PageRequest,
+    ) -> Result<Page<OrganizationOverview>> {
+        let mut query = organization::Entity::find()
+            .order_by_desc(organization::Column::Id)
+            .limit(page_limit(request));
+        if let Some(id) = request.after {
+            query = query.filter(organization::Column::Id.lt(id));
+        }
+        if let Some(text) = self.named(&filter.text) {
+            query = owned_by(query, text);
+        }
+        if let Some(plan) = filter.plan {
+            query = query.filter(organization::Column::Plan.eq(plan.as_str()));
+        }
+        if filter.disabled_only {
+            query = query.filter(organization::Column::DisabledAt.is_not_null());
+        }
+        let rows = query.all(&self.database).await?;
+        let organizations: Vec<Organization> = rows
+            .into_iter()
+            .map(Organization::try_from)
+            .collect::<Result<_>>()?;
+        let Page { items, next } = page(organizations, request, |one| one.id.uuid());
+        let items = self.overviews(items).await?;
+        Ok(Page { items, next })
+    }
+
+    /// The organization with this id, and what it is recognized by.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn organization_overview(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Option<OrganizationOverview>> {
+        let found = self.organization(id).await?.into_iter().collect();
+        Ok(self.overviews(found).await?.pop())
+    }
+
+    /// Whether anybody administers the server who can log in.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn has_administrator(&self) -> Result<bool> {
+        let enabled = account::Entity::find()
+            .filter(account::Column::Administrator.eq(true))
+            .find_also_related(organization::Entity)
+            .filter(disabled().not())
+            .limit(1)
+            .all(&self.database)
+            .await?;
+        Ok(!enabled.is_empty())
+    }
+
+    /// Adds to organizations what they are recognized by, in two reads however many they are.
+    async fn overviews(
+        &self,
+        organizations: Vec<Organization>,
+    ) -> Result<Vec<OrganizationOverview>> {
+        let owners = organizations.iter().map(|one| one.owner_id.uuid());
+        let mut emails: HashMap<Uuid, Email> = account::Entity::find()
+            .filter(account::Column::Id.is_in(owners))
+            .all(&self.database)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, Email::from_stored(row.email, row.email_normalized)))
+            .collect();
+        let ids = organizations.iter().map(|one| one.id.uuid());
+        let counts: HashMap<Uuid, i64> = account::Entity::find()
+            .select_only()
+            .column(account::Column::OrganizationId)
+            .column_as(account::Column::Id.count(), "accounts")
+            .filter(account::Column::OrganizationId.is_in(ids))
+            .group_by(account::Column::OrganizationId)
+            .into_tuple::<(Uuid, i64)>()
+            .all(&self.database)
+            .await?
+            .into_iter()
+            .collect();
+        let overview = |organization: Organization| OrganizationOverview {
+            owner_email: emails.remove(&organization.owner_id.uuid()),
+            accounts: counts
+                .get(&organization.id.uuid())
+                .and_then(|count| u64::try_from(*count).ok())
+                .unwrap_or_default(),
+            organization,
+        };
+        Ok(organizations.into_iter().map(overview).collect())
+    }
+
+    /// Accounts whose address or name holds the text. Not by `LIKE`, which folds case on SQLite and not on
+    /// Postgres, and in which `%`, `_` and `\` mean something: here every character stands for itself.
+    fn named(&self, text: &SearchText) -> Option<Condition> {
+        let position = match self.database.get_database_backend() {
+            DbBackend::Postgres => "strpos",
+            _ => "instr",
+        };
+        let text = text.folded()?;
+        let holds = |column: account::Column| {
+            let arguments = [column.into_expr().into(), Expr::val(text)];
+            Expr::expr(Func::cust(position).args(arguments)).gt(0)
+        };
+        Some(
+            Condition::any()
+                .add(holds(account::Column::EmailNormalized))
+                .add(holds(account::Column::DisplayNameFolded)),
+        )
+    }
+}
+
+/// [`Account::is_disabled`] as a condition.
+fn disabled() -> Condition {
+    Condition::any()
+        .add(account::Column::DisabledAt.is_not_null())
+        .add(organization::Column::DisabledAt.is_not_null())
+}
+
+/// Organizations whose owner is such an account.
+fn owned_by(query: Select<organization::Entity>, such: Condition) -> Select<organization::Entity> {
+    let owner = Query::select()
+        .expr(Expr::val(1))
+        .from(account::Entity)
+        .and_where(
+            Expr::col((account::Entity, account::Column::Id))
+                .equals((organization::Entity, organization::Column::OwnerId)),
+        )
+        .cond_where(such)
+        .take();
+    query.filter(Expr::exists(owner))
+}

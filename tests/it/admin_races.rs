@@ -1,0 +1,287 @@
+//! Disabling while others log in, make keys and change passwords, on SQLite and on Postgres: whoever comes
+//! first, nothing that came of it lives afterwards.
+
+use std::{pin::pin, time::Duration};
+
+use countersign::{
+    env::{Clock as _, Env, Timestamp},
+    error::Result,
+    model::{
+        id::{AccountId, OrganizationId},
+        scope::Scopes,
+        session::{Profile, Session},
+    },
+    pb::v1::{
+        Account, ApiKey, ChangePasswordRequest, CreateApiKeyRequest, DisableAccountRequest,
+        DisableOrganizationRequest, EnableAccountRequest, EnableOrganizationRequest,
+        GrantAdministratorRequest, InspectAccountRequest, RevokeAdministratorRequest,
+    },
+    store::Tx,
+};
+use tokio::sync::oneshot;
+use tonic::Code;
+
+use crate::{
+    store_contract::{Base, on_both_engines},
+    support::{PASSWORD, Person, TestApp, reason, refused},
+};
+
+on_both_engines! {
+    a_log_in_that_its_account_was_disabled_under_is_refused,
+    a_log_in_that_its_organization_was_disabled_under_is_refused,
+    a_key_that_its_account_was_disabled_under_is_refused,
+    a_password_change_that_its_account_was_disabled_under_is_refused,
+    disabling_an_account_ends_a_session_that_is_being_written,
+    disabling_an_organization_ends_a_session_that_is_being_written,
+    of_two_administrators_who_revoke_each_other_one_stays,
+}
+
+/// How often a task lets all others go on: enough for everything that waits for no lock.
+const TURNS: usize = 20_000;
+
+/// What a transaction writes before others may go on.
+#[derive(Clone)]
+enum Held {
+    DisabledAccount(AccountId),
+    DisabledOrganization(OrganizationId),
+    Session(Session),
+}
+
+impl Held {
+    async fn write(self, tx: &Tx<'_>, now: Timestamp) -> Result<()> {
+        match self {
+            Self::DisabledAccount(id) => {
+                tx.lock_account(id).await?;
+                tx.set_account_disabled(id, Some(now), now).await?;
+            }
+            Self::DisabledOrganization(id) => {
+                tx.lock_accounts_of(id).await?;
+                tx.set_organization_disabled(id, Some(now)).await?;
+            }
+            Self::Session(session) => {
+                tx.lock_account(session.account_id).await?;
+                tx.insert_session(&session).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Holds a transaction open, and commits it only when `work` has come as far as it can beside it.
+async fn meanwhile<T>(app: &TestApp, held: Held, work: impl Future<Output = T>) -> T {
+    let (begun, has_begun) = oneshot::channel();
+    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let now = app.clock.now();
+    let transaction = app.parts.store.write(move |tx| {
+        Box::pin(async move {
+            held.write(tx, now).await?;
+            begun.send(()).unwrap();
+            let _ = may_go_on.await;
+            Ok(())
+        })
+    });
+    let racing = async {
+        has_begun.await.unwrap();
+        let mut work = pin!(work);
+        for _ in 0..TURNS {
+            tokio::select! {
+                biased;
+                done = work.as_mut() => {
+                    go_on.send(()).unwrap();
+                    return done;
+                }
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        go_on.send(()).unwrap();
+        work.await
+    };
+    let (committed, done) = tokio::join!(transaction, racing);
+    committed.unwrap();
+    done
+}
+
+async fn start(base: &Base) -> TestApp {
+    TestApp::with(|config| base.configure(config)).await
+}
+
+async fn inspect(app: &TestApp, person: &Person<'_>) -> Account {
+    let name = person.account.clone();
+    let mut operator = app.operator();
+    let answer = operator.inspect_account(InspectAccountRequest { name });
+    answer.await.unwrap().into_inner().account.unwrap()
+}
+
+async fn ids(app: &TestApp, person: &Person<'_>) -> (AccountId, OrganizationId) {
+    let account = inspect(app, person).await;
+    let id = |name: &str| name.split_once('/').unwrap().1.to_owned();
+    (
+        id(&account.name).parse().unwrap(),
+        id(&account.organization).parse().unwrap(),
+    )
+}
+
+async fn a_log_in_that_its_account_was_disabled_under_is_refused(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let (account, _) = ids(&app, &ann).await;
+    let log_in = app.try_log_in(&ann.email, PASSWORD);
+    let answer = meanwhile(&app, Held::DisabledAccount(account), log_in).await;
+    refused(answer, Code::Unauthenticated, "INVALID_CREDENTIALS");
+}
+
+async fn a_log_in_that_its_organization_was_disabled_under_is_refused(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let (_, organization) = ids(&app, &ann).await;
+    let log_in = app.try_log_in(&ann.email, PASSWORD);
+    let answer = meanwhile(&app, Held::DisabledOrganization(organization), log_in).await;
+    refused(answer, Code::Unauthenticated, "INVALID_CREDENTIALS");
+}
+
+async fn a_key_that_its_account_was_disabled_under_is_refused(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let (account, organization) = ids(&app, &ann).await;
+    let session = ann.logs_in().await;
+    assert!(session.is_in().await);
+    for held in [
+        Held::DisabledOrganization(organization),
+        Held::DisabledAccount(account),
+    ] {
+        let request = CreateApiKeyRequest {
+            api_key: Some(ApiKey::default()),
+        };
+        let mut keys = app.api_keys();
+        let make = keys.create_api_key(session.asks(request));
+        // The session is live and remembered: this transaction ends none, and tells nobody.
+        let answer = meanwhile(&app, held, make).await;
+        refused(answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
+        let name = organization.resource_name();
+        let enable = EnableOrganizationRequest { name };
+        app.operator().enable_organization(enable).await.unwrap();
+    }
+}
+
+async fn a_password_change_that_its_account_was_disabled_under_is_refused(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let (account, _) = ids(&app, &ann).await;
+    let session = ann.logs_in().await;
+    assert!(session.is_in().await);
+    let request = ChangePasswordRequest {
+        name: "accounts/me".to_owned(),
+        current_password: PASSWORD.to_owned(),
+        new_password: "another horse battery".to_owned(),
+        keep_api_keys: false,
+    };
+    let mut accounts = app.accounts();
+    let change = accounts.change_password(session.asks(request));
+    let answer = meanwhile(&app, Held::DisabledAccount(account), change).await;
+    // Which of the two depends on how far it had come.
+    let status = answer.unwrap_err();
+    assert!(["CREDENTIAL_INVALID", "INVALID_CREDENTIALS"].contains(&reason(&status).as_str()));
+    let name = ann.account.clone();
+    app.operator()
+        .enable_account(EnableAccountRequest { name })
+        .await
+        .unwrap();
+    ann.logs_in().await;
+}
+
+/// A session that a log-in is about to commit.
+fn session(app: &TestApp, account: AccountId) -> Session {
+    Session {
+        id: Env::system().uuid().unwrap().into(),
+        account_id: account,
+        profile: Profile::Native,
+        scopes: Scopes::full(),
+        created_at: app.clock.now(),
+        refreshed_at: app.clock.now(),
+        expires_at: app.clock.now().after(Duration::from_secs(3600)),
+        revoked_at: None,
+        client_address: String::new(),
+        user_agent: String::new(),
+    }
+}
+
+async fn is_live(app: &TestApp, session: Session) -> bool {
+    let read = app.parts.store.read().session(session.id).await.unwrap();
+    read.unwrap().is_live(app.clock.now())
+}
+
+async fn disabling_an_account_ends_a_session_that_is_being_written(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let session = session(&app, ids(&app, &ann).await.0);
+    let name = ann.account.clone();
+    let mut operator = app.operator();
+    let disable = operator.disable_account(DisableAccountRequest { name: name.clone() });
+    let answer = meanwhile(&app, Held::Session(session.clone()), disable).await;
+    assert!(
+        answer
+            .unwrap()
+            .into_inner()
+            .account
+            .unwrap()
+            .disable_time
+            .is_some()
+    );
+    operator
+        .enable_account(EnableAccountRequest { name })
+        .await
+        .unwrap();
+    assert!(!is_live(&app, session).await);
+}
+
+async fn disabling_an_organization_ends_a_session_that_is_being_written(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let session = session(&app, ids(&app, &ann).await.0);
+    let name = inspect(&app, &ann).await.organization;
+    let mut operator = app.operator();
+    let disable = operator.disable_organization(DisableOrganizationRequest { name: name.clone() });
+    let answer = meanwhile(&app, Held::Session(session.clone()), disable).await;
+    assert!(
+        answer
+            .unwrap()
+            .into_inner()
+            .organization
+            .unwrap()
+            .disable_time
+            .is_some()
+    );
+    operator
+        .enable_organization(EnableOrganizationRequest { name })
+        .await
+        .unwrap();
+    assert!(!is_live(&app, session).await);
+}
+
+async fn of_two_administrators_who_revoke_each_other_one_stays(base: Base) {
+    let app = start(&base).await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    let (anns, bobs) = (ann.logs_in().await, bob.logs_in().await);
+    for round in 0..10 {
+        for person in [&ann, &bob] {
+            let name = person.account.clone();
+            let grant = GrantAdministratorRequest { name };
+            app.operator().grant_administrator(grant).await.unwrap();
+        }
+        let revoke = |person: &Person<'_>| RevokeAdministratorRequest {
+            name: person.account.clone(),
+        };
+        let (mut one, mut other) = (app.admin(), app.admin());
+        let answers = tokio::join!(
+            one.revoke_administrator(anns.asks(revoke(&bob))),
+            other.revoke_administrator(bobs.asks(revoke(&ann))),
+        );
+        let revoked = [answers.0.is_ok(), answers.1.is_ok()];
+        assert_ne!(revoked[0], revoked[1], "round {round}");
+        let left = [
+            inspect(&app, &ann).await.administrator,
+            inspect(&app, &bob).await.administrator,
+        ];
+        assert_eq!(left, revoked, "round {round}");
+    }
+}
