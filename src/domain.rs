@@ -7,10 +7,12 @@ mod authorization;
 pub mod challenges;
 pub mod credentials;
 mod cursor;
+pub mod devices;
 mod key_uses;
 pub mod sessions;
 pub mod sign_up_rate;
 pub mod signing_keys;
+pub mod throttle;
 pub mod tokens;
 
 use std::{sync::Arc, time::Duration};
@@ -19,7 +21,7 @@ use crate::{
     crypto::{keyring::KeyRing, passwords::Passwords, seal::MasterKey},
     domain::{
         challenges::WorkSettings, credentials::CredentialCache, key_uses::KeyUses,
-        sign_up_rate::SignUpRate,
+        sign_up_rate::SignUpRate, throttle::Throttle,
     },
     env::Env,
     model::{access, session::Profile},
@@ -50,6 +52,8 @@ pub struct Settings {
     pub work: WorkSettings,
     /// Who may make which request to the services behind a proxy.
     pub access_rules: access::Rules,
+    /// How often passwords may be guessed and accounts be made; none when that is switched off.
+    pub limits: Option<throttle::Limits>,
 }
 
 impl Settings {
@@ -95,6 +99,10 @@ pub struct DerivedKeys {
     pub challenge: [u8; 32],
     /// Spreads networks over the cells in which their sign-ups are counted.
     pub sign_up_rate: [u8; 32],
+    /// Signs the values of known devices.
+    pub device: [u8; 32],
+    /// Numbers what attempts to log in are counted by.
+    pub throttle: [u8; 32],
 }
 
 impl DerivedKeys {
@@ -106,6 +114,8 @@ impl DerivedKeys {
             cursor: master.derive("page token v1"),
             challenge: master.derive("challenge v1"),
             sign_up_rate: master.derive("sign-up rate v1"),
+            device: master.derive("known device v1"),
+            throttle: master.derive("log-in limit v1"),
         }
     }
 }
@@ -121,6 +131,7 @@ pub struct Domain {
     credentials: Arc<CredentialCache>,
     sign_up_rate: SignUpRate,
     key_uses: KeyUses,
+    throttle: Arc<Throttle>,
 }
 
 impl Domain {
@@ -137,6 +148,13 @@ impl Domain {
         let credentials = Arc::new(CredentialCache::new(settings.other_nodes));
         let sign_up_rate =
             SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone());
+        let throttle = Arc::new(Throttle::new(
+            settings.limits,
+            keys.throttle,
+            env.clone(),
+            store.clone(),
+            settings.other_nodes,
+        ));
         Self {
             env,
             store,
@@ -147,6 +165,7 @@ impl Domain {
             credentials,
             sign_up_rate,
             key_uses: KeyUses::new(),
+            throttle,
         }
     }
 
@@ -154,6 +173,12 @@ impl Domain {
     #[must_use]
     pub fn jwks(&self) -> bytes::Bytes {
         self.key_ring.jwks()
+    }
+
+    /// Whether clients reach the service over https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.settings.issuer.starts_with("https://")
     }
 
     /// Whether the database answers.

@@ -8,6 +8,7 @@ mod authorization_service;
 mod challenge_service;
 pub mod codec;
 mod convert;
+mod device;
 pub mod limits;
 mod normalize;
 mod session_service;

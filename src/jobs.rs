@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{
     domain::{Domain, signing_keys::KeyTender},
-    env::Env,
+    env::{Env, Timestamp},
     error::Result,
     mail::{MailError, Mailer},
     model::mail::OutboxMail,
@@ -120,7 +120,8 @@ impl Jobs {
     }
 
     async fn purge(&self) -> Result<()> {
-        let ended_before = self.env.now().before(KEPT_AFTER_END);
+        let now = self.env.now();
+        let ended_before = now.before(KEPT_AFTER_END);
         let mut removed = 0;
         loop {
             // In batches, so that nobody waits long for the writer.
@@ -136,6 +137,18 @@ impl Jobs {
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
         }
+        self.purge_marks(now).await
+    }
+
+    /// Marks of sign-ups and log-ins are kept in the database only where several nodes share them.
+    async fn purge_marks(&self, now: Timestamp) -> Result<()> {
+        while self.store.is_shared()
+            && self
+                .store
+                .write(move |tx| Box::pin(async move { tx.purge_marks(now).await }))
+                .await?
+                > 0
+        {}
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 //! Who may import whom is a table in `docs/ARCHITECTURE.md`, which `tests/it/layering.rs` holds the code to.
 
 pub mod app;
+pub mod capped;
 pub mod cli;
 pub mod config;
 pub mod crypto;

@@ -18,6 +18,7 @@ mod purge;
 mod search;
 mod sessions;
 mod signing_keys;
+mod throttles;
 mod transaction;
 mod writer;
 
@@ -207,6 +208,12 @@ impl Store {
             Writes::Queued(queue, _) => queue.write(use_case).await,
             Writes::Pooled => write_alone(self.inner.readers.begin().await?, use_case).await,
         }
+    }
+
+    /// Whether other nodes may use the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.writes, Writes::Pooled)
     }
 
     /// Whether the database answers, and SQLite's file is still the one that was opened.

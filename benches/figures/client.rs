@@ -106,6 +106,7 @@ impl Client {
                 email: email.to_owned(),
                 password: PASSWORD.to_owned(),
                 profile: SessionProfile::Native.into(),
+                ..CreateSessionRequest::default()
             };
             sessions.create_session(request).await.expect("a session");
             count += 1;

@@ -6,6 +6,7 @@ mod m20261122_000001_init;
 mod m20261125_000001_administration;
 mod m20261125_000002_challenges;
 mod m20261125_000003_api_key_use;
+mod m20261125_000004_throttles;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, SchemaManager,
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000001_administration::Migration),
             Box::new(m20261125_000002_challenges::Migration),
             Box::new(m20261125_000003_api_key_use::Migration),
+            Box::new(m20261125_000004_throttles::Migration),
         ]
     }
 }

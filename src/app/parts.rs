@@ -23,6 +23,7 @@ use crate::{
         challenges::{WorkPolicy, WorkSettings},
         sign_up_rate::Thresholds,
         signing_keys::{KeyPolicy, KeyTender, SigningKeys},
+        throttle,
     },
     env::Env,
     error::Error,
@@ -30,7 +31,10 @@ use crate::{
     jobs::Jobs,
     layers::HttpService,
     mail::Mailer,
-    model::pow::{Algorithm, Argon2Cost},
+    model::{
+        pow::{Algorithm, Argon2Cost},
+        throttle::Rules,
+    },
     store::{self, ConnectError, SchemaState, Store},
 };
 
@@ -187,6 +191,7 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         sends_mail,
         work: work(&config.signup),
         access_rules: access_rules(config),
+        limits: domain_limits(config),
     }
 }
 
@@ -223,6 +228,24 @@ fn work(settings: &config::Signup) -> WorkSettings {
         },
         lifetime: settings.challenge_lifetime,
     }
+}
+
+/// The limits that use cases keep, unless they are switched off.
+fn domain_limits(config: &Config) -> Option<throttle::Limits> {
+    let settings = &config.limits;
+    let limits = throttle::Limits {
+        log_in: Rules {
+            free: settings.log_in_free_failures,
+            first_delay: settings.log_in_first_delay,
+            longest_delay: settings.log_in_longest_delay,
+            strangers: settings.log_in_strangers,
+            strangers_refill: settings.log_in_strangers_refill,
+            client: settings.log_in_client_failures,
+        },
+        creation: settings.creation_interval,
+        pro_creation: NonZero::new(settings.pro_creation_per_second).unwrap_or(NonZero::<u32>::MIN),
+    };
+    settings.enabled.then_some(limits)
 }
 
 fn passwords(config: &Config, env: &Env) -> Result<Passwords, StartError> {

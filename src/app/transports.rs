@@ -102,6 +102,8 @@ fn limits(config: &Config, env: &Env) -> Option<Arc<Limits>> {
         free: calls(settings.free_per_second),
         pro: calls(settings.pro_per_second),
         creation: settings.creation_interval,
+        pro_creation: calls(settings.pro_creation_per_second),
+        failed_credentials: calls(settings.failed_credentials_per_second),
     };
     settings
         .enabled

@@ -108,12 +108,6 @@ pub fn hint(text: &str) -> String {
         .collect()
 }
 
-/// What stands for these bytes in a table that shall not tell them, and that nobody else can foresee.
-#[must_use]
-pub fn fingerprint(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> [u8; 32] {
-    mac(key, purpose, bytes)
-}
-
 /// A value that only this key's holder can have made, for this purpose, as base64url. Its bytes are not
 /// hidden.
 #[must_use]
@@ -131,6 +125,15 @@ pub fn open_cursor(key: &[u8; 32], purpose: &str, text: &str) -> Option<Vec<u8>>
     // Compares in constant time.
     whole.verify_truncated_left(&tag).ok()?;
     Some(bytes)
+}
+
+/// A number that stands for these bytes, for this purpose: nobody without the key can tell which bytes, or
+/// find two with the same number.
+#[must_use]
+pub fn fingerprint(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> u128 {
+    mac(key, purpose, bytes)
+        .first_chunk()
+        .map_or(0, |half| u128::from_be_bytes(*half))
 }
 
 fn mac(key: &[u8; 32], label: &str, bytes: &[u8]) -> [u8; 32] {

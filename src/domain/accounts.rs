@@ -8,6 +8,7 @@ use crate::{
         api_keys::{self, NewApiKey, PreparedKey},
         challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
+        throttle::Guess,
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
@@ -76,7 +77,7 @@ impl Domain {
     ///
     /// # Errors
     /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
-    /// `EMAIL_ALREADY_EXISTS`, `OVERLOADED`; `PERMISSION_DENIED` for a Mail.td key.
+    /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`; `PERMISSION_DENIED` for a Mail.td key.
     pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
         let (sent, over_limit) = (request.work.take(), request.over_limit.take());
         let work = self.examine_work(sent, request.session, over_limit)?;
@@ -89,6 +90,10 @@ impl Domain {
                 })?;
         let password = chosen_password(&request.password, "password")?;
         api_keys::may_start_with(request.api_key)?;
+        // Before anything is looked up, which would tell who has an account.
+        if let Err(refusal) = self.admit_sign_up(Plan::Free, &client).await {
+            self.let_work_through(work.as_ref(), refusal)?;
+        }
         // Before the hash, which is the expensive part; the unique index decides in the end.
         let reader = self.store.read();
         let taken = reader.account_by_email(email.normalized()).await?;
@@ -278,7 +283,7 @@ impl Domain {
     ///
     /// # Errors
     /// `ACCOUNT_NOT_FOUND`, `CREDENTIAL_INVALID`, `INVALID_CREDENTIALS`, `INVALID_FIELD`,
-    /// `PASSWORD_TOO_COMMON`, `OVERLOADED`.
+    /// `PASSWORD_TOO_COMMON`, `RATE_LIMITED`, `OVERLOADED`.
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -288,7 +293,18 @@ impl Domain {
     ) -> Result<(Session, Tokens)> {
         let account = self.account(caller, id).await?;
         let chosen = chosen_password(&change.new, "new_password")?;
-        self.check_password(Some(&account), &change.current).await?;
+        let guess = Guess {
+            address: account.email.normalized(),
+            client: &client,
+            session: match caller.credential {
+                CredentialId::Session(id) => Some(id),
+                // Whoever holds a key can make more of them, to guess with each.
+                CredentialId::ApiKey(_) => None,
+            },
+        };
+        let attempt = self.admit(&guess).await?;
+        self.check_password(Some(&account), &change.current, attempt)
+            .await?;
         let hash = self.passwords.hash(&chosen).await?;
         let opened = self.open_session(&account, Profile::Native, client)?;
         let now = self.env.now();

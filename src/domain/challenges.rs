@@ -71,6 +71,14 @@ impl OverLimit {
     }
 }
 
+impl From<OverLimit> for Error {
+    fn from(OverLimit { limit, wait }: OverLimit) -> Self {
+        Self::new(Reason::ChallengeRequired)
+            .limited_by(limit)
+            .retry_after(wait)
+    }
+}
+
 /// What is wrong with a solution, for the log.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 enum Flaw {
@@ -148,10 +156,8 @@ impl Domain {
         if let Some(sent) = sent {
             return self.candidate(sent).map(Some);
         }
-        if let Some(OverLimit { limit, wait }) = over_limit {
-            return Err(Error::new(Reason::ChallengeRequired)
-                .limited_by(limit)
-                .retry_after(wait));
+        if let Some(over_limit) = over_limit {
+            return Err(over_limit.into());
         }
         let is_asked = match self.settings.work.policy {
             WorkPolicy::MailTd => session == Some(Profile::MailTd),
@@ -162,6 +168,15 @@ impl Domain {
             Err(Reason::ChallengeRequired.into())
         } else {
             Ok(None)
+        }
+    }
+
+    /// Lets a sign-up that brought work through a limit, where work is a way through; asks for it otherwise.
+    pub(super) fn let_work_through(&self, work: Option<&Candidate>, refusal: Error) -> Result<()> {
+        match OverLimit::of(&refusal) {
+            Some(_) if self.takes_work_over_the_limit() && work.is_some() => Ok(()),
+            Some(over_limit) if self.takes_work_over_the_limit() => Err(over_limit.into()),
+            _ => Err(refusal),
         }
     }
 

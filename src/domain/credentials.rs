@@ -240,6 +240,19 @@ impl Domain {
     /// # Errors
     /// `CREDENTIAL_INVALID` when it is malformed, unknown, expired or revoked, or its account disabled.
     pub async fn authenticate(&self, credential: &str) -> Result<Arc<Caller>> {
+        self.authenticate_if(credential, || Ok(())).await
+    }
+
+    /// Like [`Self::authenticate`], but asks whether it may before it looks for a credential that is not
+    /// remembered: a look-up or a signature is more work than a caller who only tries should get.
+    ///
+    /// # Errors
+    /// `CREDENTIAL_INVALID`, and whatever `may_look` refuses with.
+    pub async fn authenticate_if(
+        &self,
+        credential: &str,
+        may_look: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<Arc<Caller>> {
         if credential.len() > MAX_BYTES || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Reason::CredentialInvalid.into());
         }
@@ -247,14 +260,24 @@ impl Domain {
         let now = self.env.now();
         let presented = match self.credentials.presented.get(&hash) {
             Some(presented) => presented,
-            None => self.verify(credential, hash, now).await?,
+            None => {
+                may_look()?;
+                self.verify(credential, hash, now).await?
+            }
         };
         if presented.ends_at.is_some_and(|end| end <= now) {
             return Err(Reason::CredentialInvalid.into());
         }
         let caller = match self.credentials.callers.get(&presented.id) {
             Some(caller) => caller,
-            None => self.load_caller(presented.id, now).await?,
+            None => match self.load_caller(presented.id, now).await? {
+                Some(caller) => caller,
+                None => {
+                    // It was revoked. The next one who shows it is a stranger again.
+                    self.credentials.presented.invalidate(&hash);
+                    return Err(Reason::CredentialInvalid.into());
+                }
+            },
         };
         if !caller.is_live(now) {
             return Err(Reason::CredentialInvalid.into());
@@ -311,12 +334,26 @@ impl Domain {
             .ok_or_else(|| Reason::CredentialInvalid.into())
     }
 
-    async fn load_caller(&self, id: CredentialId, now: Timestamp) -> Result<Arc<Caller>> {
+    async fn load_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Arc<Caller>>> {
         let revocations = self.credentials.revocations();
-        let caller = self.read_caller(id, now).await?;
-        let caller = Arc::new(caller.ok_or_else(|| Error::new(Reason::CredentialInvalid))?);
-        self.credentials.remember(&caller, revocations);
+        let caller = self.read_caller(id, now).await?.map(Arc::new);
+        if let Some(caller) = &caller {
+            self.credentials.remember(caller, revocations);
+        }
         Ok(caller)
+    }
+
+    /// Remembers an access token of ours as if it had been shown, so that its first use is no stranger's.
+    /// Whether its session is live is asked when it is used.
+    pub(super) fn expect(&self, token: &str, session: SessionId, expires_at: Timestamp) {
+        let presented = Presented {
+            id: CredentialId::Session(session),
+            // As the token says it: in whole seconds.
+            ends_at: Some(Timestamp::from_seconds(expires_at.seconds())),
+        };
+        self.credentials
+            .presented
+            .insert(secrets::hash(token), presented);
     }
 
     async fn read_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         Domain,
         credentials::{Caller, CredentialId},
+        throttle::{Attempt, Guess},
         tokens::{Client, REFRESH_PREFIX, Tokens},
     },
     env::Timestamp,
@@ -36,24 +37,43 @@ enum Rotation {
     Refused,
 }
 
+/// What a log-in made.
+pub struct LoggedIn {
+    /// The account.
+    pub account: Account,
+    /// The new session.
+    pub session: Session,
+    /// Its tokens.
+    pub tokens: Tokens,
+    /// What the device is known by from now on; see [`devices`](crate::domain::devices).
+    pub device: String,
+}
+
 impl Domain {
     /// Logs in with an e-mail address and a password.
     ///
     /// # Errors
-    /// `INVALID_CREDENTIALS`, whichever of the two is wrong; `OVERLOADED`.
+    /// `INVALID_CREDENTIALS`, whichever of the two is wrong; `RATE_LIMITED`, `OVERLOADED`.
     pub async fn log_in(
         &self,
         address: &str,
         password: &str,
         profile: Profile,
         client: Client,
-    ) -> Result<(Account, Session, Tokens)> {
-        let found = self
-            .store
-            .read()
-            .account_by_email(&email::normalize(address))
+    ) -> Result<LoggedIn> {
+        let address = email::normalize(address);
+        let guess = Guess {
+            address: &address,
+            client: &client,
+            session: None,
+        };
+        // Before anything is looked up: a refusal is the same whether or not there is such an account.
+        let attempt = self.admit(&guess).await?;
+        let found = self.store.read().account_by_email(&address).await?;
+        let rehashed = self
+            .check_password(found.as_ref(), password, attempt)
             .await?;
-        let rehashed = self.check_password(found.as_ref(), password).await?;
+        let device = self.know_device(&guess)?;
         let account = found.ok_or(Reason::InvalidCredentials)?;
         let opened = self.open_session(&account, profile, client)?;
         let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
@@ -71,7 +91,12 @@ impl Domain {
                 })
             })
             .await?;
-        Ok((account, session, tokens))
+        Ok(LoggedIn {
+            account,
+            session,
+            tokens,
+            device,
+        })
     }
 
     /// Checks a password, at the same cost whether or not there is an account to check it against; that of
@@ -80,16 +105,27 @@ impl Domain {
         &self,
         account: Option<&Account>,
         text: &str,
+        attempt: Attempt,
     ) -> Result<Option<String>> {
         let stored = account.and_then(|account| account.password_hash.as_deref());
-        let password = Password::presented(text).ok_or(Reason::InvalidCredentials)?;
-        let disabled = account.is_some_and(Account::is_disabled);
-        match self.passwords.verify(&password, stored).await? {
+        let Some(password) = Password::presented(text) else {
+            attempt.was_wrong();
+            return Err(Reason::InvalidCredentials.into());
+        };
+        let is_disabled = account.is_some_and(Account::is_disabled);
+        let rehash = match self.passwords.verify(&password, stored).await? {
             // Before a rehash, which would tell by its time that the password is the right one.
-            Verdict::Match { .. } if disabled => Err(Reason::InvalidCredentials.into()),
-            Verdict::Mismatch => Err(Reason::InvalidCredentials.into()),
-            Verdict::Match { rehash: false } => Ok(None),
-            Verdict::Match { rehash: true } => Ok(Some(self.passwords.hash(&password).await?)),
+            Verdict::Match { rehash } if !is_disabled => rehash,
+            Verdict::Match { .. } | Verdict::Mismatch => {
+                attempt.was_wrong();
+                return Err(Reason::InvalidCredentials.into());
+            }
+        };
+        attempt.was_right().await?;
+        if rehash {
+            Ok(Some(self.passwords.hash(&password).await?))
+        } else {
+            Ok(None)
         }
     }
 

@@ -15,14 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{crypto::secrets, env::Env, model::network};
+use crate::{
+    crypto::secrets,
+    env::Env,
+    model::network::{CLIENTS_OF_A_SITE, Network},
+};
 
 /// How long until a sign-up counts half.
 const HALF_LIFE: Duration = Duration::from_secs(600);
 const ROWS: usize = 4;
 const CELLS_OF_A_ROW: usize = 4096;
-/// How many subscribers' worth of sign-ups a site may make, as with the limits on calls.
-const SUBSCRIBERS_OF_A_SITE: f32 = 16.0;
 
 /// From how many sign-ups on it gets harder.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +88,9 @@ impl SignUpRate {
     }
 
     /// The cells of a network, one in each row.
-    fn cells(&self, network: &Network) -> [&Count; ROWS] {
-        let spread = secrets::fingerprint(&self.key, network.kind, &network.address.to_be_bytes());
+    fn cells(&self, network: &Counted) -> [&Count; ROWS] {
+        let address = network.address.to_be_bytes();
+        let spread = secrets::fingerprint(&self.key, network.kind, &address).to_be_bytes();
         std::array::from_fn(|row| {
             let at = usize::from(u16::from_be_bytes([spread[2 * row], spread[2 * row + 1]]));
             &self.networks[row * CELLS_OF_A_ROW + at % CELLS_OF_A_ROW]
@@ -101,8 +104,8 @@ impl SignUpRate {
     }
 }
 
-/// A network that a client is in.
-struct Network {
+/// A network whose sign-ups are counted.
+struct Counted {
     /// Tells a site from its first subscriber, whose network has the same address.
     kind: &'static str,
     address: u128,
@@ -110,16 +113,17 @@ struct Network {
     subscribers: f32,
 }
 
-fn networks(client: IpAddr) -> impl Iterator<Item = Network> {
-    let subscriber = Network {
+fn networks(client: IpAddr) -> impl Iterator<Item = Counted> {
+    let network = Network::of(client);
+    let subscriber = Counted {
         kind: "subscriber",
-        address: network::subscriber(client),
+        address: network.client(),
         subscribers: 1.0,
     };
-    let site = network::site(client).map(|address| Network {
+    let site = network.site().map(|address| Counted {
         kind: "site",
         address,
-        subscribers: SUBSCRIBERS_OF_A_SITE,
+        subscribers: CLIENTS_OF_A_SITE as f32,
     });
     std::iter::once(subscriber).chain(site)
 }

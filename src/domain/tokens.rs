@@ -32,6 +32,8 @@ pub struct Client {
     pub address: String,
     /// The program, as it named itself.
     pub user_agent: String,
+    /// What an earlier log-in handed out to know the device by, when it was sent.
+    pub device: Option<String>,
 }
 
 impl Client {
@@ -42,6 +44,7 @@ impl Client {
         Self {
             address,
             user_agent: printable.take(USER_AGENT_CHARS).collect(),
+            device: None,
         }
     }
 
@@ -49,6 +52,12 @@ impl Client {
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.parse().ok()
+    }
+
+    /// The same client, which sent this to be known by.
+    #[must_use]
+    pub fn on_device(self, device: Option<String>) -> Self {
+        Self { device, ..self }
     }
 }
 
@@ -124,8 +133,10 @@ impl Domain {
         let lifetime = self.settings.access_lifetime(session.profile);
         let access_expires_at = now.after(lifetime).min(session.expires_at);
         let claims = self.claims(account, session, access_expires_at, now)?;
+        let access_token = Zeroizing::new(self.key_ring.sign(Algorithm::Es256, &claims, now)?);
+        self.expect(&access_token, session.id, access_expires_at);
         Ok(Tokens {
-            access_token: Zeroizing::new(self.key_ring.sign(Algorithm::Es256, &claims, now)?),
+            access_token,
             access_expires_at,
             refresh: refresh.map(|secret| (secret, session.expires_at)),
             scopes: session.scopes.clone(),

@@ -34,7 +34,7 @@ impl AccountService for Service {
         &self,
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
-        let client = auth::client(&request);
+        let client = auth::client(&self.domain, &request);
         let over_limit = auth::over_limit(&request);
         let mut message = request.into_inner();
         let sign_up = SignUp {
@@ -107,7 +107,10 @@ impl AccountService for Service {
         &self,
         request: Request<ChangePasswordRequest>,
     ) -> std::result::Result<Response<ChangePasswordResponse>, Status> {
-        let (caller, client) = (auth::caller(&request)?, auth::client(&request));
+        let (caller, client) = (
+            auth::caller(&request)?,
+            auth::client(&self.domain, &request),
+        );
         let mut message = request.into_inner();
         let id = convert::account_id(&message.name, caller.account_id)?;
         let change = PasswordChange {

@@ -17,8 +17,8 @@ use tower::{Service, ServiceExt as _};
 use crate::{
     domain::{Domain, challenges::OverLimit, credentials::Caller, tokens::Client},
     error::{Error, Reason, Result},
-    grpc::{GrpcService, limits::Limits, status::to_status},
-    model::{administration::Administrator, request::RequestContext},
+    grpc::{GrpcService, device, limits::Limits, status::to_status},
+    model::{account::Plan, administration::Administrator, request::RequestContext},
     pb::{
         self, PolicyError,
         v1::{Access, LimitClass, RpcPolicy},
@@ -151,7 +151,7 @@ impl Rules {
         let client = count(&request.extensions);
         match policy.access() {
             Access::Public => Ok(Admitted {
-                over_limit: self.spend_public(policy.limit_class(), client)?,
+                over_limit: self.spend_public(policy.limit_class(), &request.headers, client)?,
                 ..Admitted::default()
             }),
             Access::Authenticated => Ok(Admitted {
@@ -159,7 +159,7 @@ impl Rules {
                 ..Admitted::default()
             }),
             Access::Optional => Ok(Admitted {
-                caller: self.identify(&request.headers, policy, client).await?,
+                caller: self.identify(&request.headers, client).await?,
                 ..Admitted::default()
             }),
             // They who run the server are held by no limit.
@@ -186,70 +186,77 @@ impl Rules {
         policy: &RpcPolicy,
         client: IpAddr,
     ) -> Result<Arc<Caller>> {
-        let caller = match self.caller(headers).await {
-            Ok(caller) => caller,
-            // Trying credentials is a call without one, and spends nobody else's quota.
-            Err(refusal) => {
-                self.spend_public(policy.limit_class(), client)?;
-                return Err(refusal);
-            }
-        };
-        if let Some(limits) = &self.limits {
-            limits.authenticated(caller.plan, client)?;
-        }
-        Ok(caller)
-    }
-
-    /// The caller, where the rpc does without one but wants to know.
-    async fn identify(
-        &self,
-        headers: &HeaderMap,
-        policy: &RpcPolicy,
-        client: IpAddr,
-    ) -> Result<Option<Arc<Caller>>> {
-        match self.sent(headers).await {
-            Ok(Some(caller)) => {
-                if let Some(limits) = &self.limits {
-                    limits.authenticated(caller.plan, client)?;
-                }
-                Ok(Some(caller))
-            }
-            otherwise => {
-                self.spend_public(policy.limit_class(), client)?;
-                otherwise
-            }
-        }
-    }
-
-    async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Caller>> {
-        let sent = self.sent(headers).await?;
-        let caller = sent.ok_or(Reason::CredentialMissing)?;
+        let caller = self
+            .identify(headers, client)
+            .await?
+            .ok_or(Reason::CredentialMissing)?;
+        self.spend_creation(policy.limit_class(), caller.plan, client)?;
         require_full_account(&caller)?;
         Ok(caller)
     }
 
-    /// The caller of the credential that was sent, whatever its scopes; none when none was sent.
-    async fn sent(&self, headers: &HeaderMap) -> Result<Option<Arc<Caller>>> {
-        match credential(headers)? {
-            Some(credential) => self.domain.authenticate(&credential).await.map(Some),
-            None => Ok(None),
-        }
+    /// The caller, whatever its scopes; none when no credential was sent.
+    async fn identify(&self, headers: &HeaderMap, client: IpAddr) -> Result<Option<Arc<Caller>>> {
+        let credential = match credential(headers) {
+            Ok(Some(credential)) => credential,
+            // A call without one, which costs no look-up.
+            none => {
+                self.spend(|limits| limits.public(client))?;
+                return none.map(|_| None);
+            }
+        };
+        let caller = self.find(&credential, client).await?;
+        self.spend(|limits| limits.authenticated(caller.plan, client))?;
+        Ok(Some(caller))
     }
 
-    /// Spends one call of a client without a credential. Where work is a way through, the limit on
-    /// sign-ups refuses nothing here: it goes on to the sign-up, which knows whether there is work.
-    fn spend_public(&self, class: LimitClass, client: IpAddr) -> Result<Option<OverLimit>> {
-        let Some(limits) = &self.limits else {
-            return Ok(None);
-        };
-        limits.public(client)?;
-        if class != LimitClass::AccountCreation {
-            return Ok(None);
+    /// The caller of a credential. Trying credentials spends a quota of its own: neither that of those who
+    /// have a good one at the same address, nor of those who log in there. Once it is spent, what is not
+    /// remembered is not looked for.
+    async fn find(&self, credential: &str, client: IpAddr) -> Result<Arc<Caller>> {
+        let may_look = || self.spend(|limits| limits.may_try_credential(client));
+        let found = self.domain.authenticate_if(credential, may_look).await;
+        if let Err(refusal) = &found
+            && refusal.reason() == Reason::CredentialInvalid
+        {
+            self.spend(|limits| limits.failed_credential(client))?;
         }
-        match limits.creation(client) {
+        found
+    }
+
+    /// Spends what a call without a credential does. A log-in on a device that its account knows spends what
+    /// is that account's, so that nobody else at its address can use that up. Where work is a way through, the
+    /// limit on sign-ups refuses nothing here: it goes on to the sign-up, which knows whether there is work.
+    fn spend_public(
+        &self,
+        class: LimitClass,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Result<Option<OverLimit>> {
+        let known_by = (class == LimitClass::SignIn)
+            .then(|| device::from_cookie(self.domain.is_https(), headers))
+            .flatten()
+            .and_then(|device| self.domain.account_of_device(device));
+        match known_by {
+            Some(account) => self.spend(|limits| limits.known_device(account))?,
+            None => self.spend(|limits| limits.public(client))?,
+        }
+        match self.spend_creation(class, Plan::Free, client) {
             Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(OverLimit::of(&refusal)),
             spent => spent.map(|()| None),
         }
+    }
+
+    /// Spends a new account where the call makes one: after every other limit.
+    fn spend_creation(&self, class: LimitClass, plan: Plan, client: IpAddr) -> Result<()> {
+        if class == LimitClass::AccountCreation {
+            self.spend(|limits| limits.creation(plan, client))?;
+        }
+        Ok(())
+    }
+
+    fn spend(&self, spend: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
+        self.limits.as_ref().map_or(Ok(()), |limits| spend(limits))
     }
 }
 
@@ -355,7 +362,7 @@ pub(super) fn administrator<T>(request: &tonic::Request<T>) -> Result<Administra
 }
 
 /// The client of a call, to be kept with the session that it opens.
-pub(super) fn client<T>(request: &tonic::Request<T>) -> Client {
+pub(super) fn client<T>(domain: &Domain, request: &tonic::Request<T>) -> Client {
     let user_agent = request
         .metadata()
         .get("user-agent")
@@ -364,5 +371,7 @@ pub(super) fn client<T>(request: &tonic::Request<T>) -> Client {
         .extensions()
         .get::<RequestContext>()
         .map(|context| context.client_address.to_string());
-    Client::new(address.unwrap_or_default(), user_agent.unwrap_or_default())
+    let device =
+        device::from_cookie(domain.is_https(), request.metadata().as_ref()).map(str::to_owned);
+    Client::new(address.unwrap_or_default(), user_agent.unwrap_or_default()).on_device(device)
 }

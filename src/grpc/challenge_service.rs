@@ -29,7 +29,7 @@ impl ChallengeService for Service {
         &self,
         request: Request<CreateChallengeRequest>,
     ) -> Result<Response<CreateChallengeResponse>, Status> {
-        let client = auth::client(&request);
+        let client = auth::client(&self.domain, &request);
         let purpose = convert::purpose(request.get_ref().purpose());
         let (id, challenge) = self.domain.create_challenge(purpose, &client)?;
         Ok(Response::new(CreateChallengeResponse {

@@ -1,33 +1,20 @@
-//! How often a client may call: independent GCRA buckets by governor, one per class and client address.
+//! How often a client may call: independent GCRA buckets by governor, one per class and client network.
 //! A call passes when every bucket that matches it has room.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+mod addresses;
+mod bucket;
 
-use governor::{
-    NotUntil, Quota, RateLimiter,
-    clock::Clock,
-    middleware::NoOpMiddleware,
-    nanos::Nanos,
-    state::{StateStore, keyed::ShrinkableKeyedStateStore},
-};
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
+use governor::Quota;
+
+use self::bucket::{Bucket, EnvClock};
 use crate::{
     env::Env,
-    error::{Error, Limit, Reason, Result},
-    model::account::Plan,
+    error::Result,
+    model::{account::Plan, network::Network},
 };
 
-const SHARDS: usize = 64;
-/// The most addresses of one shard: seven eighths of 2,048, past which its table would double.
-const MAX_OF_A_SHARD: usize = 1_792;
-/// How many clients' worth of calls a site may make.
-const CLIENTS_OF_A_SITE: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// How often addresses that have been quiet are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
@@ -42,32 +29,86 @@ pub struct Quotas {
     pub pro: NonZeroU32,
     /// The time between two sign-ups.
     pub creation: Duration,
+    /// Accounts per second that a caller on the paid plan makes.
+    pub pro_creation: NonZeroU32,
+    /// Calls per second whose credential is none.
+    pub failed_credentials: NonZeroU32,
+}
+
+/// What a call spends from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Class {
+    /// A call without a credential.
+    Public,
+    /// A call with a credential, on the free plan.
+    Free,
+    /// A call with a credential, on the paid plan.
+    Pro,
+    /// A sign-up.
+    Creation,
+    /// A new account of an organization on the paid plan.
+    ProCreation,
+    /// A credential that turned out to be none.
+    FailedCredential,
+    /// A log-in by a device that the account knows.
+    KnownDevice,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 7] = [
+        Self::Public,
+        Self::Free,
+        Self::Pro,
+        Self::Creation,
+        Self::ProCreation,
+        Self::FailedCredential,
+        Self::KnownDevice,
+    ];
+
+    /// The name of the limit in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Free => "free",
+            Self::Pro => "pro",
+            Self::Creation => "account-creation",
+            Self::ProCreation => "pro-account-creation",
+            Self::FailedCredential => "failed-credentials",
+            Self::KnownDevice => "known-device",
+        }
+    }
+
+    fn quota(self, quotas: &Quotas) -> Quota {
+        match self {
+            // A device may do what a client without one may.
+            Self::Public | Self::KnownDevice => Quota::per_second(quotas.public),
+            Self::Free => Quota::per_second(quotas.free),
+            Self::Pro => Quota::per_second(quotas.pro),
+            // No time between sign-ups is a nanosecond.
+            Self::Creation => Quota::with_period(quotas.creation)
+                .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)),
+            Self::ProCreation => Quota::per_second(quotas.pro_creation),
+            Self::FailedCredential => Quota::per_second(quotas.failed_credentials),
+        }
+    }
 }
 
 /// The buckets of this server.
 pub struct Limits {
-    public: Bucket,
-    free: Bucket,
-    pro: Bucket,
-    creation: Bucket,
+    /// In the order of [`Class::ALL`].
+    buckets: [Bucket; Class::ALL.len()],
 }
 
 impl Limits {
-    /// Empty buckets with these quotas. A quota of no time between sign-ups is one of a nanosecond.
+    /// Empty buckets with these quotas.
     #[must_use]
     pub fn new(env: &Env, quotas: &Quotas) -> Self {
-        let clock = EnvClock {
-            env: env.clone(),
-            origin: env.monotonic(),
-        };
-        let per_second = |name, calls| Bucket::new(name, Quota::per_second(calls), &clock);
-        let creation = Quota::with_period(quotas.creation)
-            .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX));
+        let clock = EnvClock::new(env);
+        let bucket = |class: Class| Bucket::new(class.name(), class.quota(quotas), &clock);
         Self {
-            public: per_second("public", quotas.public),
-            free: per_second("free", quotas.free),
-            pro: per_second("pro", quotas.pro),
-            creation: Bucket::new("account-creation", creation, &clock),
+            buckets: Class::ALL.map(bucket),
         }
     }
 
@@ -76,16 +117,7 @@ impl Limits {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn public(&self, client: IpAddr) -> Result<()> {
-        self.public.spend(client)
-    }
-
-    /// Spends one sign-up of a client. To be spent last, for it is what takes longest to be given back:
-    /// what another limit refuses spends none of it.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` with the time after which the same call passes.
-    pub fn creation(&self, client: IpAddr) -> Result<()> {
-        self.creation.spend(client)
+        self.spend(Class::Public, Network::of(client))
     }
 
     /// Spends one call of a client with a credential.
@@ -93,10 +125,65 @@ impl Limits {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn authenticated(&self, plan: Plan, client: IpAddr) -> Result<()> {
-        match plan {
-            Plan::Free => self.free.spend(client),
-            Plan::Pro => self.pro.spend(client),
-        }
+        let class = match plan {
+            Plan::Free => Class::Free,
+            Plan::Pro => Class::Pro,
+        };
+        self.spend(class, Network::of(client))
+    }
+
+    /// Spends one new account of a client on this plan; without a credential it is the free one. Comes last
+    /// of all limits, for it is the one that takes longest to fill again: what another refuses spends none
+    /// of it.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn creation(&self, plan: Plan, client: IpAddr) -> Result<()> {
+        let class = match plan {
+            Plan::Free => Class::Creation,
+            Plan::Pro => Class::ProCreation,
+        };
+        self.spend(class, Network::of(client))
+    }
+
+    /// Whether a client may still try a credential that nobody here knows yet. Spends nothing: a good
+    /// credential costs its first caller no more than its second.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn may_try_credential(&self, client: IpAddr) -> Result<()> {
+        let class = Class::FailedCredential;
+        self.bucket(class).has_room(Network::of(client))
+    }
+
+    /// Spends one credential of a client that turned out to be none.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the next one can be tried.
+    pub fn failed_credential(&self, client: IpAddr) -> Result<()> {
+        self.spend(Class::FailedCredential, Network::of(client))
+    }
+
+    /// Spends one call of the devices that an account knows, wherever they call from. `account` is any
+    /// number that names it.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn known_device(&self, account: u128) -> Result<()> {
+        self.spend_of(Class::KnownDevice, account, None)
+    }
+
+    fn spend(&self, class: Class, network: Network) -> Result<()> {
+        self.spend_of(class, network.client(), network.site())
+    }
+
+    /// Every call that a limit lets through or refuses passes here.
+    fn spend_of(&self, class: Class, client: u128, site: Option<u128>) -> Result<()> {
+        self.bucket(class).spend(client, site)
+    }
+
+    fn bucket(&self, class: Class) -> &Bucket {
+        &self.buckets[class as usize]
     }
 
     /// Forgets quiet addresses at an interval until the future is dropped.
@@ -104,229 +191,93 @@ impl Limits {
         let mut ticks = tokio::time::interval(PRUNE_EVERY);
         loop {
             ticks.tick().await;
-            for bucket in [&self.public, &self.free, &self.pro, &self.creation] {
-                bucket.clients.retain_recent();
-                bucket.sites.retain_recent();
+            for bucket in &self.buckets {
+                bucket.forget_quiet();
             }
         }
     }
 }
 
-type Limiter = RateLimiter<u128, Addresses, EnvClock, NoOpMiddleware<Nanos>>;
-
-struct Bucket {
-    limit: Limit,
-    clients: Limiter,
-    /// IPv6 by /48, which is what one site gets: many clients, but not 65,536 of them.
-    sites: Limiter,
-    /// How long one call takes to be given back to a client.
-    refill: Duration,
-    clock: EnvClock,
-}
-
-impl Bucket {
-    fn new(name: &'static str, quota: Quota, clock: &EnvClock) -> Self {
-        let (calls, refill) = (quota.burst_size(), quota.replenish_interval());
-        // Rounded up: the window in which so many calls are sure to pass.
-        let window = (refill * calls.get()).as_secs_f64().ceil();
-        let limit = Limit {
-            name: name.into(),
-            calls: calls.get(),
-            window_seconds: window as u64,
-        };
-        let site = Quota::with_period(refill / CLIENTS_OF_A_SITE.get())
-            .unwrap_or(quota)
-            .allow_burst(calls.saturating_mul(CLIENTS_OF_A_SITE));
-        let limiter = |quota| RateLimiter::new(quota, Addresses::new(), clock.clone());
-        Self {
-            limit,
-            clients: limiter(quota),
-            sites: limiter(site),
-            refill,
-            clock: clock.clone(),
-        }
-    }
-
-    /// Spends a call of the client, then one of its site: a client over its limit spends nothing of its
-    /// neighbours'.
-    fn spend(&self, client: IpAddr) -> Result<()> {
-        let client = client.to_canonical();
-        self.clients
-            .check_key(&key(client))
-            .map_err(|until| self.refuse(&until, Duration::ZERO))?;
-        match site(client) {
-            // The client's own call is gone already; the next one may have to wait for it.
-            Some(site) => self
-                .sites
-                .check_key(&site)
-                .map_err(|until| self.refuse(&until, self.refill)),
-            None => Ok(()),
-        }
-    }
-
-    fn refuse(&self, until: &NotUntil<Nanos>, at_least: Duration) -> Error {
-        Error::new(Reason::RateLimited)
-            .limited_by(self.limit.clone())
-            .retry_after(until.wait_time_from(self.clock.now()).max(at_least))
-    }
-}
-
-/// The /48 of an IPv6 client.
-fn site(client: IpAddr) -> Option<u128> {
-    const SITE: u128 = u128::MAX << 80;
-    match client {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(address) => Some(u128::from(address) & SITE),
-    }
-}
-
-/// What counts as one client: an IPv4 address, also when it is written as IPv6, or the /64 that one
-/// IPv6 subscriber gets.
-fn key(client: IpAddr) -> u128 {
-    const SUBSCRIBER: u128 = u128::MAX << 64;
-    match client {
-        IpAddr::V4(address) => address.to_ipv6_mapped().into(),
-        IpAddr::V6(address) => u128::from(address) & SUBSCRIBER,
-    }
-}
-
-/// The program's clock, for governor.
-#[derive(Clone)]
-struct EnvClock {
-    env: Env,
-    origin: Instant,
-}
-
-impl Clock for EnvClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.env.monotonic().duration_since(self.origin).into()
-    }
-}
-
-/// The buckets' levels by address, about 4 MiB when it is full. When a shard is, newcomers share one level there: they wait for
-/// each other, but never push out an address that is being held back.
-struct Addresses {
-    shards: Box<[Mutex<Shard>]>,
-}
-
-#[derive(Default)]
-struct Shard {
-    levels: HashMap<u128, Nanos>,
-    newcomers: Option<Nanos>,
-}
-
-impl Addresses {
-    fn new() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-        }
-    }
-
-    fn shard(&self, address: u128) -> &Mutex<Shard> {
-        // The low half of an IPv6 key is zero, and the high half of an IPv4 key is constant.
-        let folded = (address >> 64) ^ address;
-        let spread = (folded as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58;
-        &self.shards[spread as usize % SHARDS]
-    }
-}
-
-impl StateStore for Addresses {
-    type Key = u128;
-
-    fn measure_and_replace<T, F, E>(&self, address: &u128, measure: F) -> std::result::Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> std::result::Result<(T, Nanos), E>,
-    {
-        let mut shard = self
-            .shard(*address)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(level) = shard.levels.get_mut(address) {
-            let (outcome, new) = measure(Some(*level))?;
-            *level = new;
-            Ok(outcome)
-        } else if shard.levels.len() < MAX_OF_A_SHARD {
-            let (outcome, new) = measure(None)?;
-            shard.levels.insert(*address, new);
-            Ok(outcome)
-        } else {
-            let (outcome, new) = measure(shard.newcomers)?;
-            shard.newcomers = Some(new);
-            Ok(outcome)
-        }
-    }
-}
-
-impl ShrinkableKeyedStateStore<u128> for Addresses {
-    fn retain_recent(&self, drop_below: Nanos) {
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.levels.retain(|_, level| *level > drop_below);
-            shard.levels.shrink_to_fit();
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| {
-                shard
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .levels
-                    .len()
-            })
-            .sum()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::{net::Ipv4Addr, sync::Arc, time::Instant};
+
     use super::*;
+    use crate::env::{Clock, RandomnessUnavailable, Rng, Timestamp};
 
-    /// Lets one call pass in a minute.
-    fn spend(addresses: &Addresses, address: u128) -> bool {
-        let measure = |level: Option<Nanos>| match level {
-            Some(_) => Err(()),
-            None => Ok(((), Nanos::from(Duration::from_secs(60)))),
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// A clock that stands still.
+    struct Still(Instant);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        fn monotonic(&self) -> Instant {
+            self.0
+        }
+    }
+
+    impl Rng for Still {
+        fn fill(&self, _: &mut [u8]) -> std::result::Result<(), RandomnessUnavailable> {
+            Err(RandomnessUnavailable)
+        }
+    }
+
+    fn limits() -> Limits {
+        let calls = |calls| NonZeroU32::new(calls).unwrap();
+        let quotas = Quotas {
+            public: calls(8),
+            free: calls(8),
+            pro: calls(20),
+            creation: Duration::from_secs(8),
+            pro_creation: calls(8),
+            failed_credentials: calls(3),
         };
-        addresses.measure_and_replace(&address, measure).is_ok()
+        let still = Arc::new(Still(Env::system().monotonic()));
+        Limits::new(&Env::new(still.clone(), still), &quotas)
     }
 
     #[test]
-    fn newcomers_never_push_out_an_address_that_is_held_back() {
-        let addresses = Addresses::new();
-        assert!(spend(&addresses, 1));
-        let passed = (2..2_000_000_u128)
-            .filter(|number| spend(&addresses, number << 64))
-            .count();
-        assert!(passed <= (MAX_OF_A_SHARD + 1) * SHARDS, "{passed}");
-        assert!(addresses.len() <= MAX_OF_A_SHARD * SHARDS);
-        assert!(!spend(&addresses, 1), "still held back");
+    fn classes_stand_in_the_order_of_their_buckets() {
+        for (index, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, index);
+        }
     }
 
     #[test]
-    fn what_is_indistinguishable_from_new_is_forgotten() {
-        let addresses = Addresses::new();
-        assert!(spend(&addresses, 1));
-        addresses.retain_recent(Duration::from_secs(59).into());
-        assert_eq!(addresses.len(), 1);
-        addresses.retain_recent(Duration::from_secs(60).into());
-        assert!(addresses.is_empty());
+    fn each_plan_makes_accounts_at_its_own_pace() {
+        for (plan, calls, wait, name) in [
+            (Plan::Free, 1, Duration::from_secs(8), "account-creation"),
+            (
+                Plan::Pro,
+                8,
+                Duration::from_millis(125),
+                "pro-account-creation",
+            ),
+        ] {
+            let limits = limits();
+            for _ in 0..calls {
+                limits.creation(plan, CLIENT).unwrap();
+            }
+            let refused = limits.creation(plan, CLIENT).unwrap_err();
+            assert_eq!(refused.retry_delay(), Some(wait));
+            assert_eq!(refused.limit().unwrap().name, name);
+        }
     }
 
     #[test]
-    fn one_spelling_counts_for_all_of_a_client() {
-        let key = |text: &str| super::key(text.parse::<IpAddr>().unwrap().to_canonical());
-        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
-        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
-        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::"));
-        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+    fn looking_at_a_bucket_spends_nothing() {
+        let limits = limits();
+        for _ in 0..100 {
+            limits.may_try_credential(CLIENT).unwrap();
+        }
+        for _ in 0..3 {
+            limits.failed_credential(CLIENT).unwrap();
+        }
+        let refused = limits.may_try_credential(CLIENT).unwrap_err();
+        assert_eq!(refused.limit().unwrap().name, "failed-credentials");
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         Domain,
         credentials::{Caller, CredentialId},
     },
-    grpc::{auth, convert},
+    grpc::{auth, convert, device},
     model::{id::SessionId, session::Profile},
     pb::v1::{
         CreateSessionRequest, CreateSessionResponse, GetSessionRequest, GetSessionResponse,
@@ -36,19 +36,27 @@ impl SessionService for Service {
         &self,
         request: Request<CreateSessionRequest>,
     ) -> Result<Response<CreateSessionResponse>, Status> {
-        let client = auth::client(&request);
+        let client = auth::client(&self.domain, &request);
         let mut message = request.into_inner();
+        let client = match message.device_token.as_str() {
+            "" => client,
+            token => client.on_device(Some(token.to_owned())),
+        };
         let profile = convert::profile(message.profile()).unwrap_or(Profile::Native);
         let password = convert::secret(&mut message.password);
-        let (account, session, tokens) = self
+        let made = self
             .domain
             .log_in(&message.email, &password, profile, client)
             .await?;
-        Ok(Response::new(CreateSessionResponse {
-            session: Some(convert::session(&session, false)),
-            tokens: Some(convert::tokens(tokens)),
-            account: Some(convert::account(&account)),
-        }))
+        let mut answer = Response::new(CreateSessionResponse {
+            session: Some(convert::session(&made.session, false)),
+            tokens: Some(convert::tokens(made.tokens)),
+            account: Some(convert::account(&made.account)),
+            device_token: made.device,
+        });
+        let device = answer.get_ref().device_token.clone();
+        device::set_cookie(self.domain.is_https(), answer.metadata_mut(), &device);
+        Ok(answer)
     }
 
     async fn refresh_session(

@@ -1,22 +1,46 @@
-//! Which addresses count as one.
+//! What counts as one client of the network.
 
 use std::net::IpAddr;
 
-/// The network of one subscriber: an IPv4 address, also when it is written as IPv6, or an IPv6 /64.
-#[must_use]
-pub fn subscriber(client: IpAddr) -> u128 {
-    match client.to_canonical() {
-        IpAddr::V4(address) => address.to_ipv6_mapped().into(),
-        IpAddr::V6(address) => u128::from(address) & (u128::MAX << 64),
-    }
+/// How many clients' worth of anything a site may use.
+pub const CLIENTS_OF_A_SITE: u32 = 16;
+
+/// The network of a client: an IPv4 address, also when it is written as IPv6, or the /64 that one IPv6
+/// subscriber gets; and the /48 that one site gets, which is many subscribers, but not 65,536 of them.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Network {
+    client: u128,
+    site: Option<u128>,
 }
 
-/// The network of one site, an IPv6 /48, which has many subscribers' networks to itself; none of IPv4.
-#[must_use]
-pub fn site(client: IpAddr) -> Option<u128> {
-    match client.to_canonical() {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(address) => Some(u128::from(address) & (u128::MAX << 80)),
+impl Network {
+    /// The network of this address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        const SUBSCRIBER: u128 = u128::MAX << 64;
+        const SITE: u128 = u128::MAX << 80;
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self {
+                client: address.to_ipv6_mapped().into(),
+                site: None,
+            },
+            IpAddr::V6(address) => Self {
+                client: u128::from(address) & SUBSCRIBER,
+                site: Some(u128::from(address) & SITE),
+            },
+        }
+    }
+
+    /// The number of the client.
+    #[must_use]
+    pub fn client(self) -> u128 {
+        self.client
+    }
+
+    /// The number of its site, with IPv6.
+    #[must_use]
+    pub fn site(self) -> Option<u128> {
+        self.site
     }
 }
 
@@ -24,25 +48,23 @@ pub fn site(client: IpAddr) -> Option<u128> {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn network(text: &str) -> Network {
+        Network::of(text.parse().unwrap())
     }
 
     #[test]
-    fn one_spelling_counts_for_all_of_a_subscriber() {
-        let key = |text| subscriber(address(text));
-        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
-        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
-        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::"));
-        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+    fn one_spelling_counts_for_all_of_a_client() {
+        assert_eq!(network("192.0.2.1"), network("::ffff:192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
     }
 
     #[test]
-    fn a_site_holds_many_subscribers() {
-        let key = |text| site(address(text));
-        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:ffff::"));
-        assert_ne!(key("2001:db8:1::"), key("2001:db8:2::"));
-        assert_eq!(key("192.0.2.1"), None);
-        assert_eq!(key("::ffff:192.0.2.1"), None);
+    fn a_site_is_many_clients() {
+        let (one, other) = (network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(one.site(), other.site());
+        assert_ne!(one.site(), network("2001:db8:2:2::1").site());
+        assert_eq!(network("192.0.2.1").site(), None);
     }
 }

@@ -2,7 +2,7 @@
 //! services. A face knows paths, key names, statuses and error bodies; every rule and every right
 //! is the services' own.
 
-use axum::{Router, response::Response};
+use axum::{Router, middleware, response::Response};
 
 use crate::{
     env::Env,
@@ -12,6 +12,7 @@ use crate::{
 mod body;
 mod call;
 mod contract;
+mod cookies;
 mod document;
 pub mod mailkite;
 mod members;
@@ -30,6 +31,7 @@ pub fn router(channel: Channel, env: Env) -> Router {
         .merge(momail::router(channel.clone(), env))
         .merge(smtpd::router(channel.clone()))
         .merge(mailkite::router(channel))
+        .layer(middleware::from_fn(cookies::hand_on))
 }
 
 /// What every face tells the OpenAPI document.

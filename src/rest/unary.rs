@@ -5,7 +5,7 @@ use axum::body::Body;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, header,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT},
     request::Parts,
 };
 use http_body::Body as _;
@@ -17,7 +17,10 @@ use tower::ServiceExt as _;
 use super::{channel::Channel, contract::Rpc};
 use crate::{
     error::{Error, Reason, Result},
-    model::request::RequestContext,
+    model::{
+        device::{PLAIN_COOKIE, SECURE_COOKIE, cookies},
+        request::RequestContext,
+    },
 };
 
 /// The largest body that is read, in octets.
@@ -170,10 +173,26 @@ fn request(rpc: &Rpc, parts: &Parts, frame: Bytes) -> Request<tonic::body::Body>
             headers.append(name.clone(), value.clone());
         }
     }
+    forward_device(&parts.headers, headers);
     if let Some(context) = parts.extensions.get::<RequestContext>() {
         request.extensions_mut().insert(context.clone());
     }
     request
+}
+
+/// Lets the cookie that a device is known by travel on into the contract. No other cookie is its business.
+pub(super) fn forward_device(from: &HeaderMap, to: &mut HeaderMap) {
+    let headers = from.get_all(COOKIE).iter();
+    let devices = headers
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(cookies)
+        .filter(|(name, _)| [SECURE_COOKIE, PLAIN_COOKIE].contains(name));
+    for (name, value) in devices {
+        // It is a part of a header already.
+        if let Ok(cookie) = HeaderValue::try_from(format!("{name}={value}")) {
+            to.append(COOKIE, cookie);
+        }
+    }
 }
 
 fn status(headers: &HeaderMap) -> Option<Status> {

@@ -8,6 +8,7 @@ pub(super) mod redeemed_challenge;
 pub(super) mod refresh_token;
 pub(super) mod session;
 pub(super) mod signing_key;
+pub(super) mod throttle;
 
 use crate::error::Error;
 

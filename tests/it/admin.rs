@@ -166,6 +166,7 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
         email: "ann@example.com".to_owned(),
         password: PASSWORD.to_owned(),
         profile: SessionProfile::Mailtd.into(),
+        ..CreateSessionRequest::default()
     };
     let mailbox = app.sessions().create_session(mailbox).await.unwrap();
     let mailbox = mailbox.into_inner().tokens.unwrap().access_token;

@@ -25,6 +25,7 @@ async fn logging_in_gives_tokens_that_open_the_account() {
         email: " ANN@example.com".to_owned(),
         password: PASSWORD.to_owned(),
         profile: SessionProfile::Unspecified.into(),
+        ..CreateSessionRequest::default()
     };
     let mut request = Request::new(request);
     request

@@ -174,7 +174,7 @@ async fn grpc_and_connect_name_the_limit_and_the_wait() {
 }
 
 #[tokio::test]
-async fn trying_credentials_spends_the_public_quota_of_the_one_who_tries() {
+async fn trying_credentials_spends_nothing_of_those_who_have_good_ones_or_log_in() {
     let app = limited().await;
     let person = app.sign_up("ann").await;
     let token = person.logs_in().await.tokens.access_token;
@@ -187,7 +187,12 @@ async fn trying_credentials_spends_the_public_quota_of_the_one_who_tries() {
     for _ in 0..8 {
         assert_eq!(try_one("192.0.2.9").await.status(), 401);
     }
-    assert_eq!(try_one("192.0.2.9").await.status(), 429);
+    let refused = try_one("192.0.2.9").await;
+    assert_eq!(
+        refused.header("ratelimit"),
+        r#""failed-credentials";r=0;t=1"#
+    );
+    assert_eq!(call(&app, "192.0.2.9").await.status(), 401, "not limited");
     let owner = app
         .get("/v1/accounts/me")
         .bearer(&token)
@@ -199,6 +204,66 @@ async fn trying_credentials_spends_the_public_quota_of_the_one_who_tries() {
         200,
         "a good credential has a quota of its own"
     );
+}
+
+#[tokio::test]
+async fn once_its_tries_are_spent_an_unknown_credential_is_not_looked_for() {
+    let app = limited().await;
+    let person = app.sign_up("ann").await;
+    let fresh = person.logs_in().await;
+    app.parts.store.close().await;
+    let look = |credential: &str, from: &'static str| {
+        app.get("/v1/accounts/me")
+            .bearer(credential)
+            .from(from)
+            .send()
+    };
+    // A key of another kind has no check by which a typo could be told.
+    let unknown = "somebody-elses-key";
+    assert_eq!(
+        look(unknown, "192.0.2.1").await.status(),
+        503,
+        "it is looked for"
+    );
+    for _ in 0..8 {
+        assert_eq!(look("cs_live_wrong", "192.0.2.2").await.status(), 401);
+    }
+    let refused = look(unknown, "192.0.2.2").await;
+    assert_eq!(
+        (refused.status(), refused.header("ratelimit")),
+        (429, r#""failed-credentials";r=0;t=1"#)
+    );
+    // What this server issued is known before it is first used: its session is looked for.
+    let token = &fresh.tokens.access_token;
+    assert_eq!(look(token, "192.0.2.2").await.status(), 503);
+    app.clock.advance(Duration::from_millis(125));
+    assert_eq!(look(unknown, "192.0.2.2").await.status(), 503);
+}
+
+#[tokio::test]
+async fn a_revoked_credential_is_looked_for_once() {
+    let app = limited().await;
+    let person = app.sign_up("ann").await;
+    let ann = person.logs_in().await;
+    let token = &ann.tokens.access_token;
+    let look = || {
+        app.get("/v1/accounts/me")
+            .bearer(token)
+            .from("192.0.2.1")
+            .send()
+    };
+    assert_eq!(look().await.status(), 200);
+    let revoke = app
+        .delete("/v1/sessions/current")
+        .bearer(token)
+        .send()
+        .await;
+    assert_eq!(revoke.status(), 200);
+    for _ in 0..8 {
+        assert_eq!(look().await.status(), 401);
+    }
+    app.parts.store.close().await;
+    assert_eq!(look().await.status(), 429, "no look-up is left to fail");
 }
 
 #[tokio::test]

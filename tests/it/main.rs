@@ -21,6 +21,8 @@ mod https_only;
 mod keys;
 mod layering;
 mod limits;
+mod limits_nodes;
+mod log_in_limits;
 mod openapi;
 mod pow_vectors;
 mod proof_of_work;

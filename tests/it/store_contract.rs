@@ -9,6 +9,7 @@ mod api_keys;
 mod credentials;
 mod housekeeping;
 mod schema;
+mod throttles;
 mod transactions;
 
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
@@ -54,7 +55,7 @@ pub(crate) use on_both_engines;
 /// A database for one test.
 #[derive(Clone)]
 pub(crate) struct Base {
-    database: Database,
+    pub(crate) database: Database,
     folder: Option<Arc<TempDir>>,
 }
 

@@ -7,7 +7,8 @@ use http::{
 };
 use tonic::metadata::MetadataMap;
 
-use crate::model::request::RequestContext;
+use super::cookies::Cookies;
+use crate::{model::request::RequestContext, rest::unary};
 
 /// The services read credentials of every kind from `authorization`, Basic included.
 const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, USER_AGENT];
@@ -17,6 +18,7 @@ const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, USER_AGENT];
 pub(super) struct Call {
     headers: HeaderMap,
     context: Option<RequestContext>,
+    cookies: Cookies,
 }
 
 impl Call {
@@ -28,10 +30,17 @@ impl Call {
                 headers.append(name.clone(), value.clone());
             }
         }
+        unary::forward_device(&parts.headers, &mut headers);
         Self {
             headers,
             context: parts.extensions.get().cloned(),
+            cookies: parts.extensions.get().cloned().unwrap_or_default(),
         }
+    }
+
+    /// Hands the cookies that a service set on to this caller.
+    pub(super) fn keep_cookies(&self, metadata: &MetadataMap) {
+        self.cookies.keep(metadata.as_ref());
     }
 
     /// The message as this caller's rpc.

@@ -63,8 +63,13 @@ impl Contract {
             email,
             password,
             profile: profile.into(),
+            // A browser's stands in its cookie.
+            device_token: String::new(),
         };
         let answer = self.sessions().create_session(call.request(message)).await;
+        if let Ok(made) = &answer {
+            call.keep_cookies(made.metadata());
+        }
         inner(answer)
     }
 

@@ -180,6 +180,7 @@ async fn token(app: &TestApp, name: &str, profile: SessionProfile) -> String {
         email: format!("{name}@example.com"),
         password: PASSWORD.to_owned(),
         profile: profile.into(),
+        ..CreateSessionRequest::default()
     };
     let answer = app.sessions().create_session(request).await.unwrap();
     answer.into_inner().tokens.unwrap().access_token

@@ -63,6 +63,7 @@ impl TestApp {
             email: email.to_owned(),
             password: password.to_owned(),
             profile: SessionProfile::Unspecified.into(),
+            ..CreateSessionRequest::default()
         };
         self.sessions()
             .create_session(request)

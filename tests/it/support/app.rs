@@ -72,6 +72,19 @@ impl TestApp {
         }
     }
 
+    /// Another node on the same database, with the same data folder and the same time.
+    pub(crate) async fn second_node(&self) -> Self {
+        let env = super::environment::env_with(self.clock.clone(), 9);
+        let parts = Parts::build(&self.config, ISSUER, env).await.unwrap();
+        Self {
+            clock: self.clock.clone(),
+            http: parts.http.clone(),
+            parts,
+            config: self.config.clone(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// Stops the server and starts another one on the same data folder. Time goes on.
     pub(crate) async fn restart(self) -> Self {
         self.try_restart().await.unwrap()

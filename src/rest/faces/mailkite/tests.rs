@@ -93,6 +93,7 @@ async fn login_answers_as_documented() {
         email: "you@example.com".into(),
         password: "secure_password_123".into(),
         profile: SessionProfile::Mailkite.into(),
+        ..v1::CreateSessionRequest::default()
     });
     assert_eq!(caller.services.seen()[0].message, message);
 }

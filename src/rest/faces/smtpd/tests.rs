@@ -32,6 +32,7 @@ fn login_message() -> Message {
         email: "user@example.com".into(),
         password: "secure_password_123".into(),
         profile: SessionProfile::Smtpd.into(),
+        ..v1::CreateSessionRequest::default()
     })
 }
 

@@ -199,6 +199,7 @@ impl SessionService for Services {
             session: session(),
             tokens: tokens(),
             account: account("user@example.com", "John Doe"),
+            ..v1::CreateSessionResponse::default()
         };
         self.answer(request, Message::CreateSession, answer)
     }

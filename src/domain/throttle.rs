@@ -1,0 +1,447 @@
+//! Holds back whoever guesses passwords or signs up too often: the rules of [`model::throttle`], over the
+//! memory of this node, or over a table where several nodes use one Postgres.
+//!
+//! [`model::throttle`]: crate::model::throttle
+
+mod memory;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tracing::Instrument as _;
+
+use self::memory::{Keys, Memory};
+use crate::{
+    capped::Capped,
+    crypto::secrets,
+    domain::{Domain, devices::Device, tokens::Client},
+    env::{Env, Timestamp},
+    error::{Error, Limit, Reason, Result},
+    model::{
+        account::Plan,
+        id::SessionId,
+        network::{CLIENTS_OF_A_SITE, Network},
+        throttle::{
+            Decision, Marks, Origin, Outcome, Pace, Receipt, RowKey, Rules, Tier, decide, give_back,
+        },
+    },
+    store::Store,
+};
+
+/// The name of the limit on log-ins in answers.
+pub const LOG_IN: &str = "log-in";
+/// How many of an account's latest sessions are looked at for one in the same network.
+const SESSIONS: u64 = 100;
+/// The most refusals of the shared table that a node remembers.
+const REFUSALS: usize = 57_344;
+
+/// How often passwords may be guessed and accounts be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// What is let through of attempts to log in.
+    pub log_in: Rules,
+    /// The time between two sign-ups of one client.
+    pub creation: Duration,
+    /// Accounts per second that a client on the paid plan makes.
+    pub pro_creation: NonZeroU32,
+}
+
+impl Limits {
+    /// How often a client on this plan may make an account, and the name of that limit.
+    fn creation(&self, plan: Plan) -> (Pace, &'static str) {
+        match plan {
+            Plan::Free => {
+                let pace = Pace {
+                    burst: 1,
+                    interval: self.creation,
+                };
+                (pace, "account-creation")
+            }
+            Plan::Pro => {
+                let pace = Pace {
+                    burst: self.pro_creation.get(),
+                    interval: Duration::from_secs(1) / self.pro_creation.get(),
+                };
+                (pace, "pro-account-creation")
+            }
+        }
+    }
+}
+
+/// Who tries a password.
+pub(super) struct Guess<'a> {
+    /// The e-mail address of the account, normalized. There need be no such account.
+    pub(super) address: &'a str,
+    /// Where the call comes from.
+    pub(super) client: &'a Client,
+    /// The session that the call is made in.
+    pub(super) session: Option<SessionId>,
+}
+
+/// Counts attempts, for a whole domain.
+pub(super) struct Throttle {
+    /// None when limits are switched off.
+    limits: Option<Limits>,
+    key: [u8; 32],
+    env: Env,
+    origin: (Timestamp, Instant),
+    store: Store,
+    /// Whether other nodes count with us, in the database.
+    shared: bool,
+    memory: Mutex<Memory>,
+    /// With other nodes: until when we know somebody to be refused, which saves asking again.
+    refused: Mutex<Capped<Timestamp>>,
+}
+
+impl Throttle {
+    pub(super) fn new(
+        limits: Option<Limits>,
+        key: [u8; 32],
+        env: Env,
+        store: Store,
+        shared: bool,
+    ) -> Self {
+        Self {
+            limits,
+            key,
+            origin: (env.now(), env.monotonic()),
+            env,
+            store,
+            shared,
+            memory: Mutex::new(Memory::new()),
+            refused: Mutex::new(Capped::new(REFUSALS, 1)),
+        }
+    }
+
+    /// A time that other nodes have too, or else one that no clock can be set back.
+    fn now(&self) -> Timestamp {
+        if self.shared {
+            return self.env.now();
+        }
+        let (start, origin) = self.origin;
+        start.after(self.env.monotonic().duration_since(origin))
+    }
+
+    fn number(&self, label: &str, parts: &[u128]) -> u128 {
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_be_bytes()).collect();
+        secrets::fingerprint(&self.key, label, &bytes)
+    }
+
+    /// The number under which the attempts at an account are counted, known or not.
+    pub(super) fn account(&self, normalized: &str) -> u128 {
+        secrets::fingerprint(&self.key, "account", normalized.as_bytes())
+    }
+
+    fn keys(&self, account: u128, network: Network, device: Option<u128>) -> Keys {
+        let at_account = |label, number| self.number(label, &[account, number]);
+        [
+            device.map(|device| at_account("device", device)),
+            Some(at_account("network", network.client())),
+            Some(account),
+            Some(self.number("client", &[network.client()])),
+            network.site().map(|site| self.number("site", &[site])),
+        ]
+    }
+
+    async fn admit(self: &Arc<Self>, guess: &Guess<'_>, device: Option<u128>) -> Result<Attempt> {
+        let network = network(guess.client);
+        let account = self.account(guess.address);
+        let keys = self.keys(account, network, device);
+        let mut attempt = Attempt {
+            throttle: Arc::clone(self),
+            keys,
+            receipt: None,
+        };
+        let Some(limits) = &self.limits else {
+            return Ok(attempt);
+        };
+        let mut origin = Origin {
+            device: device.is_some(),
+            session_here: None,
+        };
+        loop {
+            match self.decide(keys, origin, limits.log_in).await? {
+                Decision::Pass(receipt) => {
+                    attempt.receipt = Some(receipt);
+                    return Ok(attempt);
+                }
+                Decision::Wait(wait) => return Err(refusal(&limits.log_in, wait)),
+                Decision::LookForSession => {
+                    origin.session_here = Some(self.had_session(guess.address, network).await?);
+                }
+            }
+        }
+    }
+
+    async fn decide(&self, keys: Keys, origin: Origin, rules: Rules) -> Result<Decision> {
+        let now = self.now();
+        if !self.shared {
+            let mut memory = self.memory();
+            memory.prune(now, &rules);
+            return Ok(self.change(&mut memory, &keys, &rules, |marks| {
+                decide(marks, origin, now, &rules)
+            }));
+        }
+        let primary = keys[0].or(keys[1]).unwrap_or_default();
+        if let Some(until) = self.refused().get(primary).filter(|until| *until > now) {
+            return Ok(Decision::Wait(until.since(now)));
+        }
+        let change = move |marks: &mut Marks| decide(marks, origin, now, &rules);
+        let decision = self.change_shared(keys, rules, now, change).await?;
+        if let Decision::Wait(wait) = decision {
+            let mut refused = self.refused();
+            if !refused.is_shared(primary) {
+                refused.put(primary, now.after(wait));
+            } else {
+                refused.retain(|until| *until > now);
+            }
+        }
+        Ok(decision)
+    }
+
+    fn change<T>(
+        &self,
+        memory: &mut Memory,
+        keys: &Keys,
+        rules: &Rules,
+        change: impl FnOnce(&mut Marks) -> T,
+    ) -> T {
+        let before = memory.marks(keys);
+        let mut marks = before;
+        let outcome = change(&mut marks);
+        memory.keep(keys, &before, &marks, rules);
+        outcome
+    }
+
+    /// Changes the marks that all nodes share, in one short transaction that holds their rows.
+    async fn change_shared<T: Send + 'static>(
+        &self,
+        keys: Keys,
+        rules: Rules,
+        now: Timestamp,
+        change: impl FnOnce(&mut Marks) -> T + Send + 'static,
+    ) -> Result<T> {
+        let rows = rows(&keys);
+        let use_case = async move |tx: &crate::store::Tx<'_>| {
+            let sorted: Vec<RowKey> = rows.iter().map(|(key, _)| *key).collect();
+            let stored = tx.lock_marks(&sorted, now).await?;
+            let mut marks = Marks::default();
+            for ((_, tier), mark) in rows.iter().zip(&stored) {
+                marks[*tier as usize] = *mark;
+            }
+            let before = marks;
+            let outcome = change(&mut marks);
+            let changed: Vec<_> = rows
+                .iter()
+                .map(|(key, tier)| (key, *tier as usize))
+                .filter(|(_, at)| marks[*at] != before[*at])
+                .map(|(key, at)| (*key, marks[at], rules.expiry(&marks[at])))
+                .collect();
+            if !changed.is_empty() {
+                tx.put_marks(&changed).await?;
+            }
+            Ok(outcome)
+        };
+        self.store
+            .write(move |tx| Box::pin(async move { use_case(tx).await }))
+            .await
+    }
+
+    /// Gives back what a right attempt, or one without an end, was counted for.
+    async fn give_back(&self, keys: Keys, receipt: Receipt, outcome: Outcome) -> Result<()> {
+        let Some(limits) = self.limits.filter(|_| self.shared) else {
+            self.give_back_here(&keys, &receipt, outcome);
+            return Ok(());
+        };
+        let (rules, now) = (limits.log_in, self.now());
+        let change = move |marks: &mut Marks| give_back(marks, &receipt, outcome, &rules);
+        self.change_shared(keys, rules, now, change).await
+    }
+
+    fn give_back_here(&self, keys: &Keys, receipt: &Receipt, outcome: Outcome) {
+        if let Some(limits) = self.limits {
+            let rules = limits.log_in;
+            let mut memory = self.memory();
+            self.change(&mut memory, keys, &rules, |marks| {
+                give_back(marks, receipt, outcome, &rules);
+            });
+        }
+    }
+
+    /// Whether the account has had a session in this network.
+    async fn had_session(&self, address: &str, network_of_call: Network) -> Result<bool> {
+        let addresses = self
+            .store
+            .read()
+            .session_addresses(address, SESSIONS)
+            .await?;
+        let mut networks = addresses
+            .iter()
+            .filter_map(|address| address.parse::<IpAddr>().ok())
+            .map(Network::of);
+        Ok(networks.any(|network| network == network_of_call))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Capped<Timestamp>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rows of the marks that are counted, in the order in which they are locked.
+fn rows(keys: &Keys) -> Vec<(RowKey, Tier)> {
+    let row = |tier: Tier| Some((row_key(tier as u8, keys[tier as usize]?), tier));
+    let mut rows: Vec<_> = Tier::ALL.into_iter().filter_map(row).collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
+}
+
+fn row_key(kind: u8, number: u128) -> RowKey {
+    let mut key = [kind; 17];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// A call without an address came over no network; all those are one client.
+fn network(client: &Client) -> Network {
+    let address = client.address.parse();
+    Network::of(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+}
+
+fn refusal(rules: &Rules, wait: Duration) -> Error {
+    let window = rules.longest_delay.saturating_mul(rules.free);
+    limited(LOG_IN, rules.free, window).retry_after(wait)
+}
+
+fn limited(name: &'static str, calls: u32, window: Duration) -> Error {
+    Error::new(Reason::RateLimited).limited_by(Limit {
+        name: name.into(),
+        calls,
+        // Rounded up: the window in which so many are sure to pass.
+        window_seconds: window.as_secs() + u64::from(window.subsec_nanos() > 0),
+    })
+}
+
+/// An attempt that was let through, counted as if it had failed. Dropped before anybody found out whether the
+/// password was right, it was none.
+pub(super) struct Attempt {
+    throttle: Arc<Throttle>,
+    keys: Keys,
+    receipt: Option<Receipt>,
+}
+
+impl Attempt {
+    /// The password was wrong: it stays counted.
+    pub(super) fn was_wrong(mut self) {
+        self.receipt = None;
+    }
+
+    /// The password was right.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`: it stays counted.
+    pub(super) async fn was_right(mut self) -> Result<()> {
+        let Some(receipt) = self.receipt.take() else {
+            return Ok(());
+        };
+        self.throttle
+            .give_back(self.keys, receipt, Outcome::Right)
+            .await
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Some(receipt) = self.receipt.take() else {
+            return;
+        };
+        if !self.throttle.shared {
+            let outcome = Outcome::Unknown;
+            self.throttle.give_back_here(&self.keys, &receipt, outcome);
+            return;
+        }
+        let (throttle, keys) = (Arc::clone(&self.throttle), self.keys);
+        let work = async move {
+            let given_back = throttle.give_back(keys, receipt, Outcome::Unknown).await;
+            if let Err(error) = given_back {
+                tracing::debug!(cause = error.cause(), "an attempt to log in stays counted");
+            }
+        };
+        // Without a runtime the program is ending.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(work.in_current_span());
+        }
+    }
+}
+
+impl Domain {
+    /// Lets an attempt at a password through, or says when the same attempt will be. Costs the same whether
+    /// or not there is such an account.
+    pub(super) async fn admit(&self, guess: &Guess<'_>) -> Result<Attempt> {
+        let device = match guess.session {
+            Some(session) => Some(session.uuid().as_u128()),
+            None => self.device_of(guess).map(|device| device.id),
+        };
+        self.throttle.admit(guess, device).await
+    }
+
+    /// The device that an attempt comes from, when the account knows it.
+    fn device_of(&self, guess: &Guess<'_>) -> Option<Device> {
+        let device = self.open_device(guess.client.device.as_deref()?)?;
+        (device.account == self.throttle.account(guess.address)).then_some(device)
+    }
+
+    /// What the device of a right attempt is known by from now on.
+    pub(super) fn know_device(&self, guess: &Guess<'_>) -> Result<String> {
+        let known = self.device_of(guess).map(|device| device.id);
+        self.seal_device(self.throttle.account(guess.address), known)
+    }
+
+    /// Counts an account that a client on this plan is about to make, where several nodes have to know of
+    /// it: each counts its own calls before they come here.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub(super) async fn admit_sign_up(&self, plan: Plan, client: &Client) -> Result<()> {
+        let throttle = &self.throttle;
+        let Some(limits) = throttle.limits.filter(|_| throttle.shared) else {
+            return Ok(());
+        };
+        let (pace, name) = limits.creation(plan);
+        let network = network(client);
+        let mut paces = vec![(throttle.number(name, &[network.client()]), pace)];
+        if let Some(site) = network.site() {
+            let of_site = Pace {
+                burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
+                interval: pace.interval / CLIENTS_OF_A_SITE,
+            };
+            paces.push((throttle.number(name, &[site, 0]), of_site));
+        }
+        let now = throttle.now();
+        let (calls, window) = (pace.burst, pace.interval.saturating_mul(pace.burst));
+        throttle
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for (number, pace) in paces {
+                        let wait = tx.spend_pace(&row_key(CREATION, number), pace, now).await?;
+                        if let Some(wait) = wait {
+                            return Err(limited(name, calls, window).retry_after(wait));
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+/// What the rows of sign-ups begin with.
+const CREATION: u8 = b'c';

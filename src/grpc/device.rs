@@ -1,0 +1,82 @@
+//! The cookie by which a browser's device is known, beside the field of the contract that programs use.
+
+use http::{
+    HeaderMap,
+    header::{COOKIE, SET_COOKIE},
+};
+use tonic::metadata::MetadataMap;
+
+use crate::{
+    domain::devices::DEVICE_LIFETIME,
+    model::device::{PLAIN_COOKIE, SECURE_COOKIE, cookies},
+};
+
+/// The longest value that is looked at, in bytes.
+const MAX_BYTES: usize = 256;
+
+/// What the call's cookie says about its device.
+pub(super) fn from_cookie(https: bool, headers: &HeaderMap) -> Option<&str> {
+    let name = cookie_name(https);
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(cookies)
+        .find(|(found, value)| *found == name && value.len() <= MAX_BYTES)
+        .map(|(_, value)| value)
+}
+
+/// Lets a browser keep what its device is known by. No script may read it, and no other site's form sends it.
+pub(super) fn set_cookie(https: bool, answer: &mut MetadataMap, value: &str) {
+    // The value is base64url, which every header takes.
+    if let Ok(cookie) = cookie(https, value).parse() {
+        answer.append(SET_COOKIE.as_str(), cookie);
+    }
+}
+
+fn cookie(https: bool, value: &str) -> String {
+    let secure = if https { "; Secure" } else { "" };
+    format!(
+        "{}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+        cookie_name(https),
+        DEVICE_LIFETIME.as_secs(),
+    )
+}
+
+fn cookie_name(https: bool) -> &'static str {
+    if https { SECURE_COOKIE } else { PLAIN_COOKIE }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(cookies: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for cookie in cookies {
+            headers.append(COOKIE, HeaderValue::from_str(cookie).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn over_https_the_cookie_is_bound_to_the_host() {
+        assert_eq!(
+            cookie(true, "x"),
+            "__Host-countersign_device=x; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax; Secure"
+        );
+        let plain = headers(&["countersign_device=x"]);
+        assert_eq!(from_cookie(true, &plain), None);
+        let bound = headers(&["a=b", "c; __Host-countersign_device=x; d=e"]);
+        assert_eq!(from_cookie(true, &bound), Some("x"));
+        assert_eq!(from_cookie(false, &bound), None);
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_is_not_looked_at() {
+        let long = format!("countersign_device={}", "x".repeat(MAX_BYTES + 1));
+        assert_eq!(from_cookie(false, &headers(&[&long])), None);
+    }
+}

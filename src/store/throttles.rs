@@ -1,0 +1,166 @@
+//! What several nodes remember together of sign-ups and of attempts to log in.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict, Query},
+};
+
+use super::{
+    entity::{account, session, throttle},
+    transaction::{Reader, Tx},
+};
+use crate::{
+    env::Timestamp,
+    error::Result,
+    model::throttle::{Mark, Pace, RowKey},
+};
+
+/// How far another node's clock may run ahead. What lies further off was written before a clock was set.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+/// How many rows are purged at a time, so that other writers do not wait long.
+const BATCH: u64 = 500;
+
+impl Reader<'_> {
+    /// The addresses of the latest sessions of the account with this normalized e-mail address, live or
+    /// ended; none of an account that does not exist.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn session_addresses(&self, normalized: &str, limit: u64) -> Result<Vec<String>> {
+        let account = Query::select()
+            .column(account::Column::Id)
+            .from(account::Entity)
+            .and_where(account::Column::EmailNormalized.eq(normalized))
+            .take();
+        Ok(session::Entity::find()
+            .select_only()
+            .column(session::Column::ClientAddress)
+            .filter(session::Column::AccountId.in_subquery(account))
+            .order_by_desc(session::Column::Id)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.database)
+            .await?)
+    }
+}
+
+impl Tx<'_> {
+    /// The marks under these keys, empty where there is none, which nobody else can read or change in this
+    /// way until this transaction ends. The keys must be sorted: two transactions that take them in another
+    /// order would wait for each other.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn lock_marks(&self, keys: &[RowKey], now: Timestamp) -> Result<Vec<Mark>> {
+        let fresh = keys
+            .iter()
+            .map(|key| throttle::ActiveModel::of(key, &Mark::default(), now));
+        // An update that changes nothing takes the lock of a row that is there.
+        let locked = OnConflict::column(throttle::Column::Key)
+            .update_column(throttle::Column::Key)
+            .to_owned();
+        let rows = throttle::Entity::insert_many(fresh)
+            .on_conflict(locked)
+            .exec_with_returning(&self.database)
+            .await?;
+        let mark = |key: &RowKey| rows.iter().find(|row| row.key == key).map(Mark::from);
+        Ok(keys
+            .iter()
+            .map(|key| mark(key).unwrap_or_default())
+            .collect())
+    }
+
+    /// Writes marks, each with the time at which it is as good as none.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn put_marks(&self, marks: &[(RowKey, Mark, Timestamp)]) -> Result<()> {
+        let rows = marks
+            .iter()
+            .map(|(key, mark, expiry)| throttle::ActiveModel::of(key, mark, *expiry));
+        let replaced = OnConflict::column(throttle::Column::Key)
+            .update_columns([
+                throttle::Column::SpentUntil,
+                throttle::Column::LastAt,
+                throttle::Column::TurnAt,
+                throttle::Column::ExpiresAt,
+            ])
+            .to_owned();
+        throttle::Entity::insert_many(rows)
+            .on_conflict(replaced)
+            .exec_without_returning(&self.database)
+            .await?;
+        Ok(())
+    }
+
+    /// Spends one of what may happen under this key at this pace, in one statement: of several nodes that
+    /// do it at once, each sees what the others have spent. Gives the time to wait when there is none.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn spend_pace(
+        &self,
+        key: &RowKey,
+        pace: Pace,
+        now: Timestamp,
+    ) -> Result<Option<Duration>> {
+        let tolerance = pace.interval * pace.burst.saturating_sub(1);
+        let (full, end) = (now.after(tolerance), now.after(pace.interval));
+        let unbelievable = full.after(pace.interval).after(CLOCK_LEEWAY);
+        let column = || Expr::col((throttle::Entity, throttle::Column::SpentUntil));
+        let believed = column()
+            .gt(now.millis())
+            .and(column().lte(unbelievable.millis()));
+        let interval = end.millis() - now.millis();
+        let next = || {
+            let level = Expr::case(believed.clone(), column()).finally(now.millis());
+            Expr::expr(level).add(interval)
+        };
+        let spent = OnConflict::column(throttle::Column::Key)
+            .value(throttle::Column::SpentUntil, next())
+            .value(throttle::Column::ExpiresAt, next())
+            .action_and_where(
+                column()
+                    .lte(full.millis())
+                    .or(column().gt(unbelievable.millis())),
+            )
+            .to_owned();
+        let first = Mark {
+            until: end,
+            ..Mark::default()
+        };
+        let written = throttle::Entity::insert(throttle::ActiveModel::of(key, &first, end))
+            .on_conflict(spent)
+            .exec_without_returning(&self.database)
+            .await?;
+        if written == 1 {
+            return Ok(None);
+        }
+        let row = throttle::Entity::find_by_id(key.to_vec())
+            .one(&self.database)
+            .await?;
+        let until = row.map_or(end, |row| Timestamp::from_millis(row.spent_until));
+        Ok(Some(until.since(full)))
+    }
+
+    /// Deletes a batch of the marks that are as good as none at this moment, and tells how many. Zero says
+    /// that none are left.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn purge_marks(&self, now: Timestamp) -> Result<u64> {
+        let expired = Query::select()
+            .column(throttle::Column::Key)
+            .from(throttle::Entity)
+            .and_where(throttle::Column::ExpiresAt.lt(now.millis()))
+            .limit(BATCH)
+            .take();
+        let purged = throttle::Entity::delete_many()
+            .filter(throttle::Column::Key.in_subquery(expired))
+            .exec(&self.database)
+            .await?;
+        Ok(purged.rows_affected)
+    }
+}

@@ -1,0 +1,188 @@
+//! What several nodes remember together of sign-ups and of attempts to log in.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign::{
+    env::Timestamp,
+    model::{
+        session::Profile,
+        throttle::{Mark, Pace, RowKey, Turn},
+    },
+    store::Store,
+};
+use tokio::task::JoinSet;
+
+use super::{Base, NOW, ann, later, log_in, on_both_engines, session};
+
+on_both_engines! {
+    marks_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys,
+    marks_that_are_held_wait_for_each_other,
+    a_pace_is_kept_by_all_who_spend_at_once,
+    a_pace_forgives_a_clock_that_was_set_back,
+    the_purge_takes_the_marks_that_are_as_good_as_none,
+    the_latest_addresses_of_an_account_are_found_by_its_email,
+}
+
+const EIGHT_SECONDS: Pace = Pace {
+    burst: 1,
+    interval: Duration::from_secs(8),
+};
+
+fn key(number: u8) -> RowKey {
+    [number; 17]
+}
+
+fn mark(until: i64, turn: Turn) -> Mark {
+    Mark {
+        until: later(until),
+        last: NOW,
+        turn,
+    }
+}
+
+async fn spend(store: &Store, number: u8, pace: Pace, now: Timestamp) -> Option<Duration> {
+    store
+        .write(move |tx| Box::pin(async move { tx.spend_pace(&key(number), pace, now).await }))
+        .await
+        .unwrap()
+}
+
+async fn marks_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys(base: Base) {
+    let store = base.store().await;
+    let written = [
+        (key(1), mark(1, Turn::None), later(1)),
+        (key(2), mark(2, Turn::NotNeeded), later(2)),
+        (key(3), mark(3, Turn::At(later(9))), later(3)),
+    ];
+    let expected: Vec<_> = written.iter().map(|(_, mark, _)| *mark).collect();
+    let (before, after) = store
+        .write(move |tx| {
+            Box::pin(async move {
+                let keys = [key(1), key(2), key(3)];
+                let before = tx.lock_marks(&keys, NOW).await?;
+                tx.put_marks(&written).await?;
+                Ok((before, tx.lock_marks(&keys, NOW).await?))
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(before, [Mark::default(); 3]);
+    assert_eq!(after, expected);
+}
+
+/// Each reads, adds and writes: none of the additions is lost.
+async fn marks_that_are_held_wait_for_each_other(base: Base) {
+    let store = base.store().await;
+    let mut nodes = JoinSet::new();
+    for number in 0..20_u8 {
+        let store = store.clone();
+        nodes.spawn(async move {
+            store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        // Two of three, and always in the same order.
+                        let keys = match number % 2 {
+                            0 => [key(1), key(2)],
+                            _ => [key(2), key(3)],
+                        };
+                        let marks = tx.lock_marks(&keys, NOW).await?;
+                        let added: Vec<_> = keys
+                            .iter()
+                            .zip(marks)
+                            .map(|(key, mark)| {
+                                let until = mark.until.after(Duration::from_millis(1));
+                                (*key, Mark { until, ..mark }, later(1))
+                            })
+                            .collect();
+                        tx.put_marks(&added).await
+                    })
+                })
+                .await
+        });
+    }
+    for added in nodes.join_all().await {
+        added.unwrap();
+    }
+    let marks = store
+        .write(|tx| Box::pin(async move { tx.lock_marks(&[key(1), key(2), key(3)], NOW).await }))
+        .await
+        .unwrap();
+    let counts: Vec<_> = marks.iter().map(|mark| mark.until.millis()).collect();
+    assert_eq!(counts, [10, 20, 10]);
+}
+
+async fn a_pace_is_kept_by_all_who_spend_at_once(base: Base) {
+    let store = Arc::new(base.store().await);
+    let pace = Pace {
+        burst: 8,
+        interval: Duration::from_millis(125),
+    };
+    let mut nodes = JoinSet::new();
+    for _ in 0..40 {
+        let store = store.clone();
+        nodes.spawn(async move { spend(&store, 1, pace, NOW).await });
+    }
+    let outcomes = nodes.join_all().await;
+    assert_eq!(outcomes.iter().filter(|wait| wait.is_none()).count(), 8);
+    for wait in outcomes.into_iter().flatten() {
+        assert_eq!(wait, Duration::from_millis(125));
+    }
+    assert_eq!(spend(&store, 2, pace, NOW).await, None, "another key");
+    assert_eq!(spend(&store, 1, pace, later(125)).await, None);
+    let wait = spend(&store, 1, pace, later(125)).await;
+    assert_eq!(wait, Some(Duration::from_millis(125)));
+}
+
+async fn a_pace_forgives_a_clock_that_was_set_back(base: Base) {
+    let store = base.store().await;
+    assert_eq!(spend(&store, 1, EIGHT_SECONDS, NOW).await, None);
+    let half_a_minute_ago = later(-30_000);
+    let wait = spend(&store, 1, EIGHT_SECONDS, half_a_minute_ago).await;
+    assert_eq!(wait, Some(Duration::from_secs(38)), "another node's clock");
+    let hour_ago = later(-3_600_000);
+    assert_eq!(spend(&store, 1, EIGHT_SECONDS, hour_ago).await, None);
+    let wait = spend(&store, 1, EIGHT_SECONDS, hour_ago).await;
+    assert_eq!(wait, Some(Duration::from_secs(8)));
+}
+
+async fn the_purge_takes_the_marks_that_are_as_good_as_none(base: Base) {
+    let store = base.store().await;
+    let kept = mark(3, Turn::None);
+    let purged = store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.put_marks(&[
+                    (key(1), mark(1, Turn::None), later(9)),
+                    (key(2), kept, later(10)),
+                ])
+                .await?;
+                Ok([
+                    tx.purge_marks(later(10)).await?,
+                    tx.purge_marks(later(10)).await?,
+                ])
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(purged, [1, 0]);
+    let marks = store
+        .write(|tx| Box::pin(async move { tx.lock_marks(&[key(1), key(2)], NOW).await }))
+        .await
+        .unwrap();
+    assert_eq!(marks, [Mark::default(), kept]);
+}
+
+async fn the_latest_addresses_of_an_account_are_found_by_its_email(base: Base) {
+    let store = base.store().await;
+    let account = ann(&store).await;
+    for address in ["192.0.2.1", "2001:db8::1", "192.0.2.3"] {
+        let mut session = session(account.id, Profile::Native);
+        session.client_address = address.to_owned();
+        log_in(&store, &session).await;
+    }
+    let read = store.read();
+    let found = read.session_addresses("ann@example.com", 2).await.unwrap();
+    assert_eq!(found, ["192.0.2.3", "2001:db8::1"]);
+    let nobody = read.session_addresses("bob@example.com", 2).await.unwrap();
+    assert!(nobody.is_empty());
+}
