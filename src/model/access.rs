@@ -45,8 +45,8 @@ pub struct Rule {
     pub scopes: Scopes,
 }
 
-/// How far a rule has been read, the more exact first: with this order of their steps, the first of several rules
-/// that match a path is the one that says the most about it.
+/// What a rule says about one segment, the more exact first. In the order of their steps, the first of several rules that
+/// match a path is the one that says the most about it.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
 enum Step<'r> {
     Literal(&'r str),

@@ -48,7 +48,7 @@ pub const IDENTITY_HEADERS: [&str; 7] = [
     "x-countersign-credential",
 ];
 
-/// The way that browsers made a request (Fetch Metadata): what they ask for in it may be a dialog or not.
+/// How a browser came to make a request: `navigate` when a person follows a link (Fetch Metadata, section 2.3).
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The path of forward-auth; calls go through `channel`.

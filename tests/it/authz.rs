@@ -6,7 +6,8 @@ mod world;
 use countersign::{
     config::{Config, Sources},
     model::scope::KNOWN,
-    pb::v1::{CheckAccessResponse, CredentialKind, Plan},
+    pb::v1::{CheckAccessRequest, CheckAccessResponse, CredentialKind, Plan},
+    rest::forward::IDENTITY_HEADERS,
 };
 use tonic::Code;
 
@@ -145,8 +146,12 @@ async fn a_rule_says_who() {
 #[tokio::test]
 async fn the_answer_says_who_calls() {
     let world = World::with(rules(&["/ anyone"])).await;
-    let nobody = world.asks(None, "GET", "/").await.unwrap();
-    assert_eq!(nobody, CheckAccessResponse::default());
+    let message = CheckAccessRequest {
+        method: "GET".to_owned(),
+        path: "/".to_owned(),
+    };
+    let nobody = world.app.authorization().check_access(message).await;
+    assert_eq!(nobody.unwrap().into_inner(), CheckAccessResponse::default());
     let boss = stored(&world.app, "boss@example.com").await;
     let mut expected = CheckAccessResponse {
         account: boss.id.resource_name(),
@@ -232,4 +237,43 @@ async fn a_rule_can_name_every_scope_that_a_credential_can_have() {
             "{scope}"
         );
     }
+}
+
+#[test]
+fn rules_that_say_two_things_or_nothing_are_refused_at_the_start() {
+    for (rules, says) in [
+        ("/a everybody", "who may is anyone"),
+        (
+            "/a anyone, GET /a pro, /a nobody",
+            "`/a anyone` and `/a nobody` are about the same",
+        ),
+    ] {
+        let sources = Sources::environment([
+            ("COUNTERSIGN_DATA_DIR".into(), "/x".into()),
+            ("COUNTERSIGN_AUTHZ_RULES".into(), rules.into()),
+        ]);
+        let refusal = Config::load(&sources).unwrap_err().to_string();
+        assert!(refusal.contains("setting `authz.rules`"), "{refusal}");
+        assert!(refusal.contains(says), "{refusal}");
+    }
+}
+
+#[test]
+fn the_document_shows_rules_that_load_and_every_header() {
+    let document = include_str!("../../docs/FORWARD-AUTH.md");
+    let (_, rest) = document.split_once("```toml\n").unwrap();
+    let (settings, _) = rest.split_once("```").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("data_dir = '/x'\n{settings}")).unwrap();
+    let sources = Sources::default().file(Some(file.path().to_owned()));
+    let rules = Config::load(&sources).unwrap().authz.rules;
+    assert_eq!(rules.len(), 6);
+    assert_eq!(rules[0], Config::default().authz.rules[0]);
+    let rows = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `X-"));
+    let named: Vec<_> = rows
+        .map(|row| format!("x-{}", row[..row.find('`').unwrap()].to_lowercase()))
+        .collect();
+    assert_eq!(named, IDENTITY_HEADERS);
 }

@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 
 from contract import Contract
 from person import Person
-from proxies import HAProxy
+from haproxy import HAProxy
 from server import Server
 from test_transport import write_certificate
 
