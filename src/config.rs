@@ -15,6 +15,7 @@ mod load;
 mod log;
 mod mail;
 mod nearest;
+mod organizations;
 mod passwords;
 mod proxies;
 mod render;
@@ -41,6 +42,7 @@ pub use self::{
     load::Loaded,
     log::LogFormat,
     mail::Mail,
+    organizations::Organizations,
     passwords::Passwords,
     render::{show_defaults, show_effective},
     server::Server,
@@ -86,6 +88,7 @@ settings! {
         keys: Keys,
         mail: Mail,
         limits: Limits,
+        organizations: Organizations,
         signup: Signup,
         authz: Authz,
     }
@@ -129,6 +132,7 @@ impl Config {
         self.keys.check()?;
         self.mail.check()?;
         self.limits.check()?;
+        self.organizations.check()?;
         self.signup.check()?;
         self.authz.check()
     }

@@ -9,6 +9,7 @@ pub mod credentials;
 mod cursor;
 pub mod devices;
 mod key_uses;
+pub mod members;
 pub mod sessions;
 pub mod sign_up_rate;
 pub mod signing_keys;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub other_nodes: bool,
     /// Whether there is a way to send mail.
     pub sends_mail: bool,
+    /// The most accounts of one organization.
+    pub organization_accounts: u64,
     /// The work that sign-ups need.
     pub work: WorkSettings,
     /// Who may make which request to the services behind a proxy.

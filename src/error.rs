@@ -84,6 +84,8 @@ reasons! {
     ChallengeInvalid = "CHALLENGE_INVALID", InvalidArgument, 400, DEBUG, "The challenge is invalid, used or expired, or not solved by this nonce; ask for a new one.";
     /// No such organization that the caller may see.
     OrganizationNotFound = "ORGANIZATION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such organization.";
+    /// The account owns an organization that other accounts belong to.
+    OrganizationNotEmpty = "ORGANIZATION_NOT_EMPTY", FailedPrecondition, 409, DEBUG, "The account owns an organization that others are in; delete their accounts first.";
     /// No such session that the caller may see.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such session.";
     /// No such API key that the caller may see.

@@ -16,7 +16,7 @@ use crate::{
     model::{
         account::{Account, Organization, Plan},
         api_key::{ApiKey, ApiKeyKind},
-        email::Email,
+        email::{Email, InvalidEmail},
         id::AccountId,
         mail::OutboxMail,
         password::{Password, PasswordRefused},
@@ -81,13 +81,7 @@ impl Domain {
     pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
         let (sent, over_limit) = (request.work.take(), request.over_limit.take());
         let work = self.examine_work(sent, request.session, over_limit)?;
-        let email: Email =
-            request
-                .email
-                .parse()
-                .map_err(|refused: crate::model::email::InvalidEmail| {
-                    Error::invalid_field("email", refused.to_string())
-                })?;
+        let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         api_keys::may_start_with(request.api_key)?;
         // Before anything is looked up, which would tell who has an account.
@@ -196,22 +190,7 @@ impl Domain {
         }))
     }
 
-    /// The caller's own account, under the id that the call names.
-    ///
-    /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, also for an account of somebody else.
-    pub async fn account(&self, caller: &Caller, id: AccountId) -> Result<Account> {
-        if id != caller.account_id {
-            return Err(Reason::AccountNotFound.into());
-        }
-        self.store
-            .read()
-            .account(id)
-            .await?
-            .ok_or_else(|| Reason::AccountNotFound.into())
-    }
-
-    /// Changes the caller's own account.
+    /// Changes an account that the caller reaches.
     ///
     /// # Errors
     /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`.
@@ -251,10 +230,11 @@ impl Domain {
             .await
     }
 
-    /// Deletes the caller's own account with everything that belongs to it.
+    /// Deletes an account that the caller reaches with everything that belongs to it, and its organization
+    /// with its last one.
     ///
     /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`.
+    /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`; `ORGANIZATION_NOT_EMPTY` for an owner whom others would lose.
     pub async fn delete_account(
         &self,
         caller: &Caller,
@@ -270,15 +250,19 @@ impl Domain {
                 if !tx.delete_account(id, version).await? {
                     return Err(gone_or_changed(tx, id).await?);
                 }
-                tx.delete_organization_if_empty(account.organization_id)
+                let emptied = tx
+                    .delete_organization_if_empty(account.organization_id)
                     .await?;
+                if account.organization_owner && !emptied {
+                    return Err(Reason::OrganizationNotEmpty.into());
+                }
                 Ok(((), ended))
             })
         })
         .await
     }
 
-    /// Sets a new password after checking the current one, ends every other credential, and opens a
+    /// Sets a new password of the caller's own account after checking the current one, ends every other credential, and opens a
     /// new session for the caller.
     ///
     /// # Errors
@@ -291,7 +275,7 @@ impl Domain {
         change: PasswordChange,
         client: Client,
     ) -> Result<(Session, Tokens)> {
-        let account = self.account(caller, id).await?;
+        let account = self.own_account(caller, id).await?;
         let chosen = chosen_password(&change.new, "new_password")?;
         let guess = Guess {
             address: account.email.normalized(),
@@ -375,7 +359,12 @@ impl Opened {
     }
 }
 
-fn chosen_password(text: &str, field: &'static str) -> Result<Password> {
+pub(super) fn chosen_email(text: &str) -> Result<Email> {
+    text.parse()
+        .map_err(|refused: InvalidEmail| Error::invalid_field("email", refused.to_string()))
+}
+
+pub(super) fn chosen_password(text: &str, field: &'static str) -> Result<Password> {
     Password::chosen(text).map_err(|refused| match refused {
         PasswordRefused::TooCommon => Error::new(Reason::PasswordTooCommon).on_field(field),
         refused => Error::invalid_field(field, refused.to_string()),

@@ -136,7 +136,7 @@ async fn gone_or_rotated(tx: &Tx<'_>, id: ApiKeyId, now: Timestamp) -> Result<Er
 }
 
 /// Whether the credential of a call can still be used, as the database sees it now.
-async fn is_live(tx: &Tx<'_>, credential: CredentialId, now: Timestamp) -> Result<bool> {
+pub(super) async fn is_live(tx: &Tx<'_>, credential: CredentialId, now: Timestamp) -> Result<bool> {
     Ok(match credential {
         CredentialId::Session(id) => tx
             .session(id)

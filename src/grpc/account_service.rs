@@ -1,4 +1,4 @@
-//! `AccountService`: sign up, and look after one's own account.
+//! `AccountService`: sign up, and look after accounts.
 
 use std::sync::Arc;
 
@@ -8,12 +8,14 @@ use crate::{
     domain::{
         Domain,
         accounts::{AccountChange, PasswordChange, SignUp},
+        members::NewMember,
     },
     grpc::{auth, convert},
     pb::v1::{
         ChangePasswordRequest, ChangePasswordResponse, CreateAccountRequest, CreateAccountResponse,
-        DeleteAccountRequest, DeleteAccountResponse, GetAccountRequest, GetAccountResponse,
-        UpdateAccountRequest, UpdateAccountResponse, account_service_server::AccountService,
+        CreateOrganizationAccountRequest, CreateOrganizationAccountResponse, DeleteAccountRequest,
+        DeleteAccountResponse, GetAccountRequest, GetAccountResponse, UpdateAccountRequest,
+        UpdateAccountResponse, account_service_server::AccountService,
     },
 };
 
@@ -55,6 +57,31 @@ impl AccountService for Service {
             tokens: tokens.map(convert::tokens),
             api_key: key.map(|key| convert::api_key(&key)),
             api_key_secret: secret.map(|secret| secret.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    async fn create_organization_account(
+        &self,
+        request: Request<CreateOrganizationAccountRequest>,
+    ) -> std::result::Result<Response<CreateOrganizationAccountResponse>, Status> {
+        let (caller, client) = (auth::caller(&request)?, auth::client(&request));
+        let mut message = request.into_inner();
+        let organization = convert::organization_id(&message.parent, caller.organization_id)?;
+        let member = NewMember {
+            session: convert::profile(message.session_profile()),
+            password: convert::secret(&mut message.password),
+            email: message.email,
+            display_name: message.display_name,
+        };
+        let (account, session) = self
+            .domain
+            .create_member(&caller, organization, member, client)
+            .await?;
+        let (session, tokens) = session.unzip();
+        Ok(Response::new(CreateOrganizationAccountResponse {
+            account: Some(convert::account(&account)),
+            session: session.map(|session| convert::session(&session, false)),
+            tokens: tokens.map(convert::tokens),
         }))
     }
 

@@ -226,14 +226,10 @@ impl AdminService for Service {
 
 fn organization(overview: &OrganizationOverview) -> v1::Organization {
     let organization = &overview.organization;
-    let plan = match organization.plan {
-        Plan::Free => v1::Plan::Free,
-        Plan::Pro => v1::Plan::Pro,
-    };
     let email = overview.owner_email.as_ref();
     v1::Organization {
         name: organization.id.resource_name(),
-        plan: plan.into(),
+        plan: convert::plan(organization.plan).into(),
         owner: organization.owner_id.resource_name(),
         owner_email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
         account_count: i32::try_from(overview.accounts).unwrap_or(i32::MAX),

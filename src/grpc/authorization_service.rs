@@ -9,10 +9,9 @@ use crate::{
         Domain,
         credentials::{Caller, CredentialId},
     },
-    grpc::auth,
-    model::account::Plan,
+    grpc::{auth, convert},
     pb::v1::{
-        self, CheckAccessRequest, CheckAccessResponse, CredentialKind,
+        CheckAccessRequest, CheckAccessResponse, CredentialKind,
         authorization_service_server::AuthorizationService,
     },
 };
@@ -45,10 +44,6 @@ impl AuthorizationService for Service {
 }
 
 fn identity(caller: &Caller) -> CheckAccessResponse {
-    let plan = match caller.plan {
-        Plan::Free => v1::Plan::Free,
-        Plan::Pro => v1::Plan::Pro,
-    };
     let kind = match caller.credential {
         CredentialId::Session(_) => CredentialKind::Session,
         CredentialId::ApiKey(_) => CredentialKind::ApiKey,
@@ -58,7 +53,7 @@ fn identity(caller: &Caller) -> CheckAccessResponse {
         organization: caller.organization_id.resource_name(),
         email: caller.email.clone(),
         email_verified: caller.email_verified,
-        plan: plan.into(),
+        plan: convert::plan(caller.plan).into(),
         scopes: caller.scopes.as_slice().to_vec(),
         credential_kind: kind.into(),
     }

@@ -8,9 +8,9 @@ use crate::{
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        account::Account,
+        account::{Account, Plan},
         api_key::{ApiKey, ApiKeyKind},
-        id::{AccountId, ApiKeyId, SessionId},
+        id::{AccountId, ApiKeyId, OrganizationId, SessionId},
         pow::{Algorithm, Challenge, Purpose},
         session::{Profile, Session},
     },
@@ -45,8 +45,16 @@ pub(super) fn account(account: &Account) -> v1::Account {
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),
         etag: account.version.to_string(),
+        plan: plan(account.plan).into(),
         disable_time: account.disabled_since().map(timestamp),
         administrator: account.administrator,
+    }
+}
+
+pub(super) fn plan(plan: Plan) -> v1::Plan {
+    match plan {
+        Plan::Free => v1::Plan::Free,
+        Plan::Pro => v1::Plan::Pro,
     }
 }
 
@@ -182,6 +190,15 @@ pub(super) fn account_id(name: &str, own: AccountId) -> Result<AccountId> {
         Some("me") => Ok(own),
         Some(id) => id.parse().map_err(|_| Reason::AccountNotFound.into()),
         None => Err(Reason::AccountNotFound.into()),
+    }
+}
+
+/// The organization that a resource name means; `me` is the caller's own.
+pub(super) fn organization_id(name: &str, own: OrganizationId) -> Result<OrganizationId> {
+    match segment(name, OrganizationId::COLLECTION) {
+        Some("me") => Ok(own),
+        Some(id) => id.parse().map_err(|_| Reason::OrganizationNotFound.into()),
+        None => Err(Reason::OrganizationNotFound.into()),
     }
 }
 

@@ -125,6 +125,7 @@ macro_rules! fake {
 
 fake!(AccountService {
     create_account: CreateAccountRequest => CreateAccountResponse;
+    create_organization_account: CreateOrganizationAccountRequest => CreateOrganizationAccountResponse;
     get_account: GetAccountRequest => GetAccountResponse;
     update_account: UpdateAccountRequest => UpdateAccountResponse;
     delete_account: DeleteAccountRequest => DeleteAccountResponse;

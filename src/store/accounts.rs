@@ -1,7 +1,7 @@
 //! Accounts and their organizations.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, Select,
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
     sea_query::{Expr, LockType, OnConflict, Query},
 };
 use uuid::Uuid;
@@ -48,6 +48,17 @@ impl Reader<'_> {
             .one(&self.database)
             .await?;
         row.map(Organization::try_from).transpose()
+    }
+
+    /// How many accounts belong to this organization. Call [`Tx::lock_account`] with its owner first when a
+    /// limit hangs on it.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn count_accounts(&self, organization: OrganizationId) -> Result<u64> {
+        let members =
+            account::Entity::find().filter(account::Column::OrganizationId.eq(organization.uuid()));
+        Ok(members.count(&self.database).await?)
     }
 
     async fn one_account(&self, query: Select<account::Entity>) -> Result<Option<Account>> {

@@ -24,6 +24,7 @@ mod limits;
 mod limits_nodes;
 mod log_in_limits;
 mod openapi;
+mod organization_accounts;
 mod pow_vectors;
 mod proof_of_work;
 mod rest_transcode;

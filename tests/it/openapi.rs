@@ -4,7 +4,7 @@ use countersign::pb::v1::{ApiKey, CreateApiKeyRequest};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, TestResponse};
+use crate::support::{TestApp, TestResponse, solved};
 
 /// One method of one documented path.
 struct Operation {
@@ -38,7 +38,9 @@ impl Operation {
         let path = self
             .path
             .replace("{account}", "me")
+            .replace("{organization}", "me")
             .replace("{session}", "current")
+            .replace("{id}", "x")
             .replace("{apiKey}", "x");
         assert!(!path.contains('{'), "{path}");
         path
@@ -140,6 +142,8 @@ async fn a_key_of_too_few_scopes_is_refused_as_documented() {
 fn valid_body(uri: &str) -> &'static str {
     if uri.ends_with(":changePassword") {
         r#"{"currentPassword":"correct horse battery","newPassword":"another horse battery"}"#
+    } else if uri == "/v1/organizations/me/accounts" {
+        r#"{"email":"bob@example.com","password":"correct horse battery"}"#
     } else {
         "{}"
     }
@@ -150,7 +154,11 @@ async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
     let (email, password, token) = ("ann@example.com", "wrong horse battery", "wrong");
+    let work = solved(&app.challenge().await);
+    let pow = json!({"id": work.challenge_id, "nonce": work.nonce});
     let body = |path: &str| match path {
+        "/api/accounts" => json!({"address": email, "password": password, "pow": pow}),
+        "/api/token" => json!({"address": email, "password": password}),
         "/v1/accounts" | "/api/auth/signup" => json!({"email": email, "password": password}),
         "/v1/auth/register" | "/auth/register" => {
             json!({"email": email, "password": password, "name": "Ann"})

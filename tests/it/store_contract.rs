@@ -8,6 +8,7 @@ mod administration;
 mod api_keys;
 mod credentials;
 mod housekeeping;
+mod organizations;
 mod schema;
 mod throttles;
 mod transactions;

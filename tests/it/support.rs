@@ -4,6 +4,7 @@ mod actors;
 mod app;
 mod environment;
 mod http;
+mod people;
 mod plans;
 mod work;
 

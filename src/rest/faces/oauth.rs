@@ -52,7 +52,8 @@ fn code(reason: Reason) -> &'static str {
         | Reason::OrganizationNotFound
         | Reason::SessionNotFound
         | Reason::ApiKeyNotFound
-        | Reason::EtagMismatch => "invalid_request",
+        | Reason::EtagMismatch
+        | Reason::OrganizationNotEmpty => "invalid_request",
         Reason::InvalidCredentials | Reason::RefreshTokenInvalid => "invalid_grant",
         Reason::CredentialMissing | Reason::CredentialInvalid => "invalid_client",
         Reason::PermissionDenied | Reason::HttpsRequired => "unauthorized_client",

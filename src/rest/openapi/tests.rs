@@ -101,6 +101,7 @@ fn the_paths_are_those_of_the_contract() {
         paths,
         [
             "/v1/accounts",
+            "/v1/organizations/{organization}/accounts",
             "/v1/accounts/{account}",
             "/v1/accounts/{account}:changePassword",
             "/v1/apiKeys",

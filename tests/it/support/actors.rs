@@ -1,5 +1,7 @@
 //! People and programs that use the service, in sentences.
 
+use std::{future::poll_fn, task::Poll};
+
 use countersign::pb::v1::{
     CreateAccountRequest, CreateAccountResponse, CreateSessionRequest, CreateSessionResponse,
     GetAccountRequest, RefreshSessionRequest, SessionProfile, SessionTokens,
@@ -162,4 +164,26 @@ pub(crate) fn refused<T: std::fmt::Debug>(
         .into_iter()
         .map(|violation| violation.field)
         .collect()
+}
+
+/// What all of these come to, begun at once.
+pub(crate) async fn all_at_once<F: Future>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = calls.into_iter().map(Box::pin).collect();
+    let mut done = Vec::new();
+    poll_fn(|cx| {
+        waiting.retain_mut(|call| match call.as_mut().poll(cx) {
+            Poll::Ready(outcome) => {
+                done.push(outcome);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if waiting.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    done
 }

@@ -74,7 +74,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "not_found"),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
         Reason::EmailAlreadyExists => (StatusCode::CONFLICT, "email_exists"),
-        Reason::EtagMismatch => (StatusCode::CONFLICT, "conflict"),
+        Reason::EtagMismatch | Reason::OrganizationNotEmpty => (StatusCode::CONFLICT, "conflict"),
         Reason::MessageTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         Reason::UnsupportedMediaType => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")

@@ -102,7 +102,9 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str, Option<&'static 
             let message = Some("Email already registered");
             (StatusCode::CONFLICT, "CONFLICT", message)
         }
-        Reason::EtagMismatch => (StatusCode::CONFLICT, "CONFLICT", None),
+        Reason::EtagMismatch | Reason::OrganizationNotEmpty => {
+            (StatusCode::CONFLICT, "CONFLICT", None)
+        }
         Reason::MessageTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", None),
         Reason::UnsupportedMediaType => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -15,6 +15,7 @@
 //! | 40501 | 405 | the path does not take this method |
 //! | 40901 | 409 | the e-mail address is taken |
 //! | 40902 | 409 | the thing has changed in the meantime |
+//! | 40903 | 409 | the account owns an organization that others are in |
 //! | 41301 | 413 | the body is larger than 64 KiB |
 //! | 41501 | 415 | the content type is not accepted |
 //! | 42901 | 429 | too many calls |
@@ -124,6 +125,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, 40501, None),
         Reason::EmailAlreadyExists => (StatusCode::CONFLICT, 40901, None),
         Reason::EtagMismatch => (StatusCode::CONFLICT, 40902, None),
+        Reason::OrganizationNotEmpty => (StatusCode::CONFLICT, 40903, None),
         Reason::MessageTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 41301, None),
         Reason::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 41501, None),
         Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, 42901, None),

@@ -117,6 +117,7 @@ fn account(email: &str, display_name: &str) -> Option<v1::Account> {
         create_time: time(CREATED),
         update_time: time(CREATED + 1),
         etag: "1".to_owned(),
+        plan: v1::Plan::Pro.into(),
         ..v1::Account::default()
     })
 }
@@ -155,6 +156,13 @@ impl AccountService for Services {
             api_key_secret: "mk_live_secret".to_owned(),
         };
         self.answer(request, Message::CreateAccount, answer)
+    }
+
+    async fn create_organization_account(
+        &self,
+        _request: tonic::Request<v1::CreateOrganizationAccountRequest>,
+    ) -> Result<Response<v1::CreateOrganizationAccountResponse>, Status> {
+        Err(Status::unimplemented("no face calls this"))
     }
 
     async fn get_account(

@@ -1,0 +1,165 @@
+//! The accounts of an organization: who reaches them, and how its owner makes more.
+
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::{
+        Domain,
+        accounts::{chosen_email, chosen_password},
+        api_keys::is_live,
+        credentials::{Caller, CredentialId, Reach},
+        tokens::{Client, Opened, Tokens},
+    },
+    env::Timestamp,
+    error::{Error, Reason, Result},
+    model::{
+        account::{Account, Plan},
+        id::{AccountId, OrganizationId},
+        session::{Profile, Session},
+    },
+    store::Tx,
+};
+
+/// What an account is made with by the owner of its organization.
+pub struct NewMember {
+    /// The e-mail address, as typed.
+    pub email: String,
+    /// The password, as typed.
+    pub password: Zeroizing<String>,
+    /// What to call the person; may be empty.
+    pub display_name: String,
+    /// Also signs the account in, with this profile.
+    pub session: Option<Profile>,
+}
+
+/// A session and its tokens, where one was asked for.
+pub type MaybeSession = Option<(Session, Tokens)>;
+
+/// Everything that the making of an account writes, all or nothing.
+struct Prepared {
+    account: Account,
+    session: Option<Opened>,
+    /// Who makes it, and with what.
+    owner: AccountId,
+    credential: CredentialId,
+    most: u64,
+}
+
+impl Domain {
+    /// An account that the caller reaches, under the id that the call names.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, also for an account that the caller does not reach.
+    pub async fn account(&self, caller: &Caller, id: AccountId) -> Result<Account> {
+        if id != caller.account_id && caller.reach() == Reach::Account {
+            return Err(Reason::AccountNotFound.into());
+        }
+        let account = self.store.read().account(id).await?;
+        account
+            .filter(|account| reaches(caller, account))
+            .ok_or_else(|| Reason::AccountNotFound.into())
+    }
+
+    /// The caller's own account, under the id that the call names.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, also for every other account.
+    pub(super) async fn own_account(&self, caller: &Caller, id: AccountId) -> Result<Account> {
+        if id != caller.account_id {
+            return Err(Reason::AccountNotFound.into());
+        }
+        self.account(caller, id).await
+    }
+
+    /// Makes an account in the caller's organization, and on request a session of it.
+    ///
+    /// # Errors
+    /// `ORGANIZATION_NOT_FOUND` for an organization of somebody else, `PERMISSION_DENIED` when the caller
+    /// does not reach all of it, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `QUOTA_EXCEEDED`,
+    /// `EMAIL_ALREADY_EXISTS`, `OVERLOADED`.
+    pub async fn create_member(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+        request: NewMember,
+        client: Client,
+    ) -> Result<(Account, MaybeSession)> {
+        if organization != caller.organization_id {
+            return Err(Reason::OrganizationNotFound.into());
+        }
+        if caller.reach() == Reach::Account {
+            return Err(Reason::PermissionDenied.into());
+        }
+        let email = chosen_email(&request.email)?;
+        let password = chosen_password(&request.password, "password")?;
+        // Before the hash, which is the expensive part; the transaction decides in the end.
+        let (reader, most) = (self.store.read(), self.settings.organization_accounts);
+        if reader.count_accounts(organization).await? >= most {
+            return Err(Reason::QuotaExceeded.into());
+        }
+        if reader.account_by_email(email.normalized()).await?.is_some() {
+            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
+        }
+        let now = self.env.now();
+        let account = Account {
+            id: self.env.uuid()?.into(),
+            organization_id: organization,
+            plan: caller.plan,
+            organization_owner: false,
+            email,
+            email_verified: false,
+            display_name: request.display_name.trim().to_owned(),
+            password_hash: Some(self.passwords.hash(&password).await?),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        let session = request
+            .session
+            .map(|profile| self.open_session(&account, profile, client))
+            .transpose()?;
+        let prepared = Prepared {
+            account,
+            session,
+            owner: caller.account_id,
+            credential: caller.credential,
+            most,
+        };
+        self.store
+            .write(move |tx| Box::pin(async move { prepared.write(tx, now).await }))
+            .await
+    }
+}
+
+/// Whether the caller may see an account and act on it.
+fn reaches(caller: &Caller, account: &Account) -> bool {
+    account.id == caller.account_id
+        || caller.reach() == Reach::Organization
+            && account.organization_id == caller.organization_id
+}
+
+impl Prepared {
+    async fn write(self, tx: &Tx<'_>, now: Timestamp) -> Result<(Account, MaybeSession)> {
+        // Two at once must not pass the quota, the organization must not go with its owner meanwhile, and
+        // what allowed this must still do so.
+        let owner = tx.lock_account(self.owner).await?;
+        let owner = owner.ok_or(Reason::CredentialInvalid)?;
+        if !is_live(tx, self.credential, now).await? {
+            return Err(Reason::CredentialInvalid.into());
+        }
+        if owner.plan != Plan::Pro || !owner.organization_owner {
+            return Err(Reason::PermissionDenied.into());
+        }
+        if tx.count_accounts(owner.organization_id).await? >= self.most {
+            return Err(Reason::QuotaExceeded.into());
+        }
+        if !tx.insert_account(&self.account).await? {
+            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
+        }
+        if let Some(opened) = &self.session {
+            opened.write(tx).await?;
+        }
+        let session = self.session.map(|opened| (opened.session, opened.tokens));
+        Ok((self.account, session))
+    }
+}
