@@ -76,7 +76,7 @@ impl Domain {
     /// # Errors
     /// `ORGANIZATION_NOT_FOUND` for an organization of somebody else, `PERMISSION_DENIED` when the caller
     /// does not reach all of it, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `QUOTA_EXCEEDED`,
-    /// `EMAIL_ALREADY_EXISTS`, `OVERLOADED`.
+    /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
     pub async fn create_member(
         &self,
         caller: &Caller,
@@ -92,6 +92,8 @@ impl Domain {
         }
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
+        // Before anything is looked up, which would tell who has an account.
+        self.admit_sign_up(caller.plan, &client).await?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
         let (reader, most) = (self.store.read(), self.settings.organization_accounts);
         if reader.count_accounts(organization).await? >= most {
@@ -105,7 +107,10 @@ impl Domain {
             id: self.env.uuid()?.into(),
             organization_id: organization,
             plan: caller.plan,
+            organization_disabled_at: None,
             organization_owner: false,
+            administrator: false,
+            disabled_at: None,
             email,
             email_verified: false,
             display_name: request.display_name.trim().to_owned(),
@@ -144,7 +149,7 @@ impl Prepared {
         // what allowed this must still do so.
         let owner = tx.lock_account(self.owner).await?;
         let owner = owner.ok_or(Reason::CredentialInvalid)?;
-        if !is_live(tx, self.credential, now).await? {
+        if owner.is_disabled() || !is_live(tx, self.credential, now).await? {
             return Err(Reason::CredentialInvalid.into());
         }
         if owner.plan != Plan::Pro || !owner.organization_owner {

@@ -64,7 +64,8 @@ impl AccountService for Service {
         &self,
         request: Request<CreateOrganizationAccountRequest>,
     ) -> std::result::Result<Response<CreateOrganizationAccountResponse>, Status> {
-        let (caller, client) = (auth::caller(&request)?, auth::client(&request));
+        let caller = auth::caller(&request)?;
+        let client = auth::client(&self.domain, &request);
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, caller.organization_id)?;
         let member = NewMember {

@@ -15,6 +15,7 @@ mod contract;
 mod cookies;
 mod document;
 pub mod mailkite;
+pub mod mailtd;
 mod members;
 pub mod momail;
 mod oauth;
@@ -30,7 +31,8 @@ pub fn router(channel: Channel, env: Env) -> Router {
     Router::new()
         .merge(momail::router(channel.clone(), env))
         .merge(smtpd::router(channel.clone()))
-        .merge(mailkite::router(channel))
+        .merge(mailkite::router(channel.clone()))
+        .merge(mailtd::router(channel))
         .layer(middleware::from_fn(cookies::hand_on))
 }
 
@@ -41,6 +43,7 @@ pub fn operations() -> Vec<FaceOperation> {
         momail::operations(),
         smtpd::operations(),
         mailkite::operations(),
+        mailtd::operations(),
     ]
     .concat()
 }
@@ -55,6 +58,8 @@ pub fn refuse(path: &str, fault: &Fault) -> Option<Response> {
         Some(smtpd::refuse(fault))
     } else if mailkite::owns(path) {
         Some(mailkite::refuse(fault))
+    } else if mailtd::owns(path) {
+        Some(mailtd::refuse(fault))
     } else {
         None
     }

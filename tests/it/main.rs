@@ -10,6 +10,7 @@ mod cli;
 mod client_address;
 mod contract;
 mod faces_mailkite;
+mod faces_mailtd;
 mod faces_momail;
 mod faces_smtpd;
 mod grpc_accounts;

@@ -3,7 +3,7 @@
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, solved};
 
 /// Replaces what differs from run to run: ids, tokens and secrets. Times stand still in tests.
 fn redacted(mut value: Value) -> Value {
@@ -33,7 +33,7 @@ fn redacted(mut value: Value) -> Value {
 fn without_ids(text: &str) -> String {
     let uuid = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap();
     let user_id = regex::Regex::new("^user_[0-9A-Za-z]+$").unwrap();
-    let hint = regex::Regex::new("^(cs_live|mk_live)_[0-9A-Za-z]{4}$").unwrap();
+    let hint = regex::Regex::new("^(cs_live|mk_live|tm_pro)_[0-9A-Za-z]{4}$").unwrap();
     let text = uuid.replace_all(text, "[uuid]");
     let text = user_id.replace(&text, "user_[id]");
     hint.replace(&text, "${1}_[hint]").into_owned()
@@ -115,4 +115,40 @@ async fn mailkite() {
         "mailkite_taken",
         app.post_json("/api/auth/signup", body).await.json()
     );
+}
+
+#[tokio::test]
+async fn mailtd() {
+    let app = TestApp::start().await;
+    let challenge = app.get("/api/challenge").send().await.json();
+    let mut shown = challenge.clone();
+    for random in ["id", "salt"] {
+        shown[random] = json!("[random]");
+    }
+    assert_json_snapshot!("mailtd_challenge", shown);
+    let work = solved(&app.challenge().await);
+    let pow = json!({"id": work.challenge_id, "nonce": work.nonce});
+    let body = json!({"address": "Demo@mail.td", "password": PASSWORD, "pow": pow});
+    let made = app.post_json("/api/accounts", body.clone()).await.json();
+    assert_json_snapshot!("mailtd_account", redacted(made.clone()));
+    assert_json_snapshot!(
+        "mailtd_replayed",
+        app.post_json("/api/accounts", body).await.json()
+    );
+    let path = format!("/api/accounts/{}", made["id"].as_str().unwrap());
+    let token = made["token"].as_str().unwrap().to_owned();
+    let read = app.get(&path).bearer(&token).send().await.json();
+    assert_json_snapshot!("mailtd_account_read", redacted(read));
+    app.upgrade(&app.me(&token).await.organization).await;
+    let body = json!({"email": "demo@mail.td", "password": PASSWORD});
+    let user = app.post_json("/api/user/login", body).await.json();
+    assert_json_snapshot!("mailtd_login", redacted(user.clone()));
+    let token = user["token"].as_str().unwrap();
+    let tokens = || app.post("/api/user/tokens").bearer(token);
+    let made = tokens().json(json!({"name": "ci"})).send().await.json();
+    assert_json_snapshot!("mailtd_token", redacted(made));
+    let listed = app.get("/api/user/tokens").bearer(token).send().await;
+    assert_json_snapshot!("mailtd_tokens", redacted(listed.json()));
+    let refused = tokens().json(json!({"name": "a\u{7}"})).send().await;
+    assert_json_snapshot!("mailtd_refused", refused.json());
 }

@@ -43,6 +43,11 @@ impl Call {
         self.cookies.keep(metadata.as_ref());
     }
 
+    /// Whether a credential came along, good or bad.
+    pub(super) fn has_credential(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
+    }
+
     /// The message as this caller's rpc.
     pub(super) fn request<M>(&self, message: M) -> tonic::Request<M> {
         let mut request = tonic::Request::new(message);

@@ -6,9 +6,11 @@ use super::call::Call;
 use crate::{
     env::Timestamp,
     error::{Error, Reason},
-    model::id::{AccountId, OrganizationId},
+    model::id::{AccountId, ApiKeyId, OrganizationId},
     pb::v1::{
         self, account_service_client::AccountServiceClient,
+        api_key_service_client::ApiKeyServiceClient,
+        challenge_service_client::ChallengeServiceClient,
         session_service_client::SessionServiceClient,
     },
     rest::{channel::Channel, fault::Fault},
@@ -28,6 +30,14 @@ impl Contract {
         AccountServiceClient::new(self.0.clone())
     }
 
+    fn api_keys(&self) -> ApiKeyServiceClient<Channel> {
+        ApiKeyServiceClient::new(self.0.clone())
+    }
+
+    fn challenges(&self) -> ChallengeServiceClient<Channel> {
+        ChallengeServiceClient::new(self.0.clone())
+    }
+
     fn sessions(&self) -> SessionServiceClient<Channel> {
         SessionServiceClient::new(self.0.clone())
     }
@@ -42,13 +52,88 @@ impl Contract {
         inner(answer)
     }
 
+    /// Gets the challenge for a sign-up.
+    pub(super) async fn create_challenge(&self, call: &Call) -> Result<v1::Challenge, Fault> {
+        let message = v1::CreateChallengeRequest {
+            purpose: v1::ChallengePurpose::SignUp.into(),
+        };
+        let request = call.request(message);
+        let answer = self.challenges().create_challenge(request).await;
+        present(inner(answer)?.challenge, "challenge")
+    }
+
+    /// Makes an account in the organization of whoever calls.
+    pub(super) async fn create_organization_account(
+        &self,
+        call: &Call,
+        message: v1::CreateOrganizationAccountRequest,
+    ) -> Result<v1::CreateOrganizationAccountResponse, Fault> {
+        let request = call.request(message);
+        let answer = self.accounts().create_organization_account(request).await;
+        inner(answer)
+    }
+
     /// The account that calls.
     pub(super) async fn me(&self, call: &Call) -> Result<v1::Account, Fault> {
-        let message = v1::GetAccountRequest {
-            name: "accounts/me".to_owned(),
-        };
+        self.account(call, "accounts/me".to_owned()).await
+    }
+
+    /// Reads the account of this name.
+    pub(super) async fn account(&self, call: &Call, name: String) -> Result<v1::Account, Fault> {
+        let message = v1::GetAccountRequest { name };
         let answer = self.accounts().get_account(call.request(message)).await;
         present(inner(answer)?.account, "account")
+    }
+
+    /// Deletes the account of this name.
+    pub(super) async fn delete_account(&self, call: &Call, name: String) -> Result<(), Fault> {
+        let message = v1::DeleteAccountRequest {
+            name,
+            etag: String::new(),
+        };
+        let answer = self.accounts().delete_account(call.request(message)).await;
+        inner(answer).map(drop)
+    }
+
+    /// Makes an API key.
+    pub(super) async fn create_api_key(
+        &self,
+        call: &Call,
+        key: v1::ApiKey,
+    ) -> Result<v1::CreateApiKeyResponse, Fault> {
+        let message = v1::CreateApiKeyRequest { api_key: Some(key) };
+        let answer = self.api_keys().create_api_key(call.request(message)).await;
+        inner(answer)
+    }
+
+    /// The live API keys of this kind, the newest first.
+    pub(super) async fn api_keys_of_kind(
+        &self,
+        call: &Call,
+        kind: v1::ApiKeyKind,
+    ) -> Result<Vec<v1::ApiKey>, Fault> {
+        let (mut keys, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let message = v1::ListApiKeysRequest {
+                page_size: 100,
+                page_token,
+                kind: kind.into(),
+            };
+            let answer = self.api_keys().list_api_keys(call.request(message)).await;
+            let page = inner(answer)?;
+            keys.extend(page.api_keys);
+            if page.next_page_token.is_empty() {
+                return Ok(keys);
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// Revokes the API key of this name.
+    pub(super) async fn revoke_api_key(&self, call: &Call, name: String) -> Result<(), Fault> {
+        let message = v1::RevokeApiKeyRequest { name };
+        let answer = self.api_keys().revoke_api_key(call.request(message)).await;
+        inner(answer).map(drop)
     }
 
     /// Logs in.
@@ -153,6 +238,13 @@ pub(super) fn account_id(name: &str) -> Result<AccountId, Fault> {
     bare(name, AccountId::COLLECTION)
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| broken("account name"))
+}
+
+/// The id in an API key's resource name.
+pub(super) fn api_key_id(name: &str) -> Result<ApiKeyId, Fault> {
+    bare(name, ApiKeyId::COLLECTION)
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(|| broken("API key name"))
 }
 
 /// The id in an organization's resource name.

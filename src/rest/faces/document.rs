@@ -42,14 +42,35 @@ pub(super) fn responses<T: JsonSchema, E: JsonSchema>(
     named: &[(u16, &'static str)],
     more: &[(u16, &'static str)],
 ) -> Vec<FaceResponse> {
-    let refusals = [named, more, &ANY_REFUSALS].concat();
-    std::iter::once(response::<T>(status, description))
-        .chain(
-            refusals
-                .into_iter()
-                .map(|(status, description)| response::<E>(status, description)),
-        )
+    let success = response::<T>(status, description);
+    std::iter::once(success)
+        .chain(refusals::<E>(named, more))
         .collect()
+}
+
+/// The same for a call whose success has nothing to say.
+pub(super) fn responses_without_body<E: JsonSchema>(
+    (status, description): (u16, &'static str),
+    named: &[(u16, &'static str)],
+    more: &[(u16, &'static str)],
+) -> Vec<FaceResponse> {
+    let success = FaceResponse {
+        status,
+        description,
+        schema: None,
+    };
+    std::iter::once(success)
+        .chain(refusals::<E>(named, more))
+        .collect()
+}
+
+fn refusals<E: JsonSchema>(
+    named: &[(u16, &'static str)],
+    more: &[(u16, &'static str)],
+) -> impl Iterator<Item = FaceResponse> {
+    let all = [named, more, &ANY_REFUSALS].concat();
+    all.into_iter()
+        .map(|(status, description)| response::<E>(status, description))
 }
 
 fn response<T: JsonSchema>(status: u16, description: &'static str) -> FaceResponse {

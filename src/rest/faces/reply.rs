@@ -21,6 +21,12 @@ pub(super) fn answer(status: StatusCode, body: impl Serialize) -> Response {
     (status, no_store, Json(body)).into_response()
 }
 
+/// An answer that has nothing to say.
+pub(super) fn nothing() -> Response {
+    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (StatusCode::NO_CONTENT, no_store).into_response()
+}
+
 /// A refusal: its body in the face's words, its status, and when to try again.
 pub(super) fn refusal(fault: &Fault, status: StatusCode, body: impl Serialize) -> Response {
     let mut response = answer(status, body);

@@ -1,5 +1,6 @@
 //! Stand-ins for the contract's services, and a caller, for the tests of the faces.
 
+mod keys;
 mod services;
 
 use std::{sync::Arc, time::Instant};
@@ -10,11 +11,16 @@ use serde_json::Value;
 use tonic::service::Routes;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
-pub(super) use self::services::{ACCOUNT_ID, CREATED, Message, NOW, ORGANIZATION_ID, Services};
+pub(super) use self::{
+    keys::KEY_ID,
+    services::{ACCOUNT_ID, CREATED, Message, NOW, ORGANIZATION_ID, Services},
+};
 use crate::{
     env::{Clock, Env, RandomnessUnavailable, Rng, Timestamp},
     pb::v1::{
-        account_service_server::AccountServiceServer, session_service_server::SessionServiceServer,
+        account_service_server::AccountServiceServer, api_key_service_server::ApiKeyServiceServer,
+        challenge_service_server::ChallengeServiceServer,
+        session_service_server::SessionServiceServer,
     },
 };
 
@@ -66,8 +72,10 @@ impl Caller {
     /// A caller of all faces, in front of services of its own.
     pub(super) fn new() -> Self {
         let services = Services::default();
-        let mut routes = Routes::new(AccountServiceServer::new(services.clone()));
-        routes = routes.add_service(SessionServiceServer::new(services.clone()));
+        let routes = Routes::new(AccountServiceServer::new(services.clone()))
+            .add_service(SessionServiceServer::new(services.clone()))
+            .add_service(ApiKeyServiceServer::new(services.clone()))
+            .add_service(ChallengeServiceServer::new(services.clone()));
         let channel = BoxCloneSyncService::new(routes.prepare());
         let env = Env::new(Arc::new(Still), Arc::new(Still));
         Self {

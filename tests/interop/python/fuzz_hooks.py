@@ -18,7 +18,7 @@ def checksum(value) -> int:
 
 @schemathesis.hook
 def map_body(_context, body):
-    name = next((name for name in ("email", "username") if isinstance(body, dict) and isinstance(body.get(name), str)), None)
+    name = next((name for name in ("email", "username", "address") if isinstance(body, dict) and isinstance(body.get(name), str)), None)
     if name is None:
         return body
     choice = checksum(body)
@@ -41,6 +41,9 @@ def map_path_parameters(context, parameters):
 
 @schemathesis.hook
 def before_call(_context, case, **_kwargs):
-    # It learns the name from other calls; without its account, the rest of the run would be refused.
-    if case.method.upper() == "DELETE" and (case.path_parameters or {}).get("account") == "me":
-        case.path_parameters["account"] = "somebody"
+    # It learns names and ids from other calls; without its account and its key, the rest of the run would be refused.
+    parameters = case.path_parameters or {}
+    if case.method.upper() == "DELETE" and parameters.get("account") == "me":
+        parameters["account"] = "somebody"
+    if case.method.upper() == "DELETE" and "id" in parameters:
+        parameters["id"] = "somebody"

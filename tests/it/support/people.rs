@@ -25,6 +25,7 @@ impl TestApp {
             email: email.to_owned(),
             password: PASSWORD.to_owned(),
             profile: profile.into(),
+            ..CreateSessionRequest::default()
         };
         let made = self.sessions().create_session(request).await.unwrap();
         made.into_inner().tokens.unwrap().access_token

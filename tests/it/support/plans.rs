@@ -1,6 +1,6 @@
-//! Plans, as an operator sets them.
+//! What only an operator can set, written into the database by hand.
 
-use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement, Value};
 use uuid::Uuid;
 
 use super::TestApp;
@@ -19,14 +19,21 @@ impl TestApp {
 
     async fn set_plan(&self, organization: &str, plan: &str) {
         let id: Uuid = organization["organizations/".len()..].parse().unwrap();
+        let change = "UPDATE organizations SET plan = ? WHERE id = ?";
+        self.change_by_hand(change, [plan.into(), id.into()]).await;
+    }
+
+    /// Takes the password of an account away, as if it had always signed in by other means.
+    pub(crate) async fn forget_password(&self, email: &str) {
+        let change = "UPDATE accounts SET password_hash = NULL WHERE email_normalized = ?";
+        self.change_by_hand(change, [email.into()]).await;
+    }
+
+    async fn change_by_hand<const N: usize>(&self, statement: &str, values: [Value; N]) {
         let file = self.config.data_dir.join("countersign.db");
         let url = format!("sqlite:{}", file.display());
         let database = Database::connect(url).await.unwrap();
-        let change = Statement::from_sql_and_values(
-            DbBackend::Sqlite,
-            "UPDATE organizations SET plan = ? WHERE id = ?",
-            [plan.into(), id.into()],
-        );
+        let change = Statement::from_sql_and_values(DbBackend::Sqlite, statement, values);
         let changed = database.execute_raw(change).await.unwrap();
         assert_eq!(changed.rows_affected(), 1);
         database.close().await.unwrap();
