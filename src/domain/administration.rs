@@ -232,7 +232,6 @@ impl Domain {
             .end_credentials(move |tx| {
                 Box::pin(async move {
                     require_administrator(tx, who).await?;
-                    tx.lock_accounts_of(id).await?;
                     let overview = overview(tx, id).await?;
                     if action.is_done(&overview.organization) {
                         return Ok(((overview, false), Vec::new()));

@@ -51,10 +51,7 @@ impl AdminService for Service {
         let message = request.into_inner();
         let filter = AccountFilter {
             text: SearchText::new(&message.query),
-            organization: match message.organization.as_str() {
-                "" => None,
-                name => Some(organization_id(name)?),
-            },
+            organization: organization_filter(&message.organization)?,
             disabled_only: message.disabled_only,
             administrators_only: message.administrators_only,
         };
@@ -267,6 +264,16 @@ fn chosen_plan(mask: Option<&[String]>, sent: Option<Plan>) -> Result<Option<Pla
 fn which_account(name: &str) -> Result<WhichAccount> {
     let named = convert::segment(name, AccountId::COLLECTION).map(WhichAccount::named);
     named.ok_or_else(|| Reason::AccountNotFound.into())
+}
+
+/// The organization whose accounts are asked for; none for those of all.
+fn organization_filter(name: &str) -> Result<Option<OrganizationId>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    organization_id(name)
+        .map(Some)
+        .map_err(|_| Error::invalid_field("organization", "must be organizations/ID, or empty"))
 }
 
 /// The organization that a resource name means.

@@ -98,7 +98,7 @@ where
         }
         filled += read;
         let seen = fixed.get(..filled).unwrap_or(&fixed);
-        if !seen.iter().zip(&SIGNATURE).all(|(one, other)| one == other) {
+        if seen.iter().zip(&SIGNATURE).any(|(one, other)| one != other) {
             return Err(if seen.starts_with(VERSION_1) {
                 HeaderError::Version1
             } else {
@@ -117,16 +117,20 @@ fn parse(fixed: [u8; FIXED], block: &[u8]) -> Result<Header, HeaderError> {
         PROXY => {}
         _ => return Err(HeaderError::Malformed("unknown version or command")),
     }
-    let (client, fields) = addresses(family, block)?;
+    let (client, mut fields) = addresses(family, block)?;
     let mut tls = false;
-    let mut rest = fields;
-    while let Some((kind, value, after)) = next_field(rest)? {
-        match kind {
-            TYPE_CRC32C => check(fixed, block, value, after)?,
-            TYPE_SSL => tls |= value.first().is_some_and(|client| client & CLIENT_SSL != 0),
+    while let Some(field) = next_field(fields)? {
+        match field.kind {
+            TYPE_CRC32C => check(fixed, block, &field)?,
+            TYPE_SSL => {
+                tls |= field
+                    .value
+                    .first()
+                    .is_some_and(|bits| bits & CLIENT_SSL != 0)
+            }
             _ => {}
         }
-        rest = after;
+        fields = field.after;
     }
     Ok(Header { client, tls })
 }
@@ -157,8 +161,14 @@ fn addresses(family: u8, block: &[u8]) -> Result<(Option<SocketAddr>, &[u8]), He
     }
 }
 
-/// The type and the value of the next field (`pp2_tlv`), and what follows it.
-fn next_field(rest: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, HeaderError> {
+/// A field (`pp2_tlv`), and what follows it.
+struct Field<'a> {
+    kind: u8,
+    value: &'a [u8],
+    after: &'a [u8],
+}
+
+fn next_field(rest: &[u8]) -> Result<Option<Field<'_>>, HeaderError> {
     const CUT: HeaderError = HeaderError::Malformed("field cut short");
     if rest.is_empty() {
         return Ok(None);
@@ -166,23 +176,19 @@ fn next_field(rest: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, HeaderError> {
     let (&[kind, high, low], rest) = rest.split_first_chunk::<3>().ok_or(CUT)?;
     let length = usize::from(u16::from_be_bytes([high, low]));
     let (value, after) = rest.split_at_checked(length).ok_or(CUT)?;
-    Ok(Some((kind, value, after)))
+    Ok(Some(Field { kind, value, after }))
 }
 
-/// Checks the CRC32c of the whole header, in which its own four bytes count as zero. `after` is what follows
-/// them.
-fn check(fixed: [u8; FIXED], block: &[u8], value: &[u8], after: &[u8]) -> Result<(), HeaderError> {
+/// Checks the CRC32c of the whole header, in which its own four bytes count as zero.
+fn check(fixed: [u8; FIXED], block: &[u8], field: &Field<'_>) -> Result<(), HeaderError> {
     const WRONG: HeaderError = HeaderError::Malformed("wrong checksum");
-    let told = value
-        .try_into()
-        .map(u32::from_be_bytes)
-        .map_err(|_| WRONG)?;
-    let before = block.get(..block.len() - after.len() - value.len());
+    let before = block.len() - field.after.len() - field.value.len();
+    let before = block.get(..before).unwrap_or_default();
     let mut digest = CRC32C.digest();
-    for part in [&fixed[..], before.unwrap_or_default(), &[0; 4], after] {
+    for part in [&fixed[..], before, &[0; 4], field.after] {
         digest.update(part);
     }
-    if digest.finalize() == told {
+    if field.value == digest.finalize().to_be_bytes() {
         Ok(())
     } else {
         Err(WRONG)

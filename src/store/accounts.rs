@@ -1,10 +1,10 @@
 //! Accounts and their organizations.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, IdenStatic,
+    PaginatorTrait, QueryFilter, QueryTrait, Select, SelectA, SelectB,
     sea_query::{Expr, LockType, OnConflict, Query},
 };
-use uuid::Uuid;
 
 use super::{
     entity::{account, organization},
@@ -19,6 +19,9 @@ use crate::{
         id::{AccountId, OrganizationId},
     },
 };
+
+/// The second lock of [`Tx::lock_account`].
+const SHARING_ORGANIZATION: &str = r#" FOR SHARE OF "organizations""#;
 
 impl Reader<'_> {
     /// The account with this id.
@@ -79,19 +82,24 @@ impl Tx<'_> {
     /// See [`Reader`].
     pub async fn lock_account(&self, id: AccountId) -> Result<Option<Account>> {
         // SQLite has one writer.
-        if self.is_postgres() {
-            // Waits for other writers of the row, but not for rows that refer to it. In a statement of its
-            // own: one that waited would still see the organization as it was before.
-            let _: Option<Uuid> = account::Entity::find_by_id(id.uuid())
-                .select_only()
-                .column(account::Column::Id)
-                .lock(LockType::NoKeyUpdate)
-                .into_tuple()
-                .one(&self.database)
-                .await?;
+        if !self.is_postgres() {
+            return self.account(id).await;
         }
-        self.one_account(account::Entity::find_by_id(id.uuid()))
-            .await
+        let mut query = account::Entity::find_by_id(id.uuid())
+            .inner_join(organization::Entity)
+            .select_also(organization::Entity);
+        // Waits for other writers of the row, but not for rows that refer to it.
+        QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [account::Entity]);
+        let mut locking = query.build(DbBackend::Postgres);
+        // The organization is locked too, or it would be read as it was before a wait; but others who log in
+        // to it need not wait. sea-query writes one lock in a statement.
+        locking.sql.push_str(SHARING_ORGANIZATION);
+        let Some(row) = self.database.query_one_raw(locking).await? else {
+            return Ok(None);
+        };
+        let account = account::Model::from_query_result(&row, SelectA.as_str())?;
+        let organization = organization::Model::from_query_result(&row, SelectB.as_str())?;
+        Account::try_from((account, Some(organization))).map(Some)
     }
 
     /// Writes a new organization. Its owner may follow.

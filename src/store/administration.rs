@@ -40,8 +40,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps others from changing or deleting the accounts of an organization until this transaction ends,
-    /// and so from logging in to them. Accounts are locked before their organization, as by everybody.
+    /// Keeps others from changing or deleting the accounts of an organization until this transaction ends.
+    /// Who deletes it does this first: everybody locks accounts before their organization.
     ///
     /// # Errors
     /// See [`Reader`](super::Reader).
@@ -91,7 +91,8 @@ impl Tx<'_> {
     }
 
     /// Disables an organization from this moment on, or enables it with none. False when there is no such
-    /// organization.
+    /// organization. Waits for those who are logging in to its accounts (see [`Tx::lock_account`]), and keeps
+    /// others from it until this transaction ends.
     ///
     /// # Errors
     /// See [`Reader`](super::Reader).

@@ -169,7 +169,7 @@ impl Reader<'_> {
         };
         let text = text.folded()?;
         let holds = |column: account::Column| {
-            let arguments = [column.into_expr().into(), Expr::val(text)];
+            let arguments = [column.into_expr(), Expr::val(text)];
             Expr::expr(Func::cust(position).args(arguments)).gt(0)
         };
         Some(

@@ -55,7 +55,6 @@ impl Held {
                 tx.set_account_disabled(id, Some(now), now).await?;
             }
             Self::DisabledOrganization(id) => {
-                tx.lock_accounts_of(id).await?;
                 tx.set_organization_disabled(id, Some(now)).await?;
             }
             Self::Session(session) => {

@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod admin;
+mod admin_disabling;
 mod admin_races;
+mod admin_search;
 mod api_key_life;
 mod authz;
 mod cli;

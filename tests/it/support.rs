@@ -1,6 +1,7 @@
 //! What the tests stand on: the real program with a clock that stands still and randomness that repeats.
 
 mod actors;
+mod administration;
 mod app;
 mod environment;
 mod http;
@@ -9,6 +10,7 @@ mod plans;
 mod work;
 
 pub(crate) use actors::*;
+pub(crate) use administration::*;
 pub(crate) use app::{ISSUER, TestApp};
 use environment::{ManualClock, test_env};
 pub(crate) use http::{Call, TestResponse};

@@ -116,30 +116,6 @@ fn a_setting_that_is_not_allowed_is_refused_in_one_line() {
             "trusted_proxies",
             "trust everything",
         ),
-        (
-            "TRUSTED_PROXIES",
-            "0.0.0.0/1,128.0.0.0/1",
-            "trusted_proxies",
-            "trust everything",
-        ),
-        (
-            "TRUSTED_PROXIES",
-            "128.0.0.0/2,10.0.0.0/8,0.0.0.0/2",
-            "trusted_proxies",
-            "trust everything",
-        ),
-        (
-            "TRUSTED_PROXIES",
-            "::ffff:0:0/96",
-            "trusted_proxies",
-            "trust everything",
-        ),
-        (
-            "SERVER_PROXY_PROTOCOL",
-            "true",
-            "server.proxy_protocol",
-            "beside `trusted_proxies`",
-        ),
         ("CORS_ORIGINS", "*", "cors.origins", "exact origins"),
         ("DATABASE_URL", "mysql://a/b", "database.url", "postgres://"),
         ("TLS_CERT", "cert.pem", "tls.key", "together"),
@@ -189,6 +165,35 @@ fn a_setting_that_is_not_allowed_is_refused_in_one_line() {
             "{variable}: {refusal}"
         );
         assert!(refusal.contains(must), "{variable}: {refusal}");
+    }
+}
+
+#[test]
+fn trusting_everything_is_refused_in_every_spelling() {
+    let person = Person::new();
+    for networks in [
+        "0.0.0.0/1,128.0.0.0/1",
+        "128.0.0.0/2,10.0.0.0/8,0.0.0.0/2",
+        "::ffff:0:0/96",
+        "::/1, 8000::/1",
+        "2000::/3",
+    ] {
+        let variable = [("COUNTERSIGN_TRUSTED_PROXIES", networks)];
+        let refusal = person.runs_with(&variable, &["config", "check"]).refusal();
+        assert!(refusal.contains("setting `trusted_proxies`"), "{refusal}");
+        assert!(refusal.contains("trust everything"), "{refusal}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    let person = Person::new();
+    for (variables, key) in [(
+        &[("COUNTERSIGN_SERVER_PROXY_PROTOCOL", "true")][..],
+        "server.proxy_protocol",
+    )] {
+        let refusal = person.runs_with(variables, &["config", "check"]).refusal();
+        assert!(refusal.contains(&format!("setting `{key}`")), "{refusal}");
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Person<'a> {
 
 /// Somebody who is logged in.
 pub(crate) struct LoggedIn<'a> {
-    app: &'a TestApp,
+    pub(super) app: &'a TestApp,
     pub session: String,
     pub tokens: SessionTokens,
 }

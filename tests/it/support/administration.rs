@@ -1,0 +1,71 @@
+//! Administration, by the operator and by those whom the operator trusts.
+
+use std::time::Duration;
+
+use countersign::pb::v1::{
+    Account, ApiKey, CreateApiKeyRequest, DisableAccountRequest, EnableAccountRequest,
+    GrantAdministratorRequest, InspectAccountRequest,
+};
+use tonic::Status;
+
+use super::{LoggedIn, Person, TestApp};
+
+impl TestApp {
+    /// Somebody signs up after everybody else.
+    pub(crate) async fn joins(&self, name: &str) -> Person<'_> {
+        self.clock.advance(Duration::from_millis(1));
+        self.sign_up(name).await
+    }
+
+    /// Somebody signs up, is made an administrator by the operator, and logs in.
+    pub(crate) async fn administrator(&self, name: &str) -> LoggedIn<'_> {
+        let person = self.sign_up(name).await;
+        self.grant(&person.email).await;
+        person.logs_in().await
+    }
+
+    pub(crate) async fn grant(&self, email: &str) {
+        let request = GrantAdministratorRequest {
+            name: format!("accounts/{email}"),
+        };
+        self.operator().grant_administrator(request).await.unwrap();
+    }
+
+    /// The operator looks at an account.
+    pub(crate) async fn inspects(&self, name: &str) -> Result<Account, Status> {
+        let request = InspectAccountRequest {
+            name: name.to_owned(),
+        };
+        let answer = self.operator().inspect_account(request).await;
+        answer.map(|answer| answer.into_inner().account.unwrap())
+    }
+
+    pub(crate) async fn organization_of(&self, person: &Person<'_>) -> String {
+        self.inspects(&person.account).await.unwrap().organization
+    }
+}
+
+impl LoggedIn<'_> {
+    /// Makes an API key with these scopes; none is the full account.
+    pub(crate) async fn makes_key(&self, scopes: &[&str]) -> String {
+        let key = ApiKey {
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            ..ApiKey::default()
+        };
+        let request = CreateApiKeyRequest { api_key: Some(key) };
+        let answer = self.app.api_keys().create_api_key(self.asks(request)).await;
+        answer.unwrap().into_inner().secret
+    }
+}
+
+pub(crate) fn disable(name: &str) -> DisableAccountRequest {
+    DisableAccountRequest {
+        name: name.to_owned(),
+    }
+}
+
+pub(crate) fn enable(name: &str) -> EnableAccountRequest {
+    EnableAccountRequest {
+        name: name.to_owned(),
+    }
+}
