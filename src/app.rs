@@ -4,6 +4,7 @@ mod access;
 pub mod data_dir;
 mod health;
 mod keys;
+mod metrics;
 mod parts;
 mod pow;
 mod start_error;
@@ -38,6 +39,8 @@ const LONGEST_STOP: Duration = Duration::from_secs(9);
 /// A server that is ready to serve.
 pub struct App {
     server: Server,
+    /// Where metrics are read, when that is a listener of its own.
+    metrics_server: Option<Server>,
     parts: Parts,
     url: String,
     /// Kept until the end: one process per data folder.
@@ -54,11 +57,13 @@ impl App {
         let server = Server::bind(transports::server_options(&config))
             .await
             .map_err(|error| parts::listening(&error))?;
+        let metrics_server = metrics::listen(&config).await?;
         let issuer = config.issuer_at(server.local_addr());
         let parts = Parts::build(&config, issuer.as_str(), env).await?;
         Ok(Self {
             url: issuer.as_str().to_owned(),
-            server,
+            server: server.counted_by(parts.metrics.clone()),
+            metrics_server,
             parts,
             _lock: lock,
         })
@@ -68,6 +73,12 @@ impl App {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.server.local_addr()
+    }
+
+    /// The address of the listener of `/metrics`, when it has its own.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_server.as_ref().map(Server::local_addr)
     }
 
     /// The URL under which clients reach it.
@@ -97,6 +108,8 @@ impl App {
             store,
             limits,
             operator: _,
+            metrics: _,
+            exposition,
         } = self.parts;
         let (health, jobs) = (Arc::new(health), Arc::new(jobs));
         let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));
@@ -115,8 +128,14 @@ impl App {
             stopping.cancel();
             health.stop().await;
         };
+        let counted = async {
+            if let Some(server) = self.metrics_server {
+                let service = metrics::service(exposition);
+                server.serve(service, stopping.cancelled()).await;
+            }
+        };
         let ended = async {
-            self.server.serve(http, shutdown).await;
+            tokio::join!(self.server.serve(http, shutdown), counted);
             stop.cancel();
             // A job that is cut short is tried again at the next start.
             let _ = background.await;
@@ -191,6 +210,10 @@ mod tests {
         let config = Config {
             data_dir: folder.path().to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
+            metrics: crate::config::Metrics {
+                enabled: false,
+                ..crate::config::Metrics::default()
+            },
             ..Config::default()
         };
         let app = App::start(config, Env::system()).await.unwrap();

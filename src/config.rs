@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod log;
 mod mail;
+mod metrics;
 mod nearest;
 mod organizations;
 mod passwords;
@@ -42,6 +43,7 @@ pub use self::{
     load::Loaded,
     log::LogFormat,
     mail::Mail,
+    metrics::Metrics,
     organizations::Organizations,
     passwords::Passwords,
     render::{show_defaults, show_effective},
@@ -91,6 +93,7 @@ settings! {
         organizations: Organizations,
         signup: Signup,
         authz: Authz,
+        metrics: Metrics,
     }
 }
 
@@ -134,7 +137,8 @@ impl Config {
         self.limits.check()?;
         self.organizations.check()?;
         self.signup.check()?;
-        self.authz.check()
+        self.authz.check()?;
+        self.metrics.check()
     }
 
     fn check_proxies(&self) -> Result<(), Broken> {

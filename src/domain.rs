@@ -25,6 +25,7 @@ use crate::{
         sign_up_rate::SignUpRate, throttle::Throttle,
     },
     env::Env,
+    metrics::{HashingLoad, Metrics},
     model::{access, session::Profile},
     store::Store,
 };
@@ -135,6 +136,7 @@ pub struct Domain {
     sign_up_rate: SignUpRate,
     key_uses: KeyUses,
     throttle: Arc<Throttle>,
+    metrics: Metrics,
 }
 
 impl Domain {
@@ -147,6 +149,7 @@ impl Domain {
         key_ring: KeyRing,
         keys: DerivedKeys,
         settings: Settings,
+        metrics: Metrics,
     ) -> Self {
         let credentials = Arc::new(CredentialCache::new(settings.other_nodes));
         let sign_up_rate =
@@ -169,6 +172,7 @@ impl Domain {
             sign_up_rate,
             key_uses: KeyUses::new(),
             throttle,
+            metrics,
         }
     }
 
@@ -182,6 +186,19 @@ impl Domain {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.settings.issuer.starts_with("https://")
+    }
+
+    /// How busy hashing is.
+    #[must_use]
+    pub fn hashing(&self) -> HashingLoad {
+        let load = self.passwords.load();
+        HashingLoad {
+            queued: load.queued,
+            running: load.running,
+            threads: self.passwords.threads(),
+            memory: load.arena_kib * 1024,
+            shed: self.passwords.shed(),
+        }
     }
 
     /// Whether the database answers.

@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use tower::util::BoxCloneSyncService;
 
 use self::{around::Around, refusal::RenderRefusal};
-use crate::env::Env;
+use crate::{env::Env, metrics::Metrics};
 
 /// A service for whole HTTP requests that always has an answer.
 pub type HttpService = BoxCloneSyncService<Request, Response, Infallible>;
@@ -80,6 +80,7 @@ impl Default for LayerOptions {
 #[must_use]
 pub fn stack(
     env: &Env,
+    metrics: &Metrics,
     options: &LayerOptions,
     render: RenderRefusal,
     service: HttpService,
@@ -109,8 +110,8 @@ pub fn stack(
     let service = cors::wrap(&options.cors_origins, service);
     // On every answer, preflights and panics too.
     let service = Around::new(security_headers::SecurityHeaders, service);
-    // Sees the final status of every answer, and is the span of whatever is logged below.
-    let service = Around::new(trace::Trace::new(env.clone()), service);
+    // Sees and counts the final status of every answer, and is the span of whatever is logged below.
+    let service = Around::new(trace::Trace::new(env.clone(), metrics.clone()), service);
     // Outermost: the log and every answer need the name of the call and the address of the client.
     let service = Around::new(
         request_id::Identify::new(env.clone(), options.trusted_proxies.clone()),

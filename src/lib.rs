@@ -25,6 +25,7 @@ pub mod grpc;
 pub mod jobs;
 pub mod layers;
 pub mod mail;
+pub mod metrics;
 pub mod model;
 pub mod pages;
 pub mod pb;

@@ -29,7 +29,7 @@ use self::{
     options::ServerOptions,
     tls::{Certificate, TlsError},
 };
-use crate::layers::HttpService;
+use crate::{layers::HttpService, metrics::Metrics};
 
 /// How long to wait after the system could not give another connection, as when file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -83,6 +83,7 @@ pub struct Server {
     local_addr: SocketAddr,
     tls: Option<(Arc<Certificate>, TlsAcceptor)>,
     options: ServerOptions,
+    metrics: Option<Metrics>,
 }
 
 impl Server {
@@ -112,6 +113,7 @@ impl Server {
             local_addr,
             tls,
             options,
+            metrics: None,
         })
     }
 
@@ -119,6 +121,15 @@ impl Server {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The same, with its connections counted.
+    #[must_use]
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
+        }
     }
 
     /// The certificate that is shown to clients, unless the port is plain.
@@ -152,9 +163,10 @@ impl Server {
                 Some(ended) = tasks.join_next() => report(ended),
                 (permit, stream, peer) = accepting.next() => {
                     let connections = Arc::clone(&connections);
+                    let open = self.metrics.as_ref().map(Metrics::connection_opened);
                     tasks.spawn(async move {
                         connections.serve(stream, peer).await;
-                        drop(permit);
+                        drop((permit, open));
                     });
                 }
             }

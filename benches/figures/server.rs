@@ -36,6 +36,7 @@ impl Server {
             .env("COUNTERSIGN_DATA_DIR", folder)
             .env("COUNTERSIGN_LOG", "warn")
             .env("COUNTERSIGN_LIMITS_ENABLED", "false")
+            .env("COUNTERSIGN_METRICS_ENABLED", "false")
             .stdout(Stdio::null())
             .spawn()
             .expect("the server starts");

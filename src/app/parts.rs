@@ -31,6 +31,7 @@ use crate::{
     jobs::Jobs,
     layers::HttpService,
     mail::Mailer,
+    metrics::{Exposition, Metrics},
     model::{
         pow::{Algorithm, Argon2Cost},
         throttle::Rules,
@@ -54,6 +55,10 @@ pub struct Parts {
     pub limits: Option<Arc<Limits>>,
     /// The services, to whoever runs the server: every call administers, and none is limited.
     pub operator: GrpcService,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The counts as text.
+    pub exposition: Arc<Exposition>,
 }
 
 impl Parts {
@@ -72,6 +77,7 @@ impl Parts {
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
         let mailer = mailer(config)?;
         let settings = settings(config, issuer, mailer.is_some());
+        let (metrics, mut exposition) = Metrics::new(&env);
         let domain = Arc::new(Domain::new(
             env.clone(),
             store.clone(),
@@ -79,13 +85,17 @@ impl Parts {
             key_ring.clone(),
             DerivedKeys::from_master(&master),
             settings,
+            metrics.clone(),
         ));
+        let hashing = Arc::clone(&domain);
+        exposition.watch_hashing(move || hashing.hashing());
+        let exposition = Arc::new(exposition);
         let Transports {
             http,
             health,
             limits,
             operator,
-        } = transports::build(config, &domain, &env)?;
+        } = transports::build(config, &domain, &env, (&metrics, &exposition))?;
         let keys = KeyTender::new(signing_keys, key_ring);
         let jobs = Jobs::new(domain, store.clone(), env, keys, mailer);
         Ok(Self {
@@ -95,6 +105,8 @@ impl Parts {
             store,
             limits,
             operator,
+            metrics,
+            exposition,
         })
     }
 }

@@ -26,6 +26,7 @@ use crate::{
         call::{Call, Dialect},
         uncounted,
     },
+    metrics::{Exposition, Metrics},
     pages, pb,
     rest::{
         connect, faces,
@@ -54,6 +55,7 @@ pub(super) fn build(
     config: &Config,
     domain: &Arc<Domain>,
     env: &Env,
+    (metrics, exposition): (&Metrics, &Arc<Exposition>),
 ) -> Result<Transports, StartError> {
     let (reporter, health_service) = health_reporter();
     let reflection = || {
@@ -74,13 +76,17 @@ pub(super) fn build(
             .add_service(v1)
             .add_service(v1alpha)
     };
-    let limits = limits(config, env);
+    let limits = limits(config, env, metrics);
     let services = grpc::services(domain, limits.clone(), others).map_err(broken)?;
     let operator = as_operator(services.clone());
     let connect = connect::connect_service(services.clone()).map_err(broken)?;
-    let rest = rest_router(services.clone(), domain, env)?;
+    let mut rest = rest_router(services.clone(), domain, env)?;
+    if config.metrics.are_on_main_port() {
+        rest = rest.merge(Arc::clone(exposition).router());
+    }
     let http = layers::stack(
         env,
+        metrics,
         &layer_options(config)?,
         Arc::new(refuse),
         count_refused(limits.as_ref(), dispatch(services, connect, rest)),
@@ -94,7 +100,7 @@ pub(super) fn build(
 }
 
 /// The limits, unless they are switched off.
-fn limits(config: &Config, env: &Env) -> Option<Arc<Limits>> {
+fn limits(config: &Config, env: &Env, metrics: &Metrics) -> Option<Arc<Limits>> {
     let settings = &config.limits;
     let calls = |calls: u32| NonZero::new(calls).unwrap_or(NonZero::<u32>::MIN);
     let quotas = Quotas {
@@ -107,7 +113,7 @@ fn limits(config: &Config, env: &Env) -> Option<Arc<Limits>> {
     };
     settings
         .enabled
-        .then(|| Arc::new(Limits::new(env, &quotas)))
+        .then(|| Arc::new(Limits::new(env, &quotas).counted_by(metrics)))
 }
 
 fn rest_router(

@@ -37,6 +37,7 @@ pub fn show_effective(loaded: &Loaded) -> String {
     if config.keys.given_master_key().is_none() {
         config.keys.key_file = Some(config.key_file());
     }
+    config.metrics.listen = config.metrics.listen.or(config.metrics.listen_at());
     let mut text = String::new();
     render(&mut config, &mut text, |text, entry| {
         let source = loaded.origins.of(&entry.key());

@@ -21,7 +21,7 @@ settings! {
         request_timeout: Duration = Duration::from_secs(30),
         /// The time that a client may take to send its headers, 1s to 1m.
         header_timeout: Duration = Duration::from_secs(10),
-        /// The time that a client may take for its TLS handshake, 1s to 1m.
+        /// The time that a client may take for its PROXY header and its TLS handshake, 1s to 1m.
         handshake_timeout: Duration = Duration::from_secs(5),
         /// Whether connections from `trusted_proxies` begin with a PROXY protocol header of version 2, which
         /// names the client. One that does not is closed. Nobody else's header is ever read.

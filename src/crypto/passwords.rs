@@ -195,6 +195,18 @@ impl Passwords {
         self.gate.load()
     }
 
+    /// How many hashes were refused since the start, because they would have waited too long.
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.gate.shed()
+    }
+
+    /// How many hashes are computed at once.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.gate.threads()
+    }
+
     async fn compute(&self, recipe: Recipe, password: &Password) -> Result<Output> {
         // The copy is wiped with the job, whether it runs or not.
         let password = password.clone();

@@ -117,10 +117,12 @@ impl Domain {
         purpose: Purpose,
         client: &Client,
     ) -> Result<(String, Challenge)> {
+        let difficulty = self.difficulty(client.ip());
+        self.metrics.challenge_issued(difficulty.into());
         let challenge = Challenge {
             purpose,
             algorithm: self.settings.work.algorithm,
-            difficulty: self.difficulty(client.ip()),
+            difficulty,
             expires_at: self.env.now().after(self.settings.work.lifetime),
             random: self.env.random()?,
         };

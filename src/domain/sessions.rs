@@ -12,7 +12,8 @@ use crate::{
         tokens::{Client, REFRESH_PREFIX, Tokens},
     },
     env::Timestamp,
-    error::{Reason, Result},
+    error::{Error, Reason, Result},
+    metrics::LogIn,
     model::{
         account::Account,
         email,
@@ -55,6 +56,18 @@ impl Domain {
     /// # Errors
     /// `INVALID_CREDENTIALS`, whichever of the two is wrong; `RATE_LIMITED`, `OVERLOADED`.
     pub async fn log_in(
+        &self,
+        address: &str,
+        password: &str,
+        profile: Profile,
+        client: Client,
+    ) -> Result<LoggedIn> {
+        let answer = self.try_log_in(address, password, profile, client).await;
+        self.metrics.log_in(outcome(&answer));
+        answer
+    }
+
+    async fn try_log_in(
         &self,
         address: &str,
         password: &str,
@@ -312,6 +325,17 @@ impl Domain {
         } else {
             Err(Reason::RefreshTokenInvalid.into())
         }
+    }
+}
+
+/// What an answer is counted as.
+fn outcome<T>(answer: &Result<T>) -> LogIn {
+    match answer.as_ref().map_err(Error::reason) {
+        Ok(_) => LogIn::Succeeded,
+        Err(Reason::InvalidCredentials) => LogIn::Refused,
+        Err(Reason::RateLimited) => LogIn::Limited,
+        Err(Reason::Overloaded) => LogIn::Overloaded,
+        Err(_) => LogIn::Failed,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     domain::{Domain, devices::Device, tokens::Client},
     env::{Env, Timestamp},
     error::{Error, Limit, Reason, Result},
+    metrics,
     model::{
         account::Plan,
         id::SessionId,
@@ -389,7 +390,13 @@ impl Domain {
             Some(session) => Some(session.uuid().as_u128()),
             None => self.device_of(guess).map(|device| device.id),
         };
-        self.throttle.admit(guess, device).await
+        let admitted = self.throttle.admit(guess, device).await;
+        if self.settings.limits.is_some() {
+            self.metrics
+                .limit(metrics::Limit::LogIn)
+                .count(admitted.is_ok());
+        }
+        admitted
     }
 
     /// The device that an attempt comes from, when the account knows it.

@@ -12,6 +12,7 @@ use self::bucket::{Bucket, EnvClock};
 use crate::{
     env::Env,
     error::Result,
+    metrics::{self, LimitCounts, Metrics},
     model::{account::Plan, network::Network},
 };
 
@@ -69,14 +70,18 @@ impl Class {
     /// The name of the limit in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        self.counted_as().name()
+    }
+
+    const fn counted_as(self) -> metrics::Limit {
         match self {
-            Self::Public => "public",
-            Self::Free => "free",
-            Self::Pro => "pro",
-            Self::Creation => "account-creation",
-            Self::ProCreation => "pro-account-creation",
-            Self::FailedCredential => "failed-credentials",
-            Self::KnownDevice => "known-device",
+            Self::Public => metrics::Limit::Public,
+            Self::Free => metrics::Limit::Free,
+            Self::Pro => metrics::Limit::Pro,
+            Self::Creation => metrics::Limit::AccountCreation,
+            Self::ProCreation => metrics::Limit::ProAccountCreation,
+            Self::FailedCredential => metrics::Limit::FailedCredentials,
+            Self::KnownDevice => metrics::Limit::KnownDevice,
         }
     }
 
@@ -99,6 +104,7 @@ impl Class {
 pub struct Limits {
     /// In the order of [`Class::ALL`].
     buckets: [Bucket; Class::ALL.len()],
+    counts: [LimitCounts; Class::ALL.len()],
 }
 
 impl Limits {
@@ -109,6 +115,16 @@ impl Limits {
         let bucket = |class: Class| Bucket::new(class.name(), class.quota(quotas), &clock);
         Self {
             buckets: Class::ALL.map(bucket),
+            counts: Default::default(),
+        }
+    }
+
+    /// The same, counted.
+    #[must_use]
+    pub fn counted_by(self, metrics: &Metrics) -> Self {
+        Self {
+            counts: Class::ALL.map(|class| metrics.limit(class.counted_as())),
+            ..self
         }
     }
 
@@ -153,7 +169,12 @@ impl Limits {
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn may_try_credential(&self, client: IpAddr) -> Result<()> {
         let class = Class::FailedCredential;
-        self.bucket(class).has_room(Network::of(client))
+        let outcome = self.bucket(class).has_room(Network::of(client));
+        // Room spends nothing, so that it counts for nothing.
+        if outcome.is_err() {
+            self.counts[class as usize].count(false);
+        }
+        outcome
     }
 
     /// Spends one credential of a client that turned out to be none.
@@ -179,7 +200,9 @@ impl Limits {
 
     /// Every call that a limit lets through or refuses passes here.
     fn spend_of(&self, class: Class, client: u128, site: Option<u128>) -> Result<()> {
-        self.bucket(class).spend(client, site)
+        let outcome = self.bucket(class).spend(client, site);
+        self.counts[class as usize].count(outcome.is_ok());
+        outcome
     }
 
     fn bucket(&self, class: Class) -> &Bucket {

@@ -20,9 +20,13 @@ use tracing::Instrument as _;
 
 use super::{
     around::{Answer, Middleware},
-    call::Call,
+    call::{Call, Dialect},
 };
-use crate::{env::Env, model::request::RequestContext};
+use crate::{
+    env::Env,
+    metrics::{self, Metrics},
+    model::request::RequestContext,
+};
 
 /// A path is cut here; longer ones are nobody's.
 const LONGEST_PATH: usize = 256;
@@ -59,15 +63,16 @@ impl GrpcOutcome {
     }
 }
 
-/// Logs every request.
+/// Logs and counts every request.
 #[derive(Clone)]
 pub(super) struct Trace {
     env: Env,
+    metrics: Metrics,
 }
 
 impl Trace {
-    pub(super) fn new(env: Env) -> Self {
-        Self { env }
+    pub(super) fn new(env: Env, metrics: Metrics) -> Self {
+        Self { env, metrics }
     }
 }
 
@@ -76,7 +81,7 @@ impl Middleware for Trace {
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        let mut line = Line::begin(&self.env, &request);
+        let mut line = Line::begin(self, &request);
         request.extensions_mut().insert(line.outcome.clone());
         let span = tracing::info_span!("request", request_id = &*line.call.request_id);
         let answer = span.in_scope(|| next(request)).instrument(span);
@@ -100,6 +105,7 @@ impl Middleware for Trace {
 /// What the line will say. It is written on drop, so that a call whose client has gone has one too.
 struct Line {
     env: Env,
+    metrics: Metrics,
     started: Instant,
     call: Call,
     version: Version,
@@ -109,10 +115,11 @@ struct Line {
 }
 
 impl Line {
-    fn begin(env: &Env, request: &Request) -> Self {
+    fn begin(trace: &Trace, request: &Request) -> Self {
         Self {
-            env: env.clone(),
-            started: env.monotonic(),
+            env: trace.env.clone(),
+            metrics: trace.metrics.clone(),
+            started: trace.env.monotonic(),
             call: Call::of(request),
             version: request.version(),
             client: request
@@ -122,6 +129,24 @@ impl Line {
             status: None,
             outcome: GrpcOutcome::default(),
         }
+    }
+
+    /// How the request ended, as it is counted: by its gRPC status where it has one.
+    fn counted_status(&self) -> metrics::Status {
+        match (self.status, self.outcome.status()) {
+            (None, _) => metrics::Status::Abandoned,
+            (Some(_), Some(status)) => metrics::Status::of_grpc(status),
+            (Some(status), None) => metrics::Status::of_http(status.as_u16()),
+        }
+    }
+}
+
+fn counted_dialect(dialect: Dialect) -> metrics::Dialect {
+    match dialect {
+        Dialect::Grpc => metrics::Dialect::Grpc,
+        Dialect::GrpcWeb { .. } => metrics::Dialect::GrpcWeb,
+        Dialect::Connect => metrics::Dialect::Connect,
+        Dialect::Rest => metrics::Dialect::Rest,
     }
 }
 
@@ -156,6 +181,8 @@ fn is_word(word: &str) -> bool {
 impl Drop for Line {
     fn drop(&mut self) {
         let took = self.env.monotonic().saturating_duration_since(self.started);
+        let dialect = counted_dialect(self.call.dialect);
+        self.metrics.request(dialect, self.counted_status(), took);
         let message = if self.status.is_some() {
             "answered"
         } else {

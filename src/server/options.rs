@@ -34,7 +34,7 @@ pub struct ServerOptions {
     pub max_header_list: u32,
     /// How long an HTTP/1.1 client may take to send a request head, or to begin the next one.
     pub header_timeout: Duration,
-    /// How long a client may take for TLS and for the first bytes of HTTP.
+    /// How long a client may take for its PROXY header, for TLS and for the first bytes of HTTP.
     pub handshake_timeout: Duration,
     /// After how long without a call in flight a connection is closed.
     pub idle_timeout: Duration,

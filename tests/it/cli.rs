@@ -90,6 +90,8 @@ impl Person {
         let mut command = self.command(arguments);
         command
             .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
+            // Servers of tests that run at once would want the same port.
+            .env("COUNTERSIGN_METRICS_ENABLED", "false")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -26,6 +26,7 @@ mod layering;
 mod limits;
 mod limits_nodes;
 mod log_in_limits;
+mod metrics;
 mod openapi;
 mod organization_accounts;
 mod pow_vectors;

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -101,6 +101,16 @@ impl<T: Send + 'static> Gate<T> {
     pub(super) fn load(&self) -> GateLoad {
         self.shared.load()
     }
+
+    /// How many jobs were refused since the start.
+    pub(super) fn shed(&self) -> u64 {
+        self.shared.shed.load(Ordering::Relaxed)
+    }
+
+    /// How many threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.len()
+    }
 }
 
 impl<T> Drop for Gate<T> {
@@ -157,6 +167,7 @@ struct Shared<T> {
     state: Mutex<State<T>>,
     work: Condvar,
     arena_blocks: Arc<AtomicUsize>,
+    shed: AtomicU64,
 }
 
 impl<T> Shared<T> {
@@ -172,6 +183,7 @@ impl<T> Shared<T> {
             env,
             work: Condvar::new(),
             arena_blocks: Arc::default(),
+            shed: AtomicU64::new(0),
         }
     }
 
@@ -202,6 +214,7 @@ impl<T> Shared<T> {
         let wait = state.expected_wait(threads);
         let full = state.queue.len() + state.running >= threads.saturating_add(queue);
         if full || wait > max_wait {
+            self.shed.fetch_add(1, Ordering::Relaxed);
             return Err(overloaded(wait));
         }
         state.queue.push_back(job);

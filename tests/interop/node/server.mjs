@@ -39,7 +39,7 @@ export async function startServer(settings = {}) {
   const url = `http://${address}`;
   const logFile = join(folder, "server.log");
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("COUNTERSIGN_")));
-  for (const [name, value] of Object.entries({ LISTEN: address, DATA_DIR: join(folder, "data"), LIMITS_ENABLED: "false", ...settings })) {
+  for (const [name, value] of Object.entries({ LISTEN: address, DATA_DIR: join(folder, "data"), LIMITS_ENABLED: "false", METRICS_ENABLED: "false", ...settings })) {
     env[`COUNTERSIGN_${name}`] = value;
   }
   const log = openSync(logFile, "a");

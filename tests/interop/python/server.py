@@ -35,7 +35,8 @@ class Server:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.log = folder / "server.log"
-        self._settings = {"LISTEN": self.address, "DATA_DIR": str(folder / "data"), **settings}
+        own = {"LISTEN": self.address, "DATA_DIR": str(folder / "data"), "METRICS_ENABLED": "false"}
+        self._settings = own | settings
         self._ca = None
         if "TLS_CERT" in settings:
             self._ca = settings["TLS_CERT"]

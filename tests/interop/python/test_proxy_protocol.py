@@ -1,5 +1,6 @@
 """PROXY protocol, as a real haproxy speaks it: the client's address and its TLS reach the program."""
 
+import re
 import socket
 
 import grpc
@@ -10,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from contract import Contract
 from person import Person
 from haproxy import HAProxy
-from server import Server
+from server import ROOT, Server
 from test_transport import write_certificate
 
 # Where haproxy connects from; the tests come straight from 127.0.0.1, which is no proxy.
@@ -67,22 +68,34 @@ def behind(tmp_path):
     """Starts a server, and haproxy in front of it."""
     started = []
 
-    def start(**settings) -> tuple[Server, HAProxy]:
+    def start(configuration=CONFIGURATION, ports=("plain", "secure", "version1"), **settings) -> tuple[Server, HAProxy]:
         settings = {"TRUSTED_PROXIES": PROXY, "SERVER_PROXY_PROTOCOL": "true"} | settings
         write_certificate(tmp_path)
         both = tmp_path / "both.pem"
         both.write_bytes((tmp_path / "cert.pem").read_bytes() + (tmp_path / "key.pem").read_bytes())
         server = Server(tmp_path, **settings)
         started.append(server.__enter__())
-        proxy = HAProxy(
-            tmp_path, CONFIGURATION, ("plain", "secure", "version1"), server=server.port, proxy=PROXY, certificate=both
-        )
+        proxy = HAProxy(tmp_path, configuration, ports, server=server.port, proxy=PROXY, certificate=both)
         started.append(proxy.__enter__())
         return server, proxy
 
     yield start
     for running in reversed(started):
         running.__exit__(None, None, None)
+
+
+def documented_configuration() -> str:
+    """The configuration in docs/OPERATIONS.md, with the addresses and the certificate of this machine."""
+    document = (ROOT / "docs/OPERATIONS.md").read_text()
+    text = re.search(r"```haproxy\n(.*?)```", document, re.DOTALL).group(1)
+    for there, here in [
+        (":443", "127.0.0.1:{secure}"),
+        ("/etc/haproxy/id.example.com.pem", "{certificate}"),
+        ("10.0.0.5:8080 send-proxy-v2-ssl", "127.0.0.1:{server} send-proxy-v2-ssl source {proxy}"),
+    ]:
+        assert text.count(there) == 1, there
+        text = text.replace(there, here)
+    return text
 
 
 def session_address(url: str, somebody: requests.Session, **options) -> str:
@@ -98,6 +111,12 @@ def session_address(url: str, somebody: requests.Session, **options) -> str:
 def test_the_client_of_a_tcp_proxy_is_known(behind):
     _, proxy = behind(LIMITS_ENABLED="false")
     assert session_address(f"http://127.0.0.1:{proxy.ports['plain']}", client("127.0.0.9")) == "127.0.0.9"
+
+
+def test_the_documented_configuration_works(behind):
+    server, proxy = behind(documented_configuration(), ("secure",), ISSUER="https://id.example.com")
+    url, certificate = f"https://127.0.0.1:{proxy.ports['secure']}", str(server.folder / "cert.pem")
+    assert session_address(url, client("127.0.0.9"), verify=certificate) == "127.0.0.9"
 
 
 def test_grpc_passes_through(behind):

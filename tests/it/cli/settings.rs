@@ -188,10 +188,19 @@ fn trusting_everything_is_refused_in_every_spelling() {
 #[test]
 fn settings_that_contradict_each_other_are_refused() {
     let person = Person::new();
-    for (variables, key) in [(
-        &[("COUNTERSIGN_SERVER_PROXY_PROTOCOL", "true")][..],
-        "server.proxy_protocol",
-    )] {
+    for (variables, key) in [
+        (
+            &[("COUNTERSIGN_SERVER_PROXY_PROTOCOL", "true")][..],
+            "server.proxy_protocol",
+        ),
+        (
+            &[
+                ("COUNTERSIGN_METRICS_ON_MAIN_PORT", "true"),
+                ("COUNTERSIGN_METRICS_LISTEN", "127.0.0.1:9464"),
+            ],
+            "metrics.listen",
+        ),
+    ] {
         let refusal = person.runs_with(variables, &["config", "check"]).refusal();
         assert!(refusal.contains(&format!("setting `{key}`")), "{refusal}");
     }

@@ -20,6 +20,7 @@ use countersign::{
     env::Env,
     error::Error,
     layers::{HttpService, LayerOptions, call::Call, refusal::RenderRefusal, stack},
+    metrics::Metrics,
     model::request::RequestContext,
     server::{
         Server,
@@ -136,7 +137,9 @@ fn render() -> RenderRefusal {
 /// The services within the layers.
 pub(crate) fn layered(options: &LayerOptions, gate: Gate) -> HttpService {
     hear_everything();
-    stack(&Env::system(), options, render(), services(gate))
+    let env = Env::system();
+    let (metrics, _) = Metrics::new(&env);
+    stack(&env, &metrics, options, render(), services(gate))
 }
 
 /// A server on a port of its own.

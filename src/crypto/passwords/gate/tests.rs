@@ -88,10 +88,12 @@ async fn whoever_would_wait_too_long_is_refused_at_once_and_told_when_to_come_ba
     assert_eq!(refused.reason(), Reason::Overloaded);
     assert_eq!(refused.retry_delay(), Some(SECOND * 12));
     assert_eq!((gate.load().queued, gate.load().running), (2, 1));
+    assert_eq!(gate.shed(), 1);
     held.release();
     assert_eq!(running.await.unwrap(), 1);
     assert_eq!((second.await.unwrap(), third.await.unwrap()), (2, 2));
     assert_eq!(gate.load(), GateLoad::default());
+    assert_eq!(gate.shed(), 1, "who was served is not counted");
 }
 
 #[tokio::test]
