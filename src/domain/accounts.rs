@@ -77,7 +77,7 @@ impl Domain {
     ///
     /// # Errors
     /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
-    /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`; `PERMISSION_DENIED` for a Mail.td key.
+    /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
     pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
         let (sent, over_limit) = (request.work.take(), request.over_limit.take());
         let work = self.examine_work(sent, request.session, over_limit)?;

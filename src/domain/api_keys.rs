@@ -97,10 +97,11 @@ fn may_have(caller: &Caller, kind: ApiKeyKind, field: &'static str) -> Result<()
 }
 
 /// Which kind of key may be made with an account: Mail.td's is for the paid plan, and a new organization
-/// is on the free one.
+/// is on the free one. There is no caller yet who could be denied anything.
 pub(super) fn may_start_with(kind: Option<ApiKeyKind>) -> Result<()> {
     if kind == Some(ApiKeyKind::MailTd) {
-        Err(Error::new(Reason::PermissionDenied).on_field("api_key_kind"))
+        let rule = "must be a kind that is not for the paid plan alone";
+        Err(Error::invalid_field("api_key_kind", rule))
     } else {
         Ok(())
     }

@@ -307,7 +307,7 @@ async fn mail_td_keys_are_for_the_owner_of_a_paid_organization() {
     };
     let answer = app.accounts().create_account(at_sign_up).await;
     assert_eq!(
-        refused(answer, Code::PermissionDenied, "PERMISSION_DENIED"),
+        refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
         ["api_key_kind"]
     );
     app.sign_up("bob").await;
