@@ -20,6 +20,15 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 use self::{client::Client, report::Report, server::Server};
 
+const HEAD: &str = "# Benchmarks
+
+Written by `cargo bench --bench figures`, which runs the release binary as a process and watches it from outside.
+Absolute figures are those of one machine on one day; the ratios compare two things measured in turn in the same run,
+and are what to look at. The REST calls come over one HTTP/1.1 connection, the native ones over one of HTTP/2.
+
+| what | measured | wanted |
+|---|---|---|
+";
 const STARTS: usize = 11;
 const CALLS: usize = 5_000;
 const ROUNDS: usize = 5;
@@ -53,7 +62,7 @@ async fn main() {
     cost_of_a_call(&mut report, &server).await;
     log_ins(&mut report, &server).await;
     server.stop().await;
-    report.write();
+    report.write(HEAD);
 }
 
 async fn start_to_ready(report: &mut Report, folder: &std::path::Path) {

@@ -1,19 +1,9 @@
-//! What was measured, as a page.
+//! What was measured, as a part of the page.
 
 use std::fmt::Write as _;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md");
-const HEAD: &str = "# Benchmarks
-
-Written by `cargo bench --bench figures`, which runs the release binary as a process and watches it from outside.
-Absolute figures are those of one machine on one day; the ratios compare two things measured in turn in the same run,
-and are what to look at. The REST calls come over one HTTP/1.1 connection, the native ones over one of HTTP/2.
-
-| what | measured | wanted |
-|---|---|---|
-";
-
-/// The rows of the page.
+/// The rows of one part of the page.
 #[derive(Default)]
 pub(crate) struct Report {
     rows: String,
@@ -34,8 +24,23 @@ impl Report {
             .expect("a string takes everything");
     }
 
-    pub(crate) fn write(&self) {
-        std::fs::write(PAGE, format!("{HEAD}{}", self.rows)).expect("the page can be written");
+    /// Writes the part of the page that starts like `head`, and leaves the others as they are.
+    pub(crate) fn write(&self, head: &str) {
+        let page = std::fs::read_to_string(PAGE).expect("the page can be read");
+        let heading = head.lines().next().expect("a head has a heading");
+        let own = format!("{head}{}", self.rows);
+        let mut parts: Vec<_> = page.split("\n## ").map(str::to_owned).collect();
+        let (first, later) = parts.split_first_mut().expect("a page has a part");
+        later.iter_mut().for_each(|part| part.insert_str(0, "## "));
+        if first.starts_with(heading) {
+            *first = own;
+        } else if let Some(part) = later.iter_mut().find(|part| part.starts_with(heading)) {
+            *part = own;
+        } else {
+            parts.push(own);
+        }
+        let parts: Vec<_> = parts.iter().map(|part| part.trim_end()).collect();
+        std::fs::write(PAGE, format!("{}\n", parts.join("\n\n"))).expect("the page can be written");
     }
 }
 
