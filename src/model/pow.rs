@@ -1,7 +1,5 @@
 //! Proof of work: what a challenge is, and when a nonce solves it.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use crate::env::Timestamp;
@@ -77,13 +75,11 @@ impl Challenge {
 
     /// The salt: 32 hexadecimal digits, so that salt, nonce and padding fit one block of SHA-256.
     fn salt(&self) -> String {
-        self.random
-            .iter()
-            .fold(String::with_capacity(32), |mut text, byte| {
-                // A string takes everything.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let halves = self.random.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        halves
+            .map(|half| char::from(DIGITS[usize::from(half)]))
+            .collect()
     }
 
     /// What tells its redemption from every other. It starts with the time, so that the rows of one

@@ -6,6 +6,7 @@
 mod accounts;
 mod administration;
 mod api_keys;
+mod challenges;
 mod credentials;
 mod housekeeping;
 mod organizations;

@@ -156,15 +156,7 @@ fn a_setting_that_is_not_allowed_is_refused_in_one_line() {
         ),
         ("LIMITS_ENABLED", "yes", "limits.enabled", "true or false"),
     ] {
-        let variable = format!("COUNTERSIGN_{variable}");
-        let refusal = person
-            .runs_with(&[(&variable, value)], &["config", "check"])
-            .refusal();
-        assert!(
-            refusal.contains(&format!("setting `{key}`")),
-            "{variable}: {refusal}"
-        );
-        assert!(refusal.contains(must), "{variable}: {refusal}");
+        is_refused(&person, variable, value, key, must);
     }
 }
 
@@ -204,6 +196,64 @@ fn settings_that_contradict_each_other_are_refused() {
         let refusal = person.runs_with(variables, &["config", "check"]).refusal();
         assert!(refusal.contains(&format!("setting `{key}`")), "{refusal}");
     }
+}
+
+#[test]
+fn work_that_makes_no_sense_is_refused_in_one_line() {
+    let person = Person::new();
+    for (variable, value, key, must) in [
+        (
+            "SIGNUP_PROOF_OF_WORK",
+            "none",
+            "signup.proof_of_work",
+            "mailtd, all or adaptive",
+        ),
+        (
+            "SIGNUP_ALGORITHM",
+            "md5",
+            "signup.algorithm",
+            "sha256 or argon2id",
+        ),
+        (
+            "SIGNUP_DIFFICULTY",
+            "0",
+            "signup.difficulty",
+            "between 1 and 32",
+        ),
+        (
+            "SIGNUP_DIFFICULTY",
+            "24",
+            "signup.difficulty_ceiling",
+            "not be less than `signup.difficulty`",
+        ),
+        (
+            "SIGNUP_ARGON2_DIFFICULTY_CEILING",
+            "3",
+            "signup.argon2_difficulty_ceiling",
+            "not be less than `signup.argon2_difficulty`",
+        ),
+        (
+            "SIGNUP_CHALLENGE_LIFETIME",
+            "2h",
+            "signup.challenge_lifetime",
+            "between 10s and 1h",
+        ),
+    ] {
+        is_refused(&person, variable, value, key, must);
+    }
+}
+
+/// A variable with this value is refused by the name of its setting and what that must be.
+fn is_refused(person: &Person, variable: &str, value: &str, key: &str, must: &str) {
+    let variable = format!("COUNTERSIGN_{variable}");
+    let refusal = person
+        .runs_with(&[(&variable, value)], &["config", "check"])
+        .refusal();
+    assert!(
+        refusal.contains(&format!("setting `{key}`")),
+        "{variable}: {refusal}"
+    );
+    assert!(refusal.contains(must), "{variable}: {refusal}");
 }
 
 #[test]
