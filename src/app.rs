@@ -1,6 +1,7 @@
 //! The composition root: the only place that builds things.
 
 mod access;
+mod console;
 pub mod data_dir;
 mod health;
 mod keys;
@@ -15,20 +16,24 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    data_dir::{DataDir, FolderLock},
-    parts::open_store,
-};
 pub use self::{
+    console::{
+        AccountLine, AccountSearch, Console, Line, OrganizationLine, OrganizationSearch, Target,
+    },
     keys::{KeyLine, RotateReport, list_keys, rotate_keys},
     parts::Parts,
     pow::{Algorithm, GivenChallenge, solve_challenge},
     start_error::StartError,
 };
+use self::{
+    data_dir::{DataDir, FolderLock},
+    parts::open_store,
+};
+pub use crate::model::account::Plan;
 use crate::{
     config::Config,
     env::Env,
-    server::Server,
+    server::{Server, control::ControlSocket},
     store::{SchemaState, Store},
 };
 
@@ -43,6 +48,8 @@ pub struct App {
     metrics_server: Option<Server>,
     parts: Parts,
     url: String,
+    control: Option<ControlSocket>,
+    has_administrator: bool,
     /// Kept until the end: one process per data folder.
     _lock: Option<FolderLock>,
 }
@@ -60,10 +67,13 @@ impl App {
         let metrics_server = metrics::listen(&config).await?;
         let issuer = config.issuer_at(server.local_addr());
         let parts = Parts::build(&config, issuer.as_str(), env).await?;
+        let has_administrator = parts.store.read().has_administrator().await;
         Ok(Self {
             url: issuer.as_str().to_owned(),
             server: server.counted_by(parts.metrics.clone()),
             metrics_server,
+            control: control_socket(&config),
+            has_administrator: has_administrator.map_err(parts::refused)?,
             parts,
             _lock: lock,
         })
@@ -87,6 +97,12 @@ impl App {
         &self.url
     }
 
+    /// Whether anybody administers it who can log in.
+    #[must_use]
+    pub fn has_administrator(&self) -> bool {
+        self.has_administrator
+    }
+
     /// Serves until told to stop, then lets the calls in flight end and closes the database. That takes
     /// at most nine seconds: what has not ended by then, such as a database that does not answer, is left.
     ///
@@ -107,7 +123,7 @@ impl App {
             health,
             store,
             limits,
-            operator: _,
+            operator,
             metrics: _,
             exposition,
         } = self.parts;
@@ -134,8 +150,13 @@ impl App {
                 server.serve(service, stopping.cancelled()).await;
             }
         };
+        let control = async {
+            if let Some(socket) = self.control {
+                socket.serve(operator, stopping.cancelled()).await;
+            }
+        };
         let ended = async {
-            tokio::join!(self.server.serve(http, shutdown), counted);
+            tokio::join!(self.server.serve(http, shutdown), counted, control);
             stop.cancel();
             // A job that is cut short is tried again at the next start.
             let _ = background.await;
@@ -164,6 +185,25 @@ fn open_folder(config: &Config) -> Result<Option<FolderLock>, StartError> {
         Ok(None)
     } else {
         folder.lock().map(Some)
+    }
+}
+
+/// Listens for `countersign admin`, where the database is this process's alone: Postgres can be reached
+/// beside a server. Without a socket the server still serves.
+fn control_socket(config: &Config) -> Option<ControlSocket> {
+    if config.database.is_postgres() || !config.admin.socket {
+        return None;
+    }
+    match ControlSocket::bind(&config.data_dir) {
+        Ok(socket) => Some(socket),
+        Err(cause) => {
+            tracing::warn!(
+                %cause,
+                "there is no control socket in the data folder, so `countersign admin` needs the server stopped; \
+                 `admin.socket = false` keeps this warning away"
+            );
+            None
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin;
 mod completions;
 mod config;
 mod keys;
@@ -7,6 +8,7 @@ mod logging;
 mod migrate;
 mod pow;
 mod serve;
+mod table;
 
 use std::{
     error::Error,
@@ -46,6 +48,7 @@ Examples:
   countersign --listen 0.0.0.0:8443 --config /etc/countersign.toml
   countersign config show-defaults > countersign.toml
   countersign config check --config countersign.toml
+  countersign admin grant ada@example.com      make an account that signed up an administrator
   countersign completions bash > /etc/bash_completion.d/countersign";
 
 /// A gRPC-first identity service: accounts, sessions and API keys on one port.
@@ -97,6 +100,13 @@ enum Command {
     /// Do the work that signing up may need
     #[command(subcommand)]
     Pow(pow::Command),
+    /// Look at and change accounts and organizations, as whoever runs the server
+    ///
+    /// This works beside a running server, which it reaches through `control.sock` in the data folder (with
+    /// Postgres, through the database), and without one. An account is named by its e-mail address or as
+    /// accounts/ID, an organization as organizations/ID.
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example:\n  countersign completions zsh > ~/.zfunc/_countersign")]
     Completions {
@@ -136,6 +146,7 @@ impl Cli {
             Command::Config(command) => command.run(&sources),
             Command::Keys(command) => command.run(&start(&sources)?),
             Command::Pow(command) => command.run(),
+            Command::Admin(command) => command.run(&start(&sources)?),
             Command::Completions { shell } => completions::run(shell),
         }
     }

@@ -4,6 +4,7 @@
 //! key in the file, the variable `COUNTERSIGN_<SECTION>_<FIELD>`, the list that `countersign config
 //! show-defaults` prints, and the list that an unknown key is compared with.
 
+mod admin;
 mod authz;
 mod cors;
 mod database;
@@ -34,6 +35,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 
 pub use self::{
+    admin::Admin,
     authz::{Access, AccessRule, AccessSegment, Authz},
     cors::{Cors, Origin},
     database::Database,
@@ -94,6 +96,7 @@ settings! {
         signup: Signup,
         authz: Authz,
         metrics: Metrics,
+        admin: Admin,
     }
 }
 

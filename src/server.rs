@@ -4,6 +4,7 @@
 //! within the handshake timeout, and is served until it is idle, too old, or the server stops.
 
 mod connection;
+pub mod control;
 pub mod dispatch;
 pub mod health;
 mod http;

@@ -92,7 +92,7 @@ async fn with_store<T>(
 
 /// The lock of the data folder, unless there is no database in it, as in a folder whose name was
 /// misspelt: that must not become one.
-fn open_existing(config: &Config) -> Result<Option<FolderLock>, StartError> {
+pub(super) fn open_existing(config: &Config) -> Result<Option<FolderLock>, StartError> {
     if config.database.is_postgres() {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Env, block_on, print};
+use super::{Env, block_on, print, table::table};
 use crate::{
     app::{self, KeyLine},
     config::Config,
@@ -57,27 +57,8 @@ impl Command {
             // There is nowhere left to say it when standard error is closed.
             let _ = writeln!(io::stderr(), "{NOTHING_TO_ROTATE}");
         }
-        print(table(&keys))
+        print(table(HEADER, keys.iter().map(cells)))
     }
-}
-
-/// The keys in columns as wide as their widest cell.
-fn table(keys: &[KeyLine]) -> String {
-    let rows: Vec<_> = std::iter::once(HEADER.map(ToOwned::to_owned))
-        .chain(keys.iter().map(cells))
-        .collect();
-    let widths: [usize; HEADER.len()] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    rows.iter()
-        .map(|row| {
-            let padded = row
-                .iter()
-                .zip(widths)
-                .map(|(cell, width)| format!("{cell:width$}"));
-            let line = padded.collect::<Vec<_>>().join("  ");
-            format!("{}\n", line.trim_end())
-        })
-        .collect()
 }
 
 fn cells(key: &KeyLine) -> [String; HEADER.len()] {
@@ -108,7 +89,7 @@ mod tests {
             retired_at: None,
             expires_at: None,
         };
-        let text = table(&[key]);
+        let text = table(HEADER, [cells(&key)]);
         let (header, line) = text.split_once('\n').unwrap();
         assert_eq!(header.find("ALGORITHM"), line.find("ES256"));
         assert_eq!(header.find("PHASE"), line.find("active"));

@@ -23,25 +23,35 @@ pub(super) fn run(config: Config) -> Result<(), Box<dyn Error>> {
             () = &mut stop => return Ok(()),
             app = App::start(config, Env::system()) => app?,
         };
-        print(welcome(app.local_addr(), app.url()))?;
+        print(welcome(
+            app.local_addr(),
+            app.url(),
+            app.has_administrator(),
+        ))?;
         app.serve(stop).await?;
         Ok(())
     })
 }
 
 /// Where the server is, and the first thing to do with it.
-fn welcome(listening: SocketAddr, url: &str) -> String {
+fn welcome(listening: SocketAddr, url: &str, has_administrator: bool) -> String {
     // Behind a proxy the two differ.
     let place = if url.ends_with(&listening.to_string()) {
         url.to_owned()
     } else {
         format!("{listening}, and clients reach it at {url}")
     };
+    let administrator = if has_administrator {
+        ""
+    } else {
+        "Then make an administrator of that account:\n  countersign admin grant ada@example.com\n"
+    };
     format!(
         "Countersign listens on {place}\n\
          Sign up next:\n  \
          curl {url}/v1/accounts -H 'content-type: application/json' \
-         -d '{{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}}'\n"
+         -d '{{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}}'\n\
+         {administrator}"
     )
 }
 

@@ -1,6 +1,7 @@
 //! The command line, as a person meets it: the real program, its output and its exit code.
 #![cfg(test)]
 
+mod admin;
 mod commands;
 mod pow;
 mod settings;

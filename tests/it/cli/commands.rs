@@ -11,6 +11,7 @@ fn help_names_every_command_and_setting_source() {
         "config",
         "keys",
         "pow",
+        "admin",
         "completions",
         "--config",
         "--data-dir",
@@ -36,6 +37,15 @@ fn every_command_explains_itself() {
         &["keys", "rotate"],
         &["pow"],
         &["pow", "solve"],
+        &["admin"],
+        &["admin", "grant"],
+        &["admin", "revoke"],
+        &["admin", "accounts"],
+        &["admin", "organizations"],
+        &["admin", "set-plan"],
+        &["admin", "disable"],
+        &["admin", "enable"],
+        &["admin", "delete"],
         &["completions"],
     ] {
         let help = person.runs(&[command, &["--help"]].concat()).text();

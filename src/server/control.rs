@@ -1,0 +1,213 @@
+//! The control socket: how `countersign admin` reaches a server that has the database to itself.
+//!
+//! Whoever connects to it may do anything to any account. So the file is for its owner alone, and the kernel
+//! is asked who is at the other end (`SO_PEERCRED`): the user that runs the server, or root. Both can read
+//! the database anyway.
+
+use std::{
+    convert::Infallible,
+    fs::{self, File, Permissions},
+    future::Future,
+    io,
+    os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
+
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    task::JoinSet,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, body::Body};
+use tower::ServiceExt as _;
+
+use super::{ACCEPT_PAUSE, dispatch::GrpcService, drain, http, options::ServerOptions, report};
+
+/// The name of the socket in the data folder.
+const SOCKET: &str = "control.sock";
+/// Its name until it is for the owner alone. No longer than the other one, so that both paths fit or neither.
+const DRAFT: &str = "control.new";
+/// Read and write by the owner alone.
+const MODE: u32 = 0o600;
+/// The longest path of a socket, in bytes: `sun_path` has 108, and the last one is zero (unix(7)).
+const LONGEST_PATH: usize = 107;
+/// How many connections are open at once; more wait in the system's queue.
+const MAX_CONNECTIONS: usize = 16;
+/// How long a stop waits for calls in flight.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+const ROOT: u32 = 0;
+
+/// A bound control socket.
+pub struct ControlSocket {
+    listener: UnixListener,
+    file: SocketFile,
+    /// The users who may connect.
+    users: [u32; 2],
+}
+
+/// The name in the file system, which goes with the socket.
+struct SocketFile {
+    path: PathBuf,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that stays is replaced at the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl ControlSocket {
+    /// Listens in this folder, in place of a socket that an earlier server has left there. The folder must be
+    /// this process's own (its lock is held): nobody else listens in it.
+    ///
+    /// # Errors
+    /// The folder takes no sockets.
+    pub fn bind(folder: &Path) -> io::Result<Self> {
+        let short = ShortPath::of(folder)?;
+        let (path, draft) = (short.path.join(SOCKET), short.path.join(DRAFT));
+        match fs::remove_file(&draft) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+        // Under its real name it is never open to others, not even for a moment.
+        let listener = UnixListener::bind(&draft)?;
+        fs::set_permissions(&draft, Permissions::from_mode(MODE))?;
+        fs::rename(&draft, &path)?;
+        Ok(Self {
+            listener,
+            file: SocketFile {
+                path: folder.join(SOCKET),
+            },
+            users: [ROOT, rustix::process::geteuid().as_raw()],
+        })
+    }
+
+    /// Serves until `shutdown`, then removes the socket and lets calls in flight finish, but not for long.
+    pub async fn serve(self, service: GrpcService, shutdown: impl Future<Output = ()>) {
+        let Self {
+            listener,
+            file,
+            users,
+        } = self;
+        let stop = CancellationToken::new();
+        let mut connections = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(ended) = connections.join_next() => report(ended),
+                accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                    Ok((stream, _)) if is_one_of(&users, &stream) => {
+                        connections.spawn(speak(stream, service.clone(), stop.clone()));
+                    }
+                    Ok(_) => tracing::warn!("another user connected to the control socket; refused"),
+                    Err(cause) => {
+                        tracing::error!(%cause, "cannot accept connections on the control socket; trying on");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop((listener, file));
+        stop.cancel();
+        drain(connections, DRAIN_TIMEOUT).await;
+    }
+}
+
+/// Whether the other end is one of these users, as the kernel knows it.
+fn is_one_of(users: &[u32], stream: &UnixStream) -> bool {
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| users.contains(&peer.uid()))
+}
+
+async fn speak(stream: UnixStream, service: GrpcService, stop: CancellationToken) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        service.clone().oneshot(request.map(Body::new))
+    });
+    let http2 = http::http2(&ServerOptions::default());
+    let mut connection = pin!(http2.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "a connection to the control socket broke");
+    }
+}
+
+/// Connects to the server that listens in this folder; none when no server does.
+///
+/// # Errors
+/// There is a socket, but not for this user, or not of this program.
+pub async fn connect(folder: &Path) -> io::Result<Option<GrpcService>> {
+    let short = match ShortPath::of(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        short => short?,
+    };
+    let stream = match UnixStream::connect(short.path.join(SOCKET)).await {
+        // Left by a server that was killed.
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        stream => stream?,
+    };
+    let (calls, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    // Ends with the last handle of `calls`; what breaks it is told to the call that it breaks.
+    tokio::spawn(connection);
+    let call = move |request: hyper::Request<Body>| {
+        let mut calls = calls.clone();
+        async move {
+            Ok::<_, Infallible>(match calls.send_request(request).await {
+                Ok(response) => response.map(Body::new),
+                Err(cause) => Status::unavailable(cause.to_string()).into_http(),
+            })
+        }
+    };
+    Ok(Some(GrpcService::new(tower::service_fn(call))))
+}
+
+/// A folder under a name that leaves room for a socket in it: its own, or that of an open file, where its own
+/// is too long.
+struct ShortPath {
+    path: PathBuf,
+    _folder: Option<File>,
+}
+
+impl ShortPath {
+    fn of(folder: &Path) -> io::Result<Self> {
+        if folder.join(SOCKET).as_os_str().len() <= LONGEST_PATH {
+            return Ok(Self {
+                path: folder.to_owned(),
+                _folder: None,
+            });
+        }
+        let folder = File::open(folder)?;
+        Ok(Self {
+            path: format!("/proc/self/fd/{}", folder.as_raw_fd()).into(),
+            _folder: Some(folder),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
