@@ -2,11 +2,18 @@
 
 use std::collections::HashMap;
 
+/// A key in halves: as a whole it would be aligned to 16 bytes, and an entry be a third larger.
+type Packed = [u64; 2];
+
+fn packed(key: u128) -> Packed {
+    [(key >> 64) as u64, key as u64]
+}
+
 /// States by key. When it is full, newcomers share a few places: they wait for each other, but never push
 /// out a key that is being held back.
 #[derive(Debug)]
 pub struct Capped<S> {
-    known: HashMap<u128, S>,
+    known: HashMap<Packed, S>,
     newcomers: Box<[Option<S>]>,
     most: usize,
 }
@@ -26,7 +33,7 @@ impl<S: Copy> Capped<S> {
     /// The state of a key, or of its place when the map is full of others.
     #[must_use]
     pub fn get(&self, key: u128) -> Option<S> {
-        match self.known.get(&key) {
+        match self.known.get(&packed(key)) {
             Some(state) => Some(*state),
             None if self.known.len() < self.most => None,
             None => self.newcomers[self.place(key)],
@@ -36,15 +43,15 @@ impl<S: Copy> Capped<S> {
     /// Whether a key would have to share a place.
     #[must_use]
     pub fn is_shared(&self, key: u128) -> bool {
-        self.known.len() >= self.most && !self.known.contains_key(&key)
+        self.known.len() >= self.most && !self.known.contains_key(&packed(key))
     }
 
     /// Keeps the state of a key, or of its place when the map is full of others.
     pub fn put(&mut self, key: u128, state: S) {
-        if let Some(known) = self.known.get_mut(&key) {
+        if let Some(known) = self.known.get_mut(&packed(key)) {
             *known = state;
         } else if self.known.len() < self.most {
-            self.known.insert(key, state);
+            self.known.insert(packed(key), state);
         } else {
             self.newcomers[self.place(key)] = Some(state);
         }
@@ -52,7 +59,7 @@ impl<S: Copy> Capped<S> {
 
     /// Forgets a key. What shares a place stays.
     pub fn remove(&mut self, key: u128) {
-        self.known.remove(&key);
+        self.known.remove(&packed(key));
     }
 
     /// Forgets the keys whose state need not be kept, and gives their memory back.
@@ -74,7 +81,8 @@ impl<S: Copy> Capped<S> {
     }
 
     fn place(&self, key: u128) -> usize {
-        let folded = (key >> 64) as u64 ^ key as u64;
+        let [high, low] = packed(key);
+        let folded = high ^ low;
         usize::try_from(folded % self.newcomers.len() as u64).unwrap_or(0)
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! [`model::throttle`]: crate::model::throttle
 
-mod memory;
+mod attempt;
+pub mod memory;
+mod sign_ups;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -12,22 +14,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing::Instrument as _;
-
-use self::memory::{Keys, Memory};
+pub(super) use self::attempt::Attempt;
+use self::memory::{Keys, Memory, Refused};
 use crate::{
-    capped::Capped,
     crypto::secrets,
     domain::{Domain, devices::Device, tokens::Client},
     env::{Env, Timestamp},
     error::{Error, Limit, Reason, Result},
     metrics,
     model::{
-        account::Plan,
         id::SessionId,
-        network::{CLIENTS_OF_A_SITE, Network},
+        network::Network,
         throttle::{
-            Decision, Marks, Origin, Outcome, Pace, Receipt, RowKey, Rules, Tier, decide, give_back,
+            Decision, Marks, Origin, Outcome, Receipt, RowKey, Rules, Tier, decide, give_back,
         },
     },
     store::Store,
@@ -37,8 +36,6 @@ use crate::{
 pub const LOG_IN: &str = "log-in";
 /// How many of an account's latest sessions are looked at for one in the same network.
 const SESSIONS: u64 = 100;
-/// The most refusals of the shared table that a node remembers.
-const REFUSALS: usize = 57_344;
 
 /// How often passwords may be guessed and accounts be made.
 #[derive(Clone, Copy, Debug)]
@@ -49,28 +46,6 @@ pub struct Limits {
     pub creation: Duration,
     /// Accounts per second that a client on the paid plan makes.
     pub pro_creation: NonZeroU32,
-}
-
-impl Limits {
-    /// How often a client on this plan may make an account, and the name of that limit.
-    fn creation(&self, plan: Plan) -> (Pace, &'static str) {
-        match plan {
-            Plan::Free => {
-                let pace = Pace {
-                    burst: 1,
-                    interval: self.creation,
-                };
-                (pace, "account-creation")
-            }
-            Plan::Pro => {
-                let pace = Pace {
-                    burst: self.pro_creation.get(),
-                    interval: Duration::from_secs(1) / self.pro_creation.get(),
-                };
-                (pace, "pro-account-creation")
-            }
-        }
-    }
 }
 
 /// Who tries a password.
@@ -95,7 +70,7 @@ pub(super) struct Throttle {
     shared: bool,
     memory: Mutex<Memory>,
     /// With other nodes: until when we know somebody to be refused, which saves asking again.
-    refused: Mutex<Capped<Timestamp>>,
+    refused: Mutex<Refused>,
 }
 
 impl Throttle {
@@ -114,15 +89,21 @@ impl Throttle {
             store,
             shared,
             memory: Mutex::new(Memory::new()),
-            refused: Mutex::new(Capped::new(REFUSALS, 1)),
+            refused: Mutex::new(Refused::new()),
         }
     }
 
-    /// A time that other nodes have too, or else one that no clock can be set back.
+    /// A time that other nodes have too, where there are some.
     fn now(&self) -> Timestamp {
         if self.shared {
-            return self.env.now();
+            self.env.now()
+        } else {
+            self.here()
         }
+    }
+
+    /// A time of this node alone, which is never set back.
+    fn here(&self) -> Timestamp {
         let (start, origin) = self.origin;
         start.after(self.env.monotonic().duration_since(origin))
     }
@@ -187,19 +168,15 @@ impl Throttle {
                 decide(marks, origin, now, &rules)
             }));
         }
-        let primary = keys[0].or(keys[1]).unwrap_or_default();
-        if let Some(until) = self.refused().get(primary).filter(|until| *until > now) {
-            return Ok(Decision::Wait(until.since(now)));
+        let [device, network, ..] = keys;
+        let primary = device.or(network).unwrap_or_default();
+        if let Some(wait) = self.refused().wait(primary, self.here()) {
+            return Ok(Decision::Wait(wait));
         }
         let change = move |marks: &mut Marks| decide(marks, origin, now, &rules);
         let decision = self.change_shared(keys, rules, now, change).await?;
         if let Decision::Wait(wait) = decision {
-            let mut refused = self.refused();
-            if !refused.is_shared(primary) {
-                refused.put(primary, now.after(wait));
-            } else {
-                refused.retain(|until| *until > now);
-            }
+            self.refused().note(primary, wait, self.here());
         }
         Ok(decision)
     }
@@ -291,7 +268,7 @@ impl Throttle {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refused(&self) -> MutexGuard<'_, Capped<Timestamp>> {
+    fn refused(&self) -> MutexGuard<'_, Refused> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -330,58 +307,6 @@ fn limited(name: &'static str, calls: u32, window: Duration) -> Error {
     })
 }
 
-/// An attempt that was let through, counted as if it had failed. Dropped before anybody found out whether the
-/// password was right, it was none.
-pub(super) struct Attempt {
-    throttle: Arc<Throttle>,
-    keys: Keys,
-    receipt: Option<Receipt>,
-}
-
-impl Attempt {
-    /// The password was wrong: it stays counted.
-    pub(super) fn was_wrong(mut self) {
-        self.receipt = None;
-    }
-
-    /// The password was right.
-    ///
-    /// # Errors
-    /// `STORAGE_UNAVAILABLE`: it stays counted.
-    pub(super) async fn was_right(mut self) -> Result<()> {
-        let Some(receipt) = self.receipt.take() else {
-            return Ok(());
-        };
-        self.throttle
-            .give_back(self.keys, receipt, Outcome::Right)
-            .await
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let Some(receipt) = self.receipt.take() else {
-            return;
-        };
-        if !self.throttle.shared {
-            let outcome = Outcome::Unknown;
-            self.throttle.give_back_here(&self.keys, &receipt, outcome);
-            return;
-        }
-        let (throttle, keys) = (Arc::clone(&self.throttle), self.keys);
-        let work = async move {
-            let given_back = throttle.give_back(keys, receipt, Outcome::Unknown).await;
-            if let Err(error) = given_back {
-                tracing::debug!(cause = error.cause(), "an attempt to log in stays counted");
-            }
-        };
-        // Without a runtime the program is ending.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work.in_current_span());
-        }
-    }
-}
-
 impl Domain {
     /// Lets an attempt at a password through, or says when the same attempt will be. Costs the same whether
     /// or not there is such an account.
@@ -410,45 +335,4 @@ impl Domain {
         let known = self.device_of(guess).map(|device| device.id);
         self.seal_device(self.throttle.account(guess.address), known)
     }
-
-    /// Counts an account that a client on this plan is about to make, where several nodes have to know of
-    /// it: each counts its own calls before they come here.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` with the time after which the same call passes.
-    pub(super) async fn admit_sign_up(&self, plan: Plan, client: &Client) -> Result<()> {
-        let throttle = &self.throttle;
-        let Some(limits) = throttle.limits.filter(|_| throttle.shared) else {
-            return Ok(());
-        };
-        let (pace, name) = limits.creation(plan);
-        let network = network(client);
-        let mut paces = vec![(throttle.number(name, &[network.client()]), pace)];
-        if let Some(site) = network.site() {
-            let of_site = Pace {
-                burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
-                interval: pace.interval / CLIENTS_OF_A_SITE,
-            };
-            paces.push((throttle.number(name, &[site, 0]), of_site));
-        }
-        let now = throttle.now();
-        let (calls, window) = (pace.burst, pace.interval.saturating_mul(pace.burst));
-        throttle
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    for (number, pace) in paces {
-                        let wait = tx.spend_pace(&row_key(CREATION, number), pace, now).await?;
-                        if let Some(wait) = wait {
-                            return Err(limited(name, calls, window).retry_after(wait));
-                        }
-                    }
-                    Ok(())
-                })
-            })
-            .await
-    }
 }
-
-/// What the rows of sign-ups begin with.
-const CREATION: u8 = b'c';

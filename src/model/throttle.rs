@@ -279,7 +279,8 @@ fn decide_about_stranger(
         Turn::None | Turn::NotNeeded => None,
     };
     let (turn, paid) = next_turn(&marks[Tier::Strangers as usize], now, rules);
-    let turn = kept.unwrap_or(turn);
+    // A clock that was set back must not make a turn later than any that is given out.
+    let turn = kept.map_or(turn, |kept| kept.min(longest_queue(now, rules)));
     let ready = COUNTED
         .iter()
         .map(|tier| opens(*tier, marks, rules, now))
@@ -304,13 +305,17 @@ fn next_turn(strangers: &Mark, now: Timestamp, rules: &Rules) -> (Timestamp, Tim
     let refill = rules.strangers_refill;
     let burst = refill * rules.strangers.saturating_sub(1);
     let turn = strangers.until.before(burst).max(now);
-    let longest = now.after(rules.longest_delay * QUEUE_IN_DELAYS);
+    let longest = longest_queue(now, rules);
     if turn > longest {
         // The queue is full. Those who come now share its last turn: a network that waited so long has
         // paid for its one attempt, and an owner among them is not locked out.
         return (longest, strangers.until);
     }
     (turn, strangers.until.max(now).after(refill))
+}
+
+fn longest_queue(now: Timestamp, rules: &Rules) -> Timestamp {
+    now.after(rules.longest_delay * QUEUE_IN_DELAYS)
 }
 
 fn opens(tier: Tier, marks: &Marks, rules: &Rules, now: Timestamp) -> Timestamp {

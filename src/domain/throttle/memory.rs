@@ -17,24 +17,34 @@ const SHARED_PLACES: usize = 64;
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// The keys of one attempt, in the order of [`Tier::ALL`]; none where it is not counted.
-pub(super) type Keys = [Option<u128>; Tier::ALL.len()];
+pub type Keys = [Option<u128>; Tier::ALL.len()];
 
 /// What is remembered of attempts.
-pub(super) struct Memory {
+#[derive(Debug)]
+pub struct Memory {
     tiers: [Capped<Mark>; Tier::ALL.len()],
     prune_at: Timestamp,
 }
 
-impl Memory {
-    pub(super) fn new() -> Self {
+impl Default for Memory {
+    fn default() -> Self {
         Self {
             tiers: MOST.map(|most| Capped::new(most, SHARED_PLACES)),
             prune_at: Timestamp::default(),
         }
     }
+}
+
+impl Memory {
+    /// Remembers nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
 
     /// The marks under these keys.
-    pub(super) fn marks(&self, keys: &Keys) -> Marks {
+    #[must_use]
+    pub fn marks(&self, keys: &Keys) -> Marks {
         Tier::ALL.map(|tier| {
             let mark = keys[tier as usize].and_then(|key| self.tiers[tier as usize].get(key));
             mark.unwrap_or_default()
@@ -42,7 +52,7 @@ impl Memory {
     }
 
     /// Keeps what changed in the marks under these keys.
-    pub(super) fn keep(&mut self, keys: &Keys, before: &Marks, marks: &Marks, rules: &Rules) {
+    pub fn keep(&mut self, keys: &Keys, before: &Marks, marks: &Marks, rules: &Rules) {
         for tier in Tier::ALL {
             let (at, mark) = (tier as usize, marks[tier as usize]);
             let Some(key) = keys[at].filter(|_| mark != before[at]) else {
@@ -60,13 +70,59 @@ impl Memory {
     }
 
     /// Forgets what is as good as none, once in a while.
-    pub(super) fn prune(&mut self, now: Timestamp, rules: &Rules) {
+    pub fn prune(&mut self, now: Timestamp, rules: &Rules) {
         if now < self.prune_at {
             return;
         }
         self.prune_at = now.after(PRUNE_EVERY);
         for known in &mut self.tiers {
             known.retain(|mark| rules.expiry(mark) > now);
+        }
+    }
+}
+
+/// What the table that nodes share has refused, so that it need not be asked again. Those for whom there is no
+/// place are asked for each time.
+#[derive(Debug)]
+pub struct Refused {
+    until: Capped<Timestamp>,
+    prune_at: Timestamp,
+}
+
+impl Default for Refused {
+    fn default() -> Self {
+        Self {
+            until: Capped::new(MOST[Tier::Network as usize], 1),
+            prune_at: Timestamp::default(),
+        }
+    }
+}
+
+impl Refused {
+    /// Remembers nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long this key still has to wait, as far as is known here.
+    #[must_use]
+    pub fn wait(&self, key: u128, now: Timestamp) -> Option<Duration> {
+        if self.until.is_shared(key) {
+            return None;
+        }
+        let until = self.until.get(key).filter(|until| *until > now)?;
+        Some(until.since(now))
+    }
+
+    /// Notes that this key has to wait so long.
+    pub fn note(&mut self, key: u128, wait: Duration, now: Timestamp) {
+        if now >= self.prune_at {
+            self.prune_at = now.after(PRUNE_EVERY);
+            self.until.retain(|until| *until > now);
+        }
+        if !self.until.is_shared(key) {
+            self.until.put(key, now.after(wait));
         }
     }
 }
@@ -113,6 +169,17 @@ mod tests {
         assert_eq!(memory.marks(&keys(1)), held_back);
         let newcomer = memory.marks(&keys(1_000_000));
         assert_eq!(newcomer[Tier::Strangers as usize], Mark::default());
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_until_it_ends() {
+        let (mut refused, second) = (Refused::new(), Duration::from_secs(1));
+        refused.note(1, second, NOW);
+        assert_eq!(refused.wait(1, NOW), Some(second));
+        assert_eq!(refused.wait(2, NOW), None);
+        assert_eq!(refused.wait(1, NOW.after(second)), None);
+        refused.note(2, second, NOW.after(PRUNE_EVERY));
+        assert_eq!(refused.until.len(), 1);
     }
 
     #[test]

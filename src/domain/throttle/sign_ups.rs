@@ -1,0 +1,75 @@
+//! Sign-ups, counted across the nodes of one Postgres.
+
+use std::time::Duration;
+
+use super::{Limits, limited, network, row_key};
+use crate::{
+    domain::{Domain, tokens::Client},
+    error::Result,
+    model::{account::Plan, network::CLIENTS_OF_A_SITE, throttle::Pace},
+};
+
+/// What the rows of sign-ups begin with.
+const CREATION: u8 = b'c';
+
+impl Limits {
+    /// How often a client on this plan may make an account, and the name of that limit.
+    fn creation(&self, plan: Plan) -> (Pace, &'static str) {
+        match plan {
+            Plan::Free => {
+                let pace = Pace {
+                    burst: 1,
+                    interval: self.creation,
+                };
+                (pace, "account-creation")
+            }
+            Plan::Pro => {
+                let pace = Pace {
+                    burst: self.pro_creation.get(),
+                    interval: Duration::from_secs(1) / self.pro_creation.get(),
+                };
+                (pace, "pro-account-creation")
+            }
+        }
+    }
+}
+
+impl Domain {
+    /// Counts an account that a client on this plan is about to make, where several nodes have to know of
+    /// it: each counts its own calls before they come here.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub(in crate::domain) async fn admit_sign_up(&self, plan: Plan, client: &Client) -> Result<()> {
+        let throttle = &self.throttle;
+        let Some(limits) = throttle.limits.filter(|_| throttle.shared) else {
+            return Ok(());
+        };
+        let (pace, name) = limits.creation(plan);
+        let network = network(client);
+        let mut paces = vec![(throttle.number(name, &[network.client()]), pace)];
+        if let Some(site) = network.site() {
+            let of_site = Pace {
+                burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
+                interval: pace.interval / CLIENTS_OF_A_SITE,
+            };
+            paces.push((throttle.number(name, &[site, 0]), of_site));
+        }
+        let now = throttle.now();
+        let (calls, window) = (pace.burst, pace.interval.saturating_mul(pace.burst));
+        throttle
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for (number, pace) in paces {
+                        let wait = tx.spend_pace(&row_key(CREATION, number), pace, now).await?;
+                        if let Some(wait) = wait {
+                            return Err(limited(name, calls, window).retry_after(wait));
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
