@@ -4,7 +4,8 @@ import { createServer } from "node:http";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 
-const EXECUTABLE = process.env.COUNTERSIGN_TEST_CHROMIUM ?? "/usr/bin/chromium";
+// The browser's program; `tests/run e2e` sets it.
+const EXECUTABLE = process.env.COUNTERSIGN_TEST_CHROMIUM;
 // As strict as the hosted pages will be: no inline script, no eval, no blob: and no other origin.
 export const STRICT_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'";
 

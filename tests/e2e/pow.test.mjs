@@ -176,9 +176,9 @@ describe("argon2id", () => {
 
 describe("the page", () => {
   for (const asked of [challenge(HOPELESS), challenge(HOPELESS, { algorithm: "argon2id", memory_kib: 8192, iterations: 2 })]) {
-    test(`draws and ends the work while ${asked.algorithm} goes on`, async (t) => {
+    // Were the work on the page's own thread, no frame would ever be drawn, and nothing would end it but this timeout.
+    test(`draws and ends the work while ${asked.algorithm} goes on`, { timeout: 120_000 }, async (t) => {
       const { page, workers } = await openSolver(t);
-      // Were the work on the page's own thread, no frame would ever be drawn: nothing else ends it.
       const ended = await page.evaluate(async (challenge) => {
         const controller = new AbortController();
         let working;

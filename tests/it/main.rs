@@ -7,6 +7,7 @@ mod admin_disabling;
 mod admin_races;
 mod admin_search;
 mod api_key_life;
+mod assets;
 mod authz;
 mod cli;
 mod client_address;

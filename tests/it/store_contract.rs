@@ -102,6 +102,24 @@ impl Base {
         }
     }
 
+    /// The URL, where there is one.
+    pub(crate) fn url(&self) -> Option<String> {
+        match &self.database {
+            Database::Sqlite { .. } => None,
+            Database::Postgres { url, .. } => {
+                Some(secrecy::ExposeSecret::expose_secret(url).to_owned())
+            }
+        }
+    }
+
+    /// A connection beside the program's, on Postgres.
+    pub(crate) async fn postgres_by_hand(&self) -> Option<DatabaseConnection> {
+        match self.database {
+            Database::Sqlite { .. } => None,
+            Database::Postgres { .. } => Some(self.by_hand().await),
+        }
+    }
+
     fn sqlite() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let path = folder.path().join("countersign.db");
@@ -139,7 +157,7 @@ impl Base {
     async fn by_hand(&self) -> DatabaseConnection {
         let url = match &self.database {
             Database::Sqlite { path, .. } => format!("sqlite:{}?mode=rwc", path.display()),
-            Database::Postgres { url, .. } => secrecy::ExposeSecret::expose_secret(url).to_owned(),
+            Database::Postgres { .. } => self.url().unwrap(),
         };
         sea_orm::Database::connect(url).await.unwrap()
     }

@@ -5,6 +5,7 @@
 
 const VERSION = 0x13;
 const ARGON2ID = 2;
+const TAG_BYTES = 32;
 const SLICES = 4;
 const BLOCK_BYTES = 1024;
 const BLOCK_WORDS = BLOCK_BYTES / 4;
@@ -28,7 +29,7 @@ export function argon2idDigests(salt, { memoryKib, iterations }) {
 
 // Gives back a function that hashes at this cost to 32 bytes. The memory is taken once for all its calls.
 export function argon2id({ memoryKib, iterations, lanes }) {
-  // Section 3.2: each lane has four slices of equal size, so what is over is not used, but it is hashed as it was asked.
+  // Section 3.2: each lane has four slices of equal size; the memory that is over is hashed as a number but not used.
   const segment = Math.floor(memoryKib / (SLICES * lanes));
   const columns = SLICES * segment;
   const blocks = lanes * columns;
@@ -68,7 +69,9 @@ export function argon2id({ memoryKib, iterations, lanes }) {
     const slices = pass === 0 ? slice : SLICES - 1;
     // In its own lane a block may refer to its own slice, but not to the block just before it; nor, in any other lane,
     // may the first block of a slice refer to the very last.
-    const area = slices * segment + (from === lane ? index - 1 : index === 0 ? -1 : 0);
+    const own = index - 1;
+    const others = index === 0 ? -1 : 0;
+    const area = slices * segment + (from === lane ? own : others);
     // Squared, so that later blocks are likelier.
     const back = highHalf(area, highHalf(j1, j1));
     const oldest = pass === 0 ? 0 : (slice + 1) * segment;
@@ -76,7 +79,7 @@ export function argon2id({ memoryKib, iterations, lanes }) {
   }
 
   function fillSegment(pass, slice, lane) {
-    // The half of the first pass makes Argon2id what it is: it leaks nothing of the password by its addresses.
+    // What makes it Argon2id: the addresses of half of the first pass tell nothing of the password.
     const independent = pass === 0 && slice < SLICES / 2;
     const first = pass === 0 && slice === 0 ? 2 : 0;
     startCounting(pass, lane, slice);
@@ -115,17 +118,14 @@ export function argon2id({ memoryKib, iterations, lanes }) {
   };
 }
 
-const TAG_BYTES = 32;
 const mixed = new Uint32Array(BLOCK_WORDS);
 
 // G of section 3.5: two blocks into a third, or, after the first pass, onto it.
 function compressBlocks(memory, x, y, out, onto) {
   for (let i = 0; i < BLOCK_WORDS; i++) {
-    mixed[i] = memory[x + i] ^ memory[y + i];
-  }
-  for (let i = 0; i < BLOCK_WORDS; i++) {
-    // Before the mixing, because `out` may be `y`.
-    memory[out + i] = onto ? memory[out + i] ^ mixed[i] : mixed[i];
+    const word = memory[x + i] ^ memory[y + i];
+    mixed[i] = word;
+    memory[out + i] = onto ? memory[out + i] ^ word : word;
   }
   // The block is a matrix of 8 × 8 registers of two numbers: first its rows, then its columns.
   for (let row = 0; row < 8; row++) {

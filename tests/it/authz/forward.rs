@@ -264,7 +264,7 @@ async fn questions_are_limited_like_the_calls_of_whoever_is_asked_about() {
     let [free, pro] = tokens;
     for (from, credential, calls, limit) in [
         ("192.0.2.1", None, 8, "public"),
-        ("192.0.2.2", Some("bad".to_owned()), 8, "public"),
+        ("192.0.2.2", Some("bad".to_owned()), 8, "failed-credentials"),
         ("192.0.2.3", Some(free), 8, "free"),
         ("192.0.2.4", Some(pro), 20, "pro"),
     ] {

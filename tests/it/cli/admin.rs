@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Person, Server, shown};
+use crate::store_contract::Base;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -263,4 +264,28 @@ fn something_else_behind_the_socket_is_told() {
         "{refused}"
     );
     silent.join().unwrap();
+}
+
+/// On Postgres the command goes to the database itself, beside the servers.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_postgres_the_command_needs_no_socket() {
+    crate::store_contract::on_postgres(beside_servers).await;
+}
+
+async fn beside_servers(base: Base) {
+    let (person, url) = (Person::new(), base.url().unwrap());
+    let postgres = ("COUNTERSIGN_DATABASE_URL", url.as_str());
+    let server = person.serves_freely(&[postgres]);
+    assert!(!person.data_dir().join("control.sock").exists());
+    server.signs_up("bob@example.com");
+    let token = server.logs_in("bob@example.com").unwrap();
+    let said = person.runs_with(
+        &[postgres],
+        &["admin", "disable", "bob@example.com", "--json"],
+    );
+    let disabled: Value = serde_json::from_str(&said.text()).unwrap();
+    assert!(disabled["disableTime"].is_string());
+    // The server has not seen the token yet, so it has nothing to forget.
+    assert_eq!(server.status("GET /v1/accounts/me", &token), 401);
+    assert_eq!(server.logs_in("bob@example.com"), None);
 }

@@ -136,6 +136,7 @@ async fn an_answer_has_every_scalar_and_leaves_out_absent_messages() {
             "name": "accounts/1", "email": "", "emailVerified": false, "displayName": "",
             "organization": "", "organizationOwner": false,
             "createTime": "1970-01-01T00:00:01.500Z", "etag": "", "plan": "PLAN_UNSPECIFIED",
+            "administrator": false,
         }})
     );
     let head = rest.send(request("HEAD", "/v1/accounts/me", None)).await;
