@@ -1,5 +1,6 @@
 """The program under test, started for real on a free port of this machine with a folder of its own."""
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,11 @@ STOP_TIMEOUT = 11.0
 def binary() -> Path:
     """The program: $COUNTERSIGN_BIN, else the debug build."""
     return Path(os.environ.get("COUNTERSIGN_BIN", ROOT / "target/debug/countersign"))
+
+
+def environment() -> dict[str, str]:
+    """The variables without those that set the program up, or the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
 
 
 def free_port() -> int:
@@ -53,11 +59,10 @@ class Server:
             self.process.wait()
 
     def start(self) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
         settings = {f"COUNTERSIGN_{name}": value for name, value in self._settings.items()}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [binary()], env=clean | settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
+                [binary()], env=environment() | settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
             )
         self._wait_until_ready()
 
@@ -66,6 +71,25 @@ class Server:
 
     def post(self, path: str, **options) -> requests.Response:
         return requests.post(self.url + path, verify=self._ca or True, timeout=10, **options)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess:
+        """The program's command line, beside this server."""
+        data = {"COUNTERSIGN_DATA_DIR": str(self.folder / "data"), "COUNTERSIGN_LOG": "error"}
+        return subprocess.run(
+            [binary(), *arguments],
+            env=environment() | data,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def admin(self, *arguments: str):
+        """What `countersign admin` prints as JSON."""
+        done = self.command("admin", *arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -1,9 +1,5 @@
 """Administration: the command line beside the running server, and AdminService over gRPC and REST."""
 
-import json
-import os
-import subprocess
-
 import grpc
 import pytest
 import requests
@@ -11,7 +7,7 @@ from grpc import StatusCode
 
 from contract import Contract, Refusal
 from person import Person
-from server import Server, binary
+from server import Server
 
 
 @pytest.fixture(scope="module")
@@ -33,37 +29,22 @@ def somebody(admin_contract):
     return person
 
 
-def run(server, *arguments):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
-    data = {"COUNTERSIGN_DATA_DIR": str(server.folder / "data"), "COUNTERSIGN_LOG": "error"}
-    return subprocess.run(
-        [binary(), "admin", *arguments], env=clean | data, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-    )
-
-
-def admin(server, *arguments):
-    """What the command prints as JSON."""
-    done = run(server, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture
 def administrator(admin_server, somebody):
-    assert admin(admin_server, "grant", somebody.email)["administrator"]
+    assert admin_server.admin("grant", somebody.email)["administrator"]
     yield somebody
-    admin(admin_server, "revoke", somebody.email)
+    admin_server.admin("revoke", somebody.email)
 
 
 def test_the_command_makes_an_administrator_and_unmakes_it(admin_server, somebody):
     with pytest.raises(Refusal) as refused:
         somebody.calls("AdminService.SearchAccounts")
     assert refused.value.code is StatusCode.PERMISSION_DENIED
-    admin(admin_server, "grant", somebody.email.upper())
+    admin_server.admin("grant", somebody.email.upper())
     assert somebody.who_am_i().administrator
     found = somebody.calls("AdminService.SearchAccounts", query=somebody.email).accounts
     assert [account.email for account in found] == [somebody.email]
-    admin(admin_server, "revoke", somebody.account.name)
+    admin_server.admin("revoke", somebody.account.name)
     with pytest.raises(Refusal, match="PERMISSION_DENIED"):
         somebody.calls("AdminService.SearchAccounts")
 
@@ -86,9 +67,9 @@ def test_a_disabled_account_is_refused_in_every_way_until_it_is_enabled(admin_se
             admin_contract.call("SessionService.CreateSession", email=bob.email, password=password)
     face = admin_server.post("/v1/auth/login", json={"email": bob.email, "password": bob.password})
     assert face.status_code == 401
-    assert [line["email"] for line in admin(admin_server, "accounts", "--disabled")] == [bob.email]
+    assert [line["email"] for line in admin_server.admin("accounts", "--disabled")] == [bob.email]
 
-    assert admin(admin_server, "enable", bob.email)["disableTime"] is None
+    assert admin_server.admin("enable", bob.email)["disableTime"] is None
     assert bob.who_am_i(key).email == bob.email
     with pytest.raises(Refusal, match="CREDENTIAL_INVALID"):
         bob.who_am_i()
@@ -103,7 +84,7 @@ def test_organizations_over_rest(admin_server, administrator, admin_contract):
     path = f"{admin_server.url}/v1/admin/{name}"
     changed = requests.patch(path, json={"plan": "PLAN_PRO"}, headers=headers, timeout=10)
     assert changed.json()["organization"]["plan"] == "PLAN_PRO"
-    assert [line["name"] for line in admin(admin_server, "organizations", "--search", bob.email)] == [name]
+    assert [line["name"] for line in admin_server.admin("organizations", "--search", bob.email)] == [name]
     listed = requests.get(
         f"{admin_server.url}/v1/admin/organizations", params={"plan": "PLAN_PRO"}, headers=headers, timeout=10
     )
@@ -119,10 +100,10 @@ def test_organizations_over_rest(admin_server, administrator, admin_contract):
 
 def test_deleting_asks_first_and_nobody_is_there_to_ask(admin_server, admin_contract):
     bob = Person.signs_up(admin_contract)
-    refused = run(admin_server, "delete", bob.email)
+    refused = admin_server.command("admin", "delete", bob.email)
     assert refused.returncode == 2 and "--yes" in refused.stderr
-    assert run(admin_server, "delete", bob.email, "--yes").stdout == f"deleted {bob.account.name}\n"
-    assert admin(admin_server, "accounts", "--search", bob.email) == []
+    assert admin_server.command("admin", "delete", bob.email, "--yes").stdout == f"deleted {bob.account.name}\n"
+    assert admin_server.admin("accounts", "--search", bob.email) == []
 
 
 def test_the_last_administrator_is_kept_from_themselves(administrator):

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import re
-import sqlite3
 import time
 
 import pytest
@@ -112,7 +111,7 @@ def test_a_pro_user_looks_after_an_organization(tmp_path):
         refused = mailtd.call("POST", "/api/user/tokens", free["token"], json={"name": "ci"})
         assert (refused.status_code, refused.json()["error"]) == (403, "permission_denied")
 
-        pays(server, "user@example.com")
+        server.admin("set-plan", "user@example.com", "pro")
         user = mailtd.logs_in("user@example.com").json()
         assert user.keys() == {"user_id", "email", "plan", "status", "token", "expires_at"}
         assert (user["email"], user["plan"]) == ("user@example.com", "pro")
@@ -140,15 +139,3 @@ def test_a_pro_user_looks_after_an_organization(tmp_path):
         assert mailtd.call("DELETE", f"/api/user/tokens/{id}", user["token"]).status_code == 204
         gone = mailtd.call("GET", "/api/user/tokens", secret)
         assert (gone.status_code, gone.json()) == (401, UNAUTHORIZED)
-
-
-def pays(server: Server, email: str) -> None:
-    """Puts the organization of this account on the paid plan, in the database of a server that is stopped for it."""
-    server.terminate()
-    assert server.wait() == 0
-    with sqlite3.connect(server.folder / "data/countersign.db") as database:
-        organization = "SELECT organization_id FROM accounts WHERE email_normalized = ?"
-        changed = database.execute(f"UPDATE organizations SET plan = 'pro' WHERE id = ({organization})", (email,))
-        assert changed.rowcount == 1
-    database.close()
-    server.start()
