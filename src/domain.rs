@@ -10,6 +10,7 @@ mod cursor;
 pub mod devices;
 mod key_uses;
 pub mod members;
+pub mod password_change;
 pub mod sessions;
 pub mod sign_up_rate;
 pub mod signing_keys;

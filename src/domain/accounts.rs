@@ -8,7 +8,6 @@ use crate::{
         api_keys::{self, NewApiKey, PreparedKey},
         challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
-        throttle::Guess,
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
@@ -80,6 +79,7 @@ impl Domain {
     /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
     pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
         let (sent, over_limit) = (request.work.take(), request.over_limit.take());
+        let mut is_over_limit = over_limit.is_some();
         let work = self.examine_work(sent, request.session, over_limit)?;
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
@@ -87,6 +87,7 @@ impl Domain {
         // Before anything is looked up, which would tell who has an account.
         if let Err(refusal) = self.admit_sign_up(Plan::Free, &client).await {
             self.let_work_through(work.as_ref(), refusal)?;
+            is_over_limit = true;
         }
         // Before the hash, which is the expensive part; the unique index decides in the end.
         let reader = self.store.read();
@@ -94,8 +95,12 @@ impl Domain {
         if let Some(work) = &work {
             self.prove_work(work).await?;
         }
-        // Told to those alone who have done the work.
+        // Told to those alone who have done the work. Nothing else slows a search for addresses down over the
+        // limit, so each answer takes work of its own there.
         if taken.is_some() {
+            if let Some(work) = work.filter(|_| is_over_limit) {
+                self.spend_work(work).await?;
+            }
             return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
         }
         let password_hash = self.passwords.hash(&password).await?;
@@ -261,66 +266,6 @@ impl Domain {
         })
         .await
     }
-
-    /// Sets a new password of the caller's own account after checking the current one, ends every other credential, and opens a
-    /// new session for the caller.
-    ///
-    /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, `CREDENTIAL_INVALID`, `INVALID_CREDENTIALS`, `INVALID_FIELD`,
-    /// `PASSWORD_TOO_COMMON`, `RATE_LIMITED`, `OVERLOADED`.
-    pub async fn change_password(
-        &self,
-        caller: &Caller,
-        id: AccountId,
-        change: PasswordChange,
-        client: Client,
-    ) -> Result<(Session, Tokens)> {
-        let account = self.own_account(caller, id).await?;
-        let chosen = chosen_password(&change.new, "new_password")?;
-        let guess = Guess {
-            address: account.email.normalized(),
-            client: &client,
-            session: match caller.credential {
-                CredentialId::Session(id) => Some(id),
-                // Whoever holds a key can make more of them, to guess with each.
-                CredentialId::ApiKey(_) => None,
-            },
-        };
-        let attempt = self.admit(&guess).await?;
-        self.check_password(Some(&account), &change.current, attempt)
-            .await?;
-        let hash = self.passwords.hash(&chosen).await?;
-        let opened = self.open_session(&account, Profile::Native, client)?;
-        let now = self.env.now();
-        self.end_credentials(move |tx| {
-            Box::pin(async move {
-                // An administrator may have disabled the account since the password was checked.
-                if tx.lock_account(id).await?.is_none_or(|it| it.is_disabled()) {
-                    return Err(Reason::CredentialInvalid.into());
-                }
-                if !tx
-                    .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
-                    .await?
-                {
-                    return Err(Reason::InvalidCredentials.into());
-                }
-                let ended = revoke_all(tx, id, change.keep_api_keys, now).await?;
-                opened.write(tx).await?;
-                Ok(((opened.session, opened.tokens), ended))
-            })
-        })
-        .await
-    }
-}
-
-/// What somebody changes a password with.
-pub struct PasswordChange {
-    /// The password as it is now.
-    pub current: Zeroizing<String>,
-    /// The new one.
-    pub new: Zeroizing<String>,
-    /// Leaves API keys alive.
-    pub keep_api_keys: bool,
 }
 
 impl Prepared {
@@ -391,23 +336,4 @@ pub(super) async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<Cre
         .into_iter()
         .map(CredentialId::ApiKey);
     Ok(sessions.chain(keys).collect())
-}
-
-pub(super) async fn revoke_all(
-    tx: &Tx<'_>,
-    id: AccountId,
-    keep_api_keys: bool,
-    now: Timestamp,
-) -> Result<Vec<CredentialId>> {
-    let sessions = tx.revoke_sessions(id, None, now).await?;
-    let mut ended: Vec<_> = sessions.into_iter().map(CredentialId::Session).collect();
-    if !keep_api_keys {
-        ended.extend(
-            tx.revoke_api_keys(id, now)
-                .await?
-                .into_iter()
-                .map(CredentialId::ApiKey),
-        );
-    }
-    Ok(ended)
 }

@@ -199,6 +199,13 @@ impl Domain {
         })
     }
 
+    /// Uses a solution for nothing but an answer.
+    pub(super) async fn spend_work(&self, work: Candidate) -> Result<()> {
+        self.store
+            .write(move |tx| Box::pin(async move { work.redeem(tx).await }))
+            .await
+    }
+
     /// The checks of a solution that cost something: whether it was used before, and Argon2id.
     pub(super) async fn prove_work(&self, candidate: &Candidate) -> Result<()> {
         let challenge = &candidate.challenge;

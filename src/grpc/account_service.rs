@@ -7,8 +7,9 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         Domain,
-        accounts::{AccountChange, PasswordChange, SignUp},
+        accounts::{AccountChange, SignUp},
         members::NewMember,
+        password_change::PasswordChange,
     },
     grpc::{auth, convert},
     pb::v1::{

@@ -457,6 +457,17 @@ async fn work_is_a_way_through_for_those_over_their_limit() {
 }
 
 #[tokio::test]
+async fn over_the_limit_one_solution_tells_of_one_address() {
+    let app = TestApp::with(adaptive).await;
+    app.signs_up("ann", None).await.unwrap();
+    let work = app.solution().await;
+    let taken = app.signs_up("ann", Some(work.clone())).await;
+    refused(taken, Code::AlreadyExists, "EMAIL_ALREADY_EXISTS");
+    invalid(app.signs_up("ann", Some(work.clone())).await);
+    invalid(app.signs_up("bob", Some(work)).await);
+}
+
+#[tokio::test]
 async fn where_work_is_a_way_through_the_faces_say_so_and_other_limits_stay() {
     let app = TestApp::with(adaptive).await;
     let body = json!({"email": "ann@example.com", "password": PASSWORD});

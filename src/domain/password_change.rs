@@ -1,0 +1,101 @@
+//! A new password for an account, which ends what the old one opened.
+
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::{
+        Domain,
+        accounts::chosen_password,
+        credentials::{Caller, CredentialId},
+        throttle::Guess,
+        tokens::{Client, Tokens},
+    },
+    env::Timestamp,
+    error::{Reason, Result},
+    model::{
+        id::AccountId,
+        session::{Profile, Session},
+    },
+    store::Tx,
+};
+
+/// What somebody changes a password with.
+pub struct PasswordChange {
+    /// The password as it is now.
+    pub current: Zeroizing<String>,
+    /// The new one.
+    pub new: Zeroizing<String>,
+    /// Leaves API keys alive.
+    pub keep_api_keys: bool,
+}
+
+impl Domain {
+    /// Sets a new password of the caller's own account after checking the current one, ends every other credential, and opens a
+    /// new session for the caller.
+    ///
+    /// # Errors
+    /// `ACCOUNT_NOT_FOUND`, `CREDENTIAL_INVALID`, `INVALID_CREDENTIALS`, `INVALID_FIELD`,
+    /// `PASSWORD_TOO_COMMON`, `RATE_LIMITED`, `OVERLOADED`.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        change: PasswordChange,
+        client: Client,
+    ) -> Result<(Session, Tokens)> {
+        let account = self.own_account(caller, id).await?;
+        let chosen = chosen_password(&change.new, "new_password")?;
+        let guess = Guess {
+            address: account.email.normalized(),
+            client: &client,
+            session: match caller.credential {
+                CredentialId::Session(id) => Some(id),
+                // Whoever holds a key can make more of them, to guess with each.
+                CredentialId::ApiKey(_) => None,
+            },
+        };
+        let attempt = self.admit(&guess).await?;
+        self.check_password(Some(&account), &change.current, attempt)
+            .await?;
+        let hash = self.passwords.hash(&chosen).await?;
+        let opened = self.open_session(&account, Profile::Native, client)?;
+        let now = self.env.now();
+        self.end_credentials(move |tx| {
+            Box::pin(async move {
+                // An administrator may have disabled the account since the password was checked.
+                if tx.lock_account(id).await?.is_none_or(|it| it.is_disabled()) {
+                    return Err(Reason::CredentialInvalid.into());
+                }
+                if !tx
+                    .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
+                    .await?
+                {
+                    return Err(Reason::InvalidCredentials.into());
+                }
+                let ended = revoke_all(tx, id, change.keep_api_keys, now).await?;
+                opened.write(tx).await?;
+                Ok(((opened.session, opened.tokens), ended))
+            })
+        })
+        .await
+    }
+}
+
+pub(super) async fn revoke_all(
+    tx: &Tx<'_>,
+    id: AccountId,
+    keep_api_keys: bool,
+    now: Timestamp,
+) -> Result<Vec<CredentialId>> {
+    let sessions = tx.revoke_sessions(id, None, now).await?;
+    let mut ended: Vec<_> = sessions.into_iter().map(CredentialId::Session).collect();
+    if !keep_api_keys {
+        ended.extend(
+            tx.revoke_api_keys(id, now)
+                .await?
+                .into_iter()
+                .map(CredentialId::ApiKey),
+        );
+    }
+    Ok(ended)
+}
