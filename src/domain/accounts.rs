@@ -8,6 +8,7 @@ use crate::{
         api_keys::{self, NewApiKey, PreparedKey},
         challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
+        throttle::Admission,
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
@@ -38,8 +39,14 @@ pub struct SignUp {
     pub api_key: Option<ApiKeyKind>,
     /// The solution of a challenge.
     pub work: Option<ProofOfWork>,
+}
+
+/// What this server's limits say of a sign-up.
+pub struct Terms {
     /// The limit that the client has reached, when work is a way through.
     pub over_limit: Option<OverLimit>,
+    /// Spends the limit that the client is held to otherwise.
+    pub admission: Admission,
 }
 
 /// What a sign-up made.
@@ -77,17 +84,23 @@ impl Domain {
     /// # Errors
     /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
     /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
-    pub async fn sign_up(&self, mut request: SignUp, client: Client) -> Result<SignedUp> {
-        let (sent, over_limit) = (request.work.take(), request.over_limit.take());
-        let mut is_over_limit = over_limit.is_some();
-        let work = self.examine_work(sent, request.session, over_limit)?;
+    pub async fn sign_up(
+        &self,
+        mut request: SignUp,
+        terms: Terms,
+        client: Client,
+    ) -> Result<SignedUp> {
+        let sent = request.work.take();
+        let mut work = self.examine_work(sent, request.session, terms.over_limit.as_ref())?;
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         api_keys::may_start_with(request.api_key)?;
-        // Before anything is looked up, which would tell who has an account.
-        if let Err(refusal) = self.admit_sign_up(Plan::Free, &client).await {
-            self.let_work_through(work.as_ref(), refusal)?;
-            is_over_limit = true;
+        if self.is_over_limit(terms, work.as_ref(), &client).await? {
+            // Nothing else slows a search for addresses down there, so each look at one takes work of its own.
+            if let Some(work) = work.take() {
+                self.prove_work(&work).await?;
+                self.spend_work(work).await?;
+            }
         }
         // Before the hash, which is the expensive part; the unique index decides in the end.
         let reader = self.store.read();
@@ -95,12 +108,8 @@ impl Domain {
         if let Some(work) = &work {
             self.prove_work(work).await?;
         }
-        // Told to those alone who have done the work. Nothing else slows a search for addresses down over the
-        // limit, so each answer takes work of its own there.
+        // Told to those alone who have done the work.
         if taken.is_some() {
-            if let Some(work) = work.filter(|_| is_over_limit) {
-                self.spend_work(work).await?;
-            }
             return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
         }
         let password_hash = self.passwords.hash(&password).await?;
@@ -115,6 +124,27 @@ impl Domain {
             .await?;
         self.sign_up_rate.count(address);
         Ok(signed_up)
+    }
+
+    /// Spends the limits on new accounts. True when one is reached and the work that came along is the way
+    /// through.
+    async fn is_over_limit(
+        &self,
+        terms: Terms,
+        work: Option<&Candidate>,
+        client: &Client,
+    ) -> Result<bool> {
+        // Without work it has been asked for by now.
+        if terms.over_limit.is_some() {
+            return Ok(true);
+        }
+        match self
+            .admit_account(terms.admission, Plan::Free, client)
+            .await
+        {
+            Ok(()) => Ok(false),
+            Err(refusal) => self.let_work_through(work, refusal).map(|()| true),
+        }
     }
 
     fn prepare_sign_up(
@@ -239,18 +269,23 @@ impl Domain {
     /// with its last one.
     ///
     /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`; `ORGANIZATION_NOT_EMPTY` for an owner whom others would lose.
+    /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`; `ORGANIZATION_NOT_EMPTY` for an owner whom others would lose;
+    /// `PERMISSION_DENIED` for an administrator, whom only themselves and administration may delete.
     pub async fn delete_account(
         &self,
         caller: &Caller,
         id: AccountId,
         version: Option<i64>,
     ) -> Result<()> {
-        let account = self.account(caller, id).await?;
+        self.account(caller, id).await?;
+        let by_itself = id == caller.account_id;
         self.end_credentials(move |tx| {
             Box::pin(async move {
                 // From here on nobody can log in between the look and the deletion.
-                tx.lock_account(id).await?;
+                let account = tx.lock_account(id).await?.ok_or(Reason::AccountNotFound)?;
+                if account.administrator && !by_itself {
+                    return Err(Reason::PermissionDenied.into());
+                }
                 let ended = credentials_of(tx, id).await?;
                 if !tx.delete_account(id, version).await? {
                     return Err(gone_or_changed(tx, id).await?);

@@ -14,7 +14,7 @@ use crate::{
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        account::{Account, Plan},
+        account::Account,
         api_key::{ApiKey, ApiKeyKind},
         id::{AccountId, ApiKeyId},
         page::Page,
@@ -120,8 +120,11 @@ async fn lock_owner(
     if is_disabled || !is_live(tx, credential, now).await? {
         return Err(Reason::CredentialInvalid.into());
     }
-    let is_pro = |account: &Account| account.plan == Plan::Pro && account.organization_owner;
-    if key.kind == ApiKeyKind::MailTd && !account.as_ref().is_some_and(is_pro) {
+    if key.kind == ApiKeyKind::MailTd
+        && !account
+            .as_ref()
+            .is_some_and(Account::owns_paid_organization)
+    {
         return Err(Reason::PermissionDenied.into());
     }
     Ok(())

@@ -4,6 +4,7 @@ use crate::{
     domain::{
         Domain,
         credentials::{Caller, Reach},
+        members,
     },
     error::{Error, Reason, Result},
     model::{
@@ -42,7 +43,8 @@ impl Domain {
             return Err(denied("the credential lacks the scope of the rule"));
         }
         let passes = match (rule.access, rule.account(&path)) {
-            (Access::Pro, _) => caller.plan == Plan::Pro,
+            // An e-mail token is for one mailbox, whatever its organization has paid for.
+            (Access::Pro, _) => caller.plan == Plan::Pro && !caller.is_mailbox(),
             (Access::Account, Some(id)) => self.reaches(caller, id).await?,
             (access, _) => access == Access::Authenticated,
         };
@@ -63,7 +65,7 @@ impl Domain {
             return Ok(id == caller.account_id);
         }
         let account = self.store.read().account(id).await?;
-        Ok(account.is_some_and(|account| account.organization_id == caller.organization_id))
+        Ok(account.is_some_and(|account| members::reaches(caller, &account)))
     }
 }
 

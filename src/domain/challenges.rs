@@ -151,13 +151,13 @@ impl Domain {
         &self,
         sent: Option<ProofOfWork>,
         session: Option<Profile>,
-        over_limit: Option<OverLimit>,
+        over_limit: Option<&OverLimit>,
     ) -> Result<Option<Candidate>> {
         if let Some(sent) = sent {
             return self.candidate(sent).map(Some);
         }
         if let Some(over_limit) = over_limit {
-            return Err(over_limit.into());
+            return Err(over_limit.clone().into());
         }
         let is_asked = match self.settings.work.policy {
             WorkPolicy::MailTd => session == Some(Profile::MailTd),

@@ -61,8 +61,8 @@ pub struct Caller {
     pub organization_id: OrganizationId,
     /// The plan of the organization.
     pub plan: Plan,
-    /// Whether the account owns its organization.
-    pub organization_owner: bool,
+    /// Whether the account owns an organization on the paid plan.
+    owns_paid_organization: bool,
     /// The e-mail address of the account, as it was typed.
     pub email: String,
     /// Whether mail to the address has been shown to reach its owner.
@@ -91,7 +91,7 @@ impl Caller {
             account_id: account.id,
             organization_id: account.organization_id,
             plan: account.plan,
-            organization_owner: account.organization_owner,
+            owns_paid_organization: account.owns_paid_organization(),
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
             administrator: account.administrator,
@@ -112,7 +112,7 @@ impl Caller {
     /// the call was made with an e-mail token, and everybody else their own.
     #[must_use]
     pub fn reach(&self) -> Reach {
-        if self.plan == Plan::Pro && self.organization_owner && !self.is_mailbox() {
+        if self.owns_paid_organization && !self.is_mailbox() {
             Reach::Organization
         } else {
             Reach::Account
@@ -123,8 +123,7 @@ impl Caller {
     /// not with an e-mail token, which is for one mailbox.
     #[must_use]
     pub fn administers(&self) -> Option<Administrator> {
-        let administers =
-            self.administrator && self.scopes.is_full() && self.profile != Some(Profile::MailTd);
+        let administers = self.administrator && self.scopes.is_full() && !self.is_mailbox();
         administers.then_some(Administrator::Account(self.account_id))
     }
 

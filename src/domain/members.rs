@@ -8,12 +8,13 @@ use crate::{
         accounts::{chosen_email, chosen_password},
         api_keys::is_live,
         credentials::{Caller, CredentialId, Reach},
+        throttle::Admission,
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        account::{Account, Plan},
+        account::Account,
         id::{AccountId, OrganizationId},
         session::{Profile, Session},
     },
@@ -30,6 +31,8 @@ pub struct NewMember {
     pub display_name: String,
     /// Also signs the account in, with this profile.
     pub session: Option<Profile>,
+    /// Spends the limit that the caller is held to.
+    pub admission: Admission,
 }
 
 /// A session and its tokens, where one was asked for.
@@ -93,7 +96,8 @@ impl Domain {
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         // Before anything is looked up, which would tell who has an account.
-        self.admit_sign_up(caller.plan, &client).await?;
+        self.admit_account(request.admission, caller.plan, &client)
+            .await?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
         let (reader, most) = (self.store.read(), self.settings.organization_accounts);
         if reader.count_accounts(organization).await? >= most {
@@ -137,7 +141,7 @@ impl Domain {
 }
 
 /// Whether the caller may see an account and act on it.
-fn reaches(caller: &Caller, account: &Account) -> bool {
+pub(super) fn reaches(caller: &Caller, account: &Account) -> bool {
     account.id == caller.account_id
         || caller.reach() == Reach::Organization
             && account.organization_id == caller.organization_id
@@ -152,7 +156,7 @@ impl Prepared {
         if owner.is_disabled() || !is_live(tx, self.credential, now).await? {
             return Err(Reason::CredentialInvalid.into());
         }
-        if owner.plan != Plan::Pro || !owner.organization_owner {
+        if !owner.owns_paid_organization() {
             return Err(Reason::PermissionDenied.into());
         }
         if tx.count_accounts(owner.organization_id).await? >= self.most {

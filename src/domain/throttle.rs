@@ -7,6 +7,8 @@ mod attempt;
 pub mod memory;
 mod sign_ups;
 
+pub use self::sign_ups::Admission;
+
 use std::{
     net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         Domain,
-        accounts::{AccountChange, SignUp},
+        accounts::{AccountChange, SignUp, Terms},
         members::NewMember,
         password_change::PasswordChange,
     },
@@ -38,7 +38,10 @@ impl AccountService for Service {
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
         let client = auth::client(&self.domain, &request);
-        let over_limit = auth::over_limit(&request);
+        let terms = Terms {
+            over_limit: auth::over_limit(&request),
+            admission: auth::admission(&request),
+        };
         let mut message = request.into_inner();
         let sign_up = SignUp {
             session: convert::profile(message.session_profile()),
@@ -47,9 +50,8 @@ impl AccountService for Service {
             email: message.email,
             display_name: message.display_name,
             work: message.proof_of_work.map(convert::proof_of_work),
-            over_limit,
         };
-        let made = self.domain.sign_up(sign_up, client).await?;
+        let made = self.domain.sign_up(sign_up, terms, client).await?;
         let (session, tokens) = made.session.unzip();
         let (key, secret) = made.api_key.unzip();
         Ok(Response::new(CreateAccountResponse {
@@ -67,6 +69,7 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<CreateOrganizationAccountResponse>, Status> {
         let caller = auth::caller(&request)?;
         let client = auth::client(&self.domain, &request);
+        let admission = auth::admission(&request);
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, caller.organization_id)?;
         let member = NewMember {
@@ -74,6 +77,7 @@ impl AccountService for Service {
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,
+            admission,
         };
         let (account, session) = self
             .domain

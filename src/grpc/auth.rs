@@ -15,7 +15,9 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt as _};
 
 use crate::{
-    domain::{Domain, challenges::OverLimit, credentials::Caller, tokens::Client},
+    domain::{
+        Domain, challenges::OverLimit, credentials::Caller, throttle::Admission, tokens::Client,
+    },
     error::{Error, Reason, Result},
     grpc::{GrpcService, device, limits::Limits, status::to_status},
     model::{account::Plan, administration::Administrator, request::RequestContext},
@@ -120,14 +122,28 @@ where
 struct Admitted {
     /// Who calls, where the rpc wants to know.
     caller: Option<Arc<Caller>>,
-    /// The limit that the rpc itself has to look at.
+    /// The limit on new accounts that the rpc itself has to spend.
+    creation: Option<CreationLimit>,
+    /// That limit, when it is reached and work is a way through.
     over_limit: Option<OverLimit>,
+}
+
+/// The limit on new accounts that a call is held to. It is spent by the rpc, once the request is known to be
+/// a good one: what is refused before that costs nobody at the same address a sign-up.
+#[derive(Clone)]
+struct CreationLimit {
+    limits: Arc<Limits>,
+    plan: Plan,
+    client: IpAddr,
 }
 
 impl Admitted {
     fn note(self, extensions: &mut Extensions) {
         if let Some(caller) = self.caller {
             extensions.insert(caller);
+        }
+        if let Some(creation) = self.creation {
+            extensions.insert(creation);
         }
         if let Some(over_limit) = self.over_limit {
             extensions.insert(over_limit);
@@ -150,14 +166,15 @@ impl Rules {
         };
         let client = count(&request.extensions);
         match policy.access() {
-            Access::Public => Ok(Admitted {
-                over_limit: self.spend_public(policy.limit_class(), &request.headers, client)?,
-                ..Admitted::default()
-            }),
-            Access::Authenticated => Ok(Admitted {
-                caller: Some(self.authenticate(&request.headers, policy, client).await?),
-                ..Admitted::default()
-            }),
+            Access::Public => self.admit_public(policy.limit_class(), &request.headers, client),
+            Access::Authenticated => {
+                let caller = self.authenticate(&request.headers, client).await?;
+                Ok(Admitted {
+                    creation: self.creation(policy.limit_class(), caller.plan, client)?,
+                    caller: Some(caller),
+                    ..Admitted::default()
+                })
+            }
             Access::Optional => Ok(Admitted {
                 caller: self.identify(&request.headers, client).await?,
                 ..Admitted::default()
@@ -167,7 +184,7 @@ impl Rules {
                 Ok(Admitted::default())
             }
             Access::Administrator => {
-                let caller = self.authenticate(&request.headers, policy, client).await?;
+                let caller = self.authenticate(&request.headers, client).await?;
                 require_administrator(&caller)?;
                 Ok(Admitted {
                     caller: Some(caller),
@@ -180,17 +197,11 @@ impl Rules {
         }
     }
 
-    async fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        policy: &RpcPolicy,
-        client: IpAddr,
-    ) -> Result<Arc<Caller>> {
+    async fn authenticate(&self, headers: &HeaderMap, client: IpAddr) -> Result<Arc<Caller>> {
         let caller = self
             .identify(headers, client)
             .await?
             .ok_or(Reason::CredentialMissing)?;
-        self.spend_creation(policy.limit_class(), caller.plan, client)?;
         require_full_account(&caller)?;
         Ok(caller)
     }
@@ -227,12 +238,12 @@ impl Rules {
     /// Spends what a call without a credential does. A log-in on a device that its account knows spends what
     /// is that account's, so that nobody else at its address can use that up. Where work is a way through, the
     /// limit on sign-ups refuses nothing here: it goes on to the sign-up, which knows whether there is work.
-    fn spend_public(
+    fn admit_public(
         &self,
         class: LimitClass,
         headers: &HeaderMap,
         client: IpAddr,
-    ) -> Result<Option<OverLimit>> {
+    ) -> Result<Admitted> {
         let known_by = (class == LimitClass::SignIn)
             .then(|| device::from_cookie(self.domain.is_https(), headers))
             .flatten()
@@ -241,18 +252,35 @@ impl Rules {
             Some(account) => self.spend(|limits| limits.known_device(account))?,
             None => self.spend(|limits| limits.public(client))?,
         }
-        match self.spend_creation(class, Plan::Free, client) {
-            Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(OverLimit::of(&refusal)),
-            spent => spent.map(|()| None),
+        match self.creation(class, Plan::Free, client) {
+            Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(Admitted {
+                over_limit: OverLimit::of(&refusal),
+                ..Admitted::default()
+            }),
+            creation => Ok(Admitted {
+                creation: creation?,
+                ..Admitted::default()
+            }),
         }
     }
 
-    /// Spends a new account where the call makes one: after every other limit.
-    fn spend_creation(&self, class: LimitClass, plan: Plan, client: IpAddr) -> Result<()> {
-        if class == LimitClass::AccountCreation {
-            self.spend(|limits| limits.creation(plan, client))?;
-        }
-        Ok(())
+    /// The limit that the rpc has to spend where it makes an account, after every other limit.
+    fn creation(
+        &self,
+        class: LimitClass,
+        plan: Plan,
+        client: IpAddr,
+    ) -> Result<Option<CreationLimit>> {
+        let limits = self.limits.as_ref();
+        let Some(limits) = limits.filter(|_| class == LimitClass::AccountCreation) else {
+            return Ok(None);
+        };
+        limits.may_create(plan, client)?;
+        Ok(Some(CreationLimit {
+            limits: Arc::clone(limits),
+            plan,
+            client,
+        }))
     }
 
     fn spend(&self, spend: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
@@ -346,6 +374,16 @@ pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Arc<Caller>> {
 /// The caller of an rpc that does without one. It may have any scopes.
 pub(super) fn optional_caller<T>(request: &tonic::Request<T>) -> Option<Arc<Caller>> {
     request.extensions().get::<Arc<Caller>>().cloned()
+}
+
+/// Spends the limit on new accounts that the call is held to, when it is called.
+pub(super) fn admission<T>(request: &tonic::Request<T>) -> Admission {
+    let limit = request.extensions().get::<CreationLimit>().cloned();
+    Box::new(move || {
+        limit.map_or(Ok(()), |limit| {
+            limit.limits.creation(limit.plan, limit.client)
+        })
+    })
 }
 
 /// The limit that the call has reached, when the policy left it to the rpc.

@@ -85,6 +85,13 @@ impl Class {
         }
     }
 
+    const fn of_creation(plan: Plan) -> Self {
+        match plan {
+            Plan::Free => Self::Creation,
+            Plan::Pro => Self::ProCreation,
+        }
+    }
+
     fn quota(self, quotas: &Quotas) -> Quota {
         match self {
             // A device may do what a client without one may.
@@ -148,18 +155,22 @@ impl Limits {
         self.spend(class, Network::of(client))
     }
 
-    /// Spends one new account of a client on this plan; without a credential it is the free one. Comes last
-    /// of all limits, for it is the one that takes longest to fill again: what another refuses spends none
-    /// of it.
+    /// Whether a client on this plan may make an account; without a credential it is the free one. Spends
+    /// nothing: a request that is refused for what it says costs nobody a sign-up.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn may_create(&self, plan: Plan, client: IpAddr) -> Result<()> {
+        self.look(Class::of_creation(plan), Network::of(client))
+    }
+
+    /// Spends one new account of a client on this plan. Comes last of all limits, for it is the one that
+    /// takes longest to fill again: what another refuses spends none of it.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn creation(&self, plan: Plan, client: IpAddr) -> Result<()> {
-        let class = match plan {
-            Plan::Free => Class::Creation,
-            Plan::Pro => Class::ProCreation,
-        };
-        self.spend(class, Network::of(client))
+        self.spend(Class::of_creation(plan), Network::of(client))
     }
 
     /// Whether a client may still try a credential that nobody here knows yet. Spends nothing: a good
@@ -168,13 +179,7 @@ impl Limits {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn may_try_credential(&self, client: IpAddr) -> Result<()> {
-        let class = Class::FailedCredential;
-        let outcome = self.bucket(class).has_room(Network::of(client));
-        // Room spends nothing, so that it counts for nothing.
-        if outcome.is_err() {
-            self.counts[class as usize].count(false);
-        }
-        outcome
+        self.look(Class::FailedCredential, Network::of(client))
     }
 
     /// Spends one credential of a client that turned out to be none.
@@ -192,6 +197,15 @@ impl Limits {
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn known_device(&self, account: u128) -> Result<()> {
         self.spend_of(Class::KnownDevice, account, None)
+    }
+
+    /// Whether there is room. That counts for nothing where there is, since nothing was spent.
+    fn look(&self, class: Class, network: Network) -> Result<()> {
+        let outcome = self.bucket(class).has_room(network);
+        if outcome.is_err() {
+            self.counts[class as usize].count(false);
+        }
+        outcome
     }
 
     fn spend(&self, class: Class, network: Network) -> Result<()> {

@@ -102,6 +102,14 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Whether it owns an organization on the paid plan, and so reaches all accounts of that.
+    #[must_use]
+    pub fn owns_paid_organization(&self) -> bool {
+        self.plan == Plan::Pro && self.organization_owner
+    }
+}
+
 /// Splits a display name into first name and surname at the first space, as SMTPD shows it.
 #[must_use]
 pub fn split_name(display_name: &str) -> (&str, &str) {

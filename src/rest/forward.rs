@@ -146,6 +146,7 @@ fn values(identity: &CheckAccessResponse) -> [String; 7] {
         CredentialKind::Unspecified => "",
         CredentialKind::Session => "session",
         CredentialKind::ApiKey => "api-key",
+        CredentialKind::EmailToken => "email-token",
     };
     [
         id(&identity.account),

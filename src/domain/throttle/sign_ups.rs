@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Limits, limited, network, row_key};
 use crate::{
     domain::{Domain, tokens::Client},
-    error::Result,
+    error::{Reason, Result},
+    metrics,
     model::{account::Plan, network::CLIENTS_OF_A_SITE, throttle::Pace},
 };
 
@@ -13,39 +14,65 @@ use crate::{
 const CREATION: u8 = b'c';
 
 impl Limits {
-    /// How often a client on this plan may make an account, and the name of that limit.
-    fn creation(&self, plan: Plan) -> (Pace, &'static str) {
+    /// How often a client on this plan may make an account.
+    fn creation(&self, plan: Plan) -> Pace {
         match plan {
-            Plan::Free => {
-                let pace = Pace {
-                    burst: 1,
-                    interval: self.creation,
-                };
-                (pace, "account-creation")
-            }
-            Plan::Pro => {
-                let pace = Pace {
-                    burst: self.pro_creation.get(),
-                    interval: Duration::from_secs(1) / self.pro_creation.get(),
-                };
-                (pace, "pro-account-creation")
-            }
+            Plan::Free => Pace {
+                burst: 1,
+                interval: self.creation,
+            },
+            Plan::Pro => Pace {
+                burst: self.pro_creation.get(),
+                interval: Duration::from_secs(1) / self.pro_creation.get(),
+            },
         }
     }
 }
 
+const fn limit_of(plan: Plan) -> metrics::Limit {
+    match plan {
+        Plan::Free => metrics::Limit::AccountCreation,
+        Plan::Pro => metrics::Limit::ProAccountCreation,
+    }
+}
+
+/// Spends a new account of the limit that its client is held to on this server. Called once the request is
+/// known to be a good one, and before anything is looked up, which would tell who has an account.
+pub type Admission = Box<dyn FnOnce() -> Result<()> + Send>;
+
 impl Domain {
+    /// Spends an account that a client on this plan is about to make, of the limit of this server and then of
+    /// that of all servers.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub(in crate::domain) async fn admit_account(
+        &self,
+        admission: Admission,
+        plan: Plan,
+        client: &Client,
+    ) -> Result<()> {
+        admission()?;
+        let admitted = self.admit_sign_up(plan, client).await;
+        if let Err(refusal) = &admitted
+            && refusal.reason() == Reason::RateLimited
+        {
+            self.metrics.limit(limit_of(plan)).count(false);
+        }
+        admitted
+    }
+
     /// Counts an account that a client on this plan is about to make, where several nodes have to know of
     /// it: each counts its own calls before they come here.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    pub(in crate::domain) async fn admit_sign_up(&self, plan: Plan, client: &Client) -> Result<()> {
+    async fn admit_sign_up(&self, plan: Plan, client: &Client) -> Result<()> {
         let throttle = &self.throttle;
         let Some(limits) = throttle.limits.filter(|_| throttle.shared) else {
             return Ok(());
         };
-        let (pace, name) = limits.creation(plan);
+        let (pace, name) = (limits.creation(plan), limit_of(plan).name());
         let network = network(client);
         let mut paces = vec![(throttle.number(name, &[network.client()]), pace)];
         if let Some(site) = network.site() {
