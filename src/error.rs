@@ -217,6 +217,13 @@ impl Error {
         self
     }
 
+    /// The same refusal, whose wait, if it has one, is at least so long.
+    #[must_use]
+    pub fn waiting_at_least(mut self, wait: Duration) -> Self {
+        self.retry_after = self.retry_after.map(|stated| stated.max(wait));
+        self
+    }
+
     /// The same refusal, naming the limit that was reached.
     #[must_use]
     pub fn limited_by(mut self, limit: Limit) -> Self {

@@ -1,6 +1,6 @@
 //! Puts the parts of a server together.
 
-use std::{num::NonZero, path::PathBuf, sync::Arc, thread};
+use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
@@ -257,6 +257,11 @@ fn domain_limits(config: &Config) -> Option<throttle::Limits> {
         },
         creation: settings.creation_interval,
         pro_creation: NonZero::new(settings.pro_creation_per_second).unwrap_or(NonZero::<u32>::MIN),
+        call_refill: Duration::from_secs(1)
+            / settings
+                .public_per_second
+                .min(settings.free_per_second)
+                .max(1),
     };
     settings.enabled.then_some(limits)
 }

@@ -177,6 +177,7 @@ impl Domain {
             last_used_at: None,
             successor_id: None,
         };
+        self.expect_key(&key);
         Ok(PreparedKey {
             key,
             secret: Zeroizing::new(token.text.expose_secret().to_owned()),

@@ -17,7 +17,7 @@ use crate::{
     model::{
         account::{Account, Plan},
         administration::Administrator,
-        api_key::ApiKeyKind,
+        api_key::{ApiKey, ApiKeyKind},
         id::{AccountId, ApiKeyId, OrganizationId, SessionId},
         scope::Scopes,
         session::Profile,
@@ -353,6 +353,15 @@ impl Domain {
         self.credentials
             .presented
             .insert(secrets::hash(token), presented);
+    }
+
+    /// Remembers a key of ours as if it had been shown. Whether it is live is asked when it is used.
+    pub(super) fn expect_key(&self, key: &ApiKey) {
+        let presented = Presented {
+            id: CredentialId::ApiKey(key.id),
+            ends_at: key.expires_at,
+        };
+        self.credentials.presented.insert(key.hash, presented);
     }
 
     async fn read_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {

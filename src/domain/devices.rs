@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{crypto::secrets, domain::Domain, env::Timestamp, error::Result};
+use crate::{crypto::secrets, domain::Domain, env::Timestamp};
 
 /// How long a device is known after its last log-in.
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -61,23 +61,20 @@ impl Domain {
         (age < DEVICE_LIFETIME).then_some(device)
     }
 
-    /// The value of a device that has just logged in to this account: the one that was known already, or a
-    /// new one.
-    pub(super) fn seal_device(&self, account: u128, known: Option<u128>) -> Result<String> {
-        let id = match known {
-            Some(id) => id,
-            None => u128::from_be_bytes(self.env.random()?),
-        };
+    /// The value of a device that has just logged in to this account from this network: the one that was known
+    /// already, or a new one. New ones of one network are one, so that whoever knows a password for a while
+    /// cannot store up devices to guess the next one with.
+    pub(super) fn seal_device(&self, account: u128, known: Option<u128>, network: u128) -> String {
+        let id = known.unwrap_or_else(|| {
+            let place = [account.to_be_bytes(), network.to_be_bytes()].concat();
+            secrets::fingerprint(&self.keys.device, "device", &place)
+        });
         let device = Device {
             account,
             id,
             logged_in_at: self.env.now(),
         };
-        Ok(secrets::seal_cursor(
-            &self.keys.device,
-            PURPOSE,
-            &device.to_bytes(),
-        ))
+        secrets::seal_cursor(&self.keys.device, PURPOSE, &device.to_bytes())
     }
 }
 

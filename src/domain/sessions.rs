@@ -86,7 +86,7 @@ impl Domain {
         let rehashed = self
             .check_password(found.as_ref(), password, attempt)
             .await?;
-        let device = self.know_device(&guess)?;
+        let device = self.know_device(&guess);
         let account = found.ok_or(Reason::InvalidCredentials)?;
         let opened = self.open_session(&account, profile, client)?;
         let (session, tokens) = (opened.session.clone(), opened.tokens.clone());

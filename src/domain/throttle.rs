@@ -48,6 +48,8 @@ pub struct Limits {
     pub creation: Duration,
     /// Accounts per second that a client on the paid plan makes.
     pub pro_creation: NonZeroU32,
+    /// How long a call takes to be given back to a client.
+    pub call_refill: Duration,
 }
 
 /// Who tries a password.
@@ -153,7 +155,10 @@ impl Throttle {
                     attempt.receipt = Some(receipt);
                     return Ok(attempt);
                 }
-                Decision::Wait(wait) => return Err(refusal(&limits.log_in, wait)),
+                Decision::Wait(wait) => {
+                    // The call itself was spent, too, and the next one waits for that.
+                    return Err(refusal(&limits.log_in, wait.max(limits.call_refill)));
+                }
                 Decision::LookForSession => {
                     origin.session_here = Some(self.had_session(guess.address, network).await?);
                 }
@@ -318,10 +323,10 @@ impl Domain {
             None => self.device_of(guess).map(|device| device.id),
         };
         let admitted = self.throttle.admit(guess, device).await;
-        if self.settings.limits.is_some() {
-            self.metrics
-                .limit(metrics::Limit::LogIn)
-                .count(admitted.is_ok());
+        let is_limited = |refusal: &Error| refusal.reason() == Reason::RateLimited;
+        if self.settings.limits.is_some() && admitted.as_ref().err().is_none_or(is_limited) {
+            let counts = self.metrics.limit(metrics::Limit::LogIn);
+            counts.count(admitted.is_ok());
         }
         admitted
     }
@@ -333,8 +338,9 @@ impl Domain {
     }
 
     /// What the device of a right attempt is known by from now on.
-    pub(super) fn know_device(&self, guess: &Guess<'_>) -> Result<String> {
+    pub(super) fn know_device(&self, guess: &Guess<'_>) -> String {
         let known = self.device_of(guess).map(|device| device.id);
-        self.seal_device(self.throttle.account(guess.address), known)
+        let account = self.throttle.account(guess.address);
+        self.seal_device(account, known, network(guess.client).client())
     }
 }

@@ -235,22 +235,16 @@ impl Rules {
         found
     }
 
-    /// Spends what a call without a credential does. A log-in on a device that its account knows spends what
-    /// is that account's, so that nobody else at its address can use that up. Where work is a way through, the
-    /// limit on sign-ups refuses nothing here: it goes on to the sign-up, which knows whether there is work.
+    /// Spends what a call without a credential does. Where work is a way through, the limit on sign-ups refuses
+    /// nothing here: it goes on to the sign-up, which knows whether there is work.
     fn admit_public(
         &self,
         class: LimitClass,
         headers: &HeaderMap,
         client: IpAddr,
     ) -> Result<Admitted> {
-        let known_by = (class == LimitClass::SignIn)
-            .then(|| device::from_cookie(self.domain.is_https(), headers))
-            .flatten()
-            .and_then(|device| self.domain.account_of_device(device));
-        match known_by {
-            Some(account) => self.spend(|limits| limits.known_device(account))?,
-            None => self.spend(|limits| limits.public(client))?,
+        if let Err(refusal) = self.spend(|limits| limits.public(client)) {
+            self.admit_known_device(class, headers, client, refusal)?;
         }
         match self.creation(class, Plan::Free, client) {
             Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(Admitted {
@@ -261,6 +255,25 @@ impl Rules {
                 creation: creation?,
                 ..Admitted::default()
             }),
+        }
+    }
+
+    /// Lets a log-in on a device that its account knows spend what is that account's, when the network has
+    /// nothing left: nobody else at its address can use that up.
+    fn admit_known_device(
+        &self,
+        class: LimitClass,
+        headers: &HeaderMap,
+        client: IpAddr,
+        refusal: Error,
+    ) -> Result<()> {
+        let known_by = (class == LimitClass::SignIn)
+            .then(|| device::of_call(self.domain.is_https(), headers))
+            .flatten()
+            .and_then(|device| self.domain.account_of_device(device));
+        match known_by {
+            Some(account) => self.spend(|limits| limits.known_device(account, client)),
+            None => Err(refusal),
         }
     }
 
@@ -275,7 +288,9 @@ impl Rules {
         let Some(limits) = limits.filter(|_| class == LimitClass::AccountCreation) else {
             return Ok(None);
         };
-        limits.may_create(plan, client)?;
+        limits
+            .may_create(plan, client)
+            .map_err(|refusal| refusal.waiting_at_least(limits.refill(plan)))?;
         Ok(Some(CreationLimit {
             limits: Arc::clone(limits),
             plan,
@@ -380,9 +395,17 @@ pub(super) fn optional_caller<T>(request: &tonic::Request<T>) -> Option<Arc<Call
 pub(super) fn admission<T>(request: &tonic::Request<T>) -> Admission {
     let limit = request.extensions().get::<CreationLimit>().cloned();
     Box::new(move || {
-        limit.map_or(Ok(()), |limit| {
-            limit.limits.creation(limit.plan, limit.client)
-        })
+        limit.map_or(
+            Ok(()),
+            |CreationLimit {
+                 limits,
+                 plan,
+                 client,
+             }| {
+                let spent = limits.creation(plan, client);
+                spent.map_err(|refusal| refusal.waiting_at_least(limits.refill(plan)))
+            },
+        )
     })
 }
 
@@ -409,7 +432,6 @@ pub(super) fn client<T>(domain: &Domain, request: &tonic::Request<T>) -> Client 
         .extensions()
         .get::<RequestContext>()
         .map(|context| context.client_address.to_string());
-    let device =
-        device::from_cookie(domain.is_https(), request.metadata().as_ref()).map(str::to_owned);
+    let device = device::of_call(domain.is_https(), request.metadata().as_ref()).map(str::to_owned);
     Client::new(address.unwrap_or_default(), user_agent.unwrap_or_default()).on_device(device)
 }

@@ -1,7 +1,8 @@
-//! The cookie by which a browser's device is known, beside the field of the contract that programs use.
+//! What a device is known by: the cookie of a browser, or the metadata of a program. The field of the contract
+//! says the same, but is read only after the limits on calls.
 
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderName,
     header::{COOKIE, SET_COOKIE},
 };
 use tonic::metadata::MetadataMap;
@@ -14,8 +15,20 @@ use crate::{
 /// The longest value that is looked at, in bytes.
 const MAX_BYTES: usize = 256;
 
-/// What the call's cookie says about its device.
-pub(super) fn from_cookie(https: bool, headers: &HeaderMap) -> Option<&str> {
+/// The metadata in which a program sends what its device is known by.
+const METADATA: HeaderName = HeaderName::from_static("x-countersign-device");
+
+/// What a call says about its device.
+pub(super) fn of_call(https: bool, headers: &HeaderMap) -> Option<&str> {
+    from_metadata(headers).or_else(|| from_cookie(https, headers))
+}
+
+fn from_metadata(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(METADATA)?.to_str().ok()?;
+    (value.len() <= MAX_BYTES).then_some(value)
+}
+
+fn from_cookie(https: bool, headers: &HeaderMap) -> Option<&str> {
     let name = cookie_name(https);
     headers
         .get_all(COOKIE)

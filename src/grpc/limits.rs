@@ -190,13 +190,26 @@ impl Limits {
         self.spend(Class::FailedCredential, Network::of(client))
     }
 
-    /// Spends one call of the devices that an account knows, wherever they call from. `account` is any
-    /// number that names it.
+    /// Spends one call of the devices that an account knows, for a client that has no other left. `account`
+    /// is any number that names it. However many accounts, one network has as much here as one site elsewhere.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    pub fn known_device(&self, account: u128) -> Result<()> {
-        self.spend_of(Class::KnownDevice, account, None)
+    pub fn known_device(&self, account: u128, client: IpAddr) -> Result<()> {
+        let network = Network::of(client).client();
+        self.spend_of(Class::KnownDevice, account, Some(network))
+    }
+
+    /// How long a call of a client on this plan takes to be given back. It has been spent when a later limit
+    /// refuses, so that the next call waits as long.
+    #[must_use]
+    pub fn refill(&self, plan: Plan) -> Duration {
+        let classes: &[Class] = match plan {
+            Plan::Free => &[Class::Public, Class::Free],
+            Plan::Pro => &[Class::Pro],
+        };
+        let refills = classes.iter().map(|class| self.bucket(*class).refill());
+        refills.max().unwrap_or_default()
     }
 
     /// Whether there is room. That counts for nothing where there is, since nothing was spent.

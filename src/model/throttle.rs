@@ -273,6 +273,7 @@ fn decide_about_stranger(
     now: Timestamp,
     rules: &Rules,
 ) -> Decision {
+    const SPRAYED: [Tier; 2] = [Tier::Client, Tier::Site];
     const COUNTED: [Tier; 3] = [Tier::Network, Tier::Client, Tier::Site];
     let kept = match marks[Tier::Network as usize].turn {
         Turn::At(turn) => Some(turn),
@@ -288,6 +289,14 @@ fn decide_about_stranger(
     if kept.is_none() {
         if ready > now && origin.session_here.is_none() {
             return Decision::LookForSession;
+        }
+        // A network that tries many accounts is owed no turn at any: to be refused costs it nothing, and
+        // each turn takes a place in memory and one in the queue.
+        if SPRAYED
+            .iter()
+            .any(|tier| opens(*tier, marks, rules, now) > now)
+        {
+            return Decision::Wait(ready.since(now));
         }
         marks[Tier::Strangers as usize].until = paid;
     }

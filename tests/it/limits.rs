@@ -115,6 +115,27 @@ async fn what_another_limit_refuses_spends_no_sign_up() {
 }
 
 #[tokio::test]
+async fn what_is_refused_for_what_it_says_spends_no_sign_up() {
+    let app = limited().await;
+    let from = "192.0.2.1";
+    let sign_up = |body| app.post("/v1/accounts").json(body).from(from).send();
+    for body in [
+        json!({"email": "no address", "password": PASSWORD}),
+        json!({"email": "ann@example.com", "password": "short"}),
+        json!({"email": "ann@example.com", "password": "password1"}),
+        json!({"email": "ann@example.com", "password": PASSWORD, "sessionProfile": "SESSION_PROFILE_MAILTD"}),
+    ] {
+        assert_eq!(sign_up(body).await.status(), 400);
+    }
+    let good = json!({"email": "ann@example.com", "password": PASSWORD});
+    assert_eq!(sign_up(good.clone()).await.status(), 200);
+    app.clock.advance(Duration::from_secs(8));
+    // Whether an address is taken is what the limit is there to hide.
+    assert_eq!(sign_up(good.clone()).await.status(), 409);
+    assert_eq!(sign_up(good).await.status(), 429);
+}
+
+#[tokio::test]
 async fn one_sign_up_in_eight_seconds_through_every_face_together() {
     let app = limited().await;
     let paths = ["/v1/accounts", "/v1/auth/register", "/api/auth/signup"];

@@ -66,6 +66,25 @@ async fn one_sign_up_in_eight_seconds_through_all_nodes_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_stated_wait_is_enough_although_the_own_count_was_spent_later() {
+    on_postgres(|base| async move {
+        let [first, second] = two_nodes(&base).await;
+        let from = "192.0.2.1";
+        assert_eq!(sign_up(&first, "ann@example.com", from).await.status(), 200);
+        first.clock.advance(Duration::from_secs(6));
+        let refused = sign_up(&second, "bob@example.com", from).await;
+        assert_eq!(
+            (refused.status(), refused.header("retry-after")),
+            (429, "8")
+        );
+        first.clock.advance(Duration::from_secs(8));
+        let made = sign_up(&second, "bob@example.com", from).await;
+        assert_eq!(made.status(), 200, "{}", made.text());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_passwords_are_counted_by_all_nodes_together_and_the_right_one_clears_them() {
     on_postgres(|base| async move {
         let nodes = two_nodes(&base).await;

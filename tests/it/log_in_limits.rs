@@ -146,7 +146,8 @@ async fn every_face_and_every_spelling_of_the_address_is_one_count() {
         .unwrap()
         .retry_delay
         .unwrap();
-    assert_eq!(wait, Duration::from_millis(100));
+    // The log-in opens in 100 ms; the call itself, which was spent too, takes longer to be given back.
+    assert_eq!(wait, Duration::from_millis(125));
 }
 
 #[tokio::test]

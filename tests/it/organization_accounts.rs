@@ -272,6 +272,18 @@ async fn an_owner_stays_as_long_as_others_are_there() {
 }
 
 #[tokio::test]
+async fn an_owner_does_not_take_the_administrator_from_the_server() {
+    let app = TestApp::start().await;
+    let ann = app.pro_owner("ann").await;
+    let (bob, bobs) = app.add(&ann, "bob").await;
+    app.grant(&bob.email).await;
+    let answer = delete(&app, &ann, &bob.name).await;
+    refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
+    assert!(app.opens(&bobs).await);
+    delete(&app, &bobs, "accounts/me").await.unwrap();
+}
+
+#[tokio::test]
 async fn an_owner_changes_no_password_but_the_own() {
     let app = TestApp::start().await;
     let ann = app.pro_owner("ann").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     capped::Capped,
     env::Timestamp,
-    model::throttle::{Mark, Marks, Rules, Tier},
+    model::throttle::{Mark, Marks, Rules, Tier, Turn},
 };
 
 /// The most keys of each tier, in the order of [`Tier::ALL`]: seven eighths of a power of two, past which a
@@ -53,11 +53,18 @@ impl Memory {
 
     /// Keeps what changed in the marks under these keys.
     pub fn keep(&mut self, keys: &Keys, before: &Marks, marks: &Marks, rules: &Rules) {
+        let owes_turn = matches!(marks[Tier::Network as usize].turn, Turn::At(_));
+        let keeps_turn = keys[Tier::Network as usize]
+            .is_some_and(|key| !self.tiers[Tier::Network as usize].is_shared(key));
         for tier in Tier::ALL {
             let (at, mark) = (tier as usize, marks[tier as usize]);
             let Some(key) = keys[at].filter(|_| mark != before[at]) else {
                 continue;
             };
+            // A turn for which there is no place is not paid for, or who comes back would pay for another.
+            if tier == Tier::Strangers && owes_turn && !keeps_turn {
+                continue;
+            }
             let known = &mut self.tiers[at];
             if known.is_shared(key) {
                 known.put(key, rules.shared(tier, mark));
@@ -169,6 +176,22 @@ mod tests {
         assert_eq!(memory.marks(&keys(1)), held_back);
         let newcomer = memory.marks(&keys(1_000_000));
         assert_eq!(newcomer[Tier::Strangers as usize], Mark::default());
+    }
+
+    #[test]
+    fn a_turn_for_which_there_is_no_place_is_not_paid_for() {
+        let mut memory = Memory::new();
+        for number in 1..200_000 {
+            fail(&mut memory, number);
+        }
+        let mut newcomer = keys(1_000_000);
+        newcomer[Tier::Strangers as usize] = Some(1);
+        let before = memory.marks(&newcomer);
+        let mut after = before;
+        after[Tier::Network as usize].turn = Turn::At(NOW.after(RULES.longest_delay));
+        after[Tier::Strangers as usize].until = NOW.after(RULES.longest_delay);
+        memory.keep(&newcomer, &before, &after, &RULES);
+        assert_eq!(memory.marks(&newcomer), before);
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Domain {
         }
         let now = throttle.now();
         let (calls, window) = (pace.burst, pace.interval.saturating_mul(pace.burst));
+        let pace_of_client = pace;
         throttle
             .store
             .write(move |tx| {
@@ -91,6 +92,8 @@ impl Domain {
                     for (number, pace) in paces {
                         let wait = tx.spend_pace(&row_key(CREATION, number), pace, now).await?;
                         if let Some(wait) = wait {
+                            // This server's own bucket was spent just now, and fills as slowly.
+                            let wait = wait.max(pace_of_client.interval);
                             return Err(limited(name, calls, window).retry_after(wait));
                         }
                     }

@@ -78,6 +78,11 @@ impl Bucket {
         }
     }
 
+    /// How long one call takes to be given back to a client.
+    pub(super) fn refill(&self) -> Duration {
+        self.refill
+    }
+
     /// Whether the client could spend a call.
     pub(super) fn has_room(&self, network: Network) -> Result<()> {
         self.seen

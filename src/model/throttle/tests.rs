@@ -407,3 +407,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_network_that_tries_many_accounts_takes_no_turn_at_any() {
+    let tired = Mark {
+        until: Timestamp::from_seconds(1_900_000_000),
+        last: Timestamp::from_seconds(1_800_000_000),
+        ..Mark::default()
+    };
+    let mut marks = Marks::default();
+    marks[Tier::Client as usize] = tired;
+    let before = marks;
+    let nobody = Origin {
+        device: false,
+        session_here: Some(false),
+    };
+    let now = Timestamp::from_seconds(1_800_000_001);
+    assert!(matches!(
+        decide(&mut marks, nobody, now, &RULES),
+        Decision::Wait(_)
+    ));
+    assert_eq!(marks, before, "a refusal that costs nothing keeps nothing");
+}

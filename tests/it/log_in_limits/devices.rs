@@ -180,3 +180,74 @@ async fn programs_send_the_device_in_a_field() {
         "a failure hands out nothing"
     );
 }
+
+#[tokio::test]
+async fn devices_of_many_accounts_do_not_multiply_what_a_network_may_call() {
+    let app = limited().await;
+    let mut cookies = Vec::new();
+    for number in 0..20 {
+        let email = format!("own{number}@example.com");
+        app.try_sign_up(&email, PASSWORD).await.unwrap();
+        cookies.push(cookie_of(
+            &log_in(&app, &email, PASSWORD, "192.0.2.1").await,
+        ));
+        app.clock.advance(Duration::from_secs(8));
+    }
+    let mut passed = 0;
+    for _ in 0..10 {
+        for cookie in &cookies {
+            let answer = try_on(&app, "ann@example.com", "wrong", "192.0.2.1", cookie).await;
+            passed += u32::from(!answer.header("ratelimit").contains("known-device"));
+        }
+    }
+    // Eight as everybody, and of each account eight, but no more than sixteen clients' worth.
+    assert!(passed <= 8 + 16 * 8, "{passed}");
+}
+
+#[tokio::test]
+async fn a_program_is_known_by_its_metadata_where_its_address_is_flooded() {
+    let app = limited().await;
+    app.sign_up("ann").await;
+    let known = log_in(&app, "ann@example.com", PASSWORD, "192.0.2.1").await;
+    let device = known.json()["deviceToken"].as_str().unwrap().to_owned();
+    app.clock.advance(Duration::from_secs(1));
+    for _ in 0..8 {
+        log_in(&app, "ann@example.com", "wrong", "192.0.2.1").await;
+    }
+    let mut request = tonic::Request::new(CreateSessionRequest {
+        email: "ann@example.com".to_owned(),
+        password: PASSWORD.to_owned(),
+        ..CreateSessionRequest::default()
+    });
+    let forwarded = "192.0.2.1".parse().unwrap();
+    request.metadata_mut().insert("x-forwarded-for", forwarded);
+    request
+        .metadata_mut()
+        .insert("x-countersign-device", device.parse().unwrap());
+    let flooded = log_in(&app, "ann@example.com", PASSWORD, "192.0.2.1").await;
+    assert_eq!(flooded.status(), 429);
+    app.sessions().create_session(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn devices_cannot_be_stored_up_to_guess_with() {
+    let app = limited().await;
+    app.sign_up("ann").await;
+    let mut devices = Vec::new();
+    for _ in 0..4 {
+        devices.push(cookie_of(
+            &log_in(&app, "ann@example.com", PASSWORD, "192.0.2.1").await,
+        ));
+        app.clock.advance(Duration::from_secs(1));
+    }
+    let mut checked = 0;
+    for device in devices {
+        for _ in 0..5 {
+            let answer = try_on(&app, "ann@example.com", "wrong", "192.0.2.9", &device).await;
+            checked += usize::from(answer.status() == 401);
+            app.clock.advance(Duration::from_millis(125));
+        }
+    }
+    // The five of the one device that they are, and one that its first delay let through meanwhile.
+    assert!(checked <= 7, "{checked}");
+}
