@@ -71,7 +71,7 @@ class Proxy:
     """A proxy in front of a service, which asks a server about every request."""
 
     def __init__(self, kind: str, folder: Path, server: Server, service: Service):
-        self.port, self.folder = free_port(), folder
+        self.kind, self.port, self.folder = kind, free_port(), folder
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "proxy.log"
         program = shutil.which(kind, path=SEARCH)
