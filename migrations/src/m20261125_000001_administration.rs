@@ -42,17 +42,13 @@ impl MigrationTrait for Migration {
 
 /// The few rows that lists ask for, without reading the many others.
 fn indexes() -> Vec<IndexCreateStatement> {
-    let where_set = |table, name, column: &'static str| {
-        Index::create()
-            .name(name)
-            .table(table)
-            .col("id")
-            .and_where(Expr::col(column).is_not_null())
-            .take()
-    };
     vec![
-        where_set("accounts", "accounts_disabled", "disabled_at"),
-        where_set("organizations", "organizations_disabled", "disabled_at"),
+        Index::create()
+            .name("organizations_disabled")
+            .table("organizations")
+            .col("id")
+            .and_where(Expr::col("disabled_at").is_not_null())
+            .take(),
         Index::create()
             .name("accounts_administrators")
             .table("accounts")

@@ -116,10 +116,11 @@ struct Opened {
 }
 
 impl Console {
-    /// Connects to the server that has the database to itself, or opens the database. Makes none.
+    /// Connects to the server that has the database to itself, or opens the database. Makes none, and changes
+    /// neither its schema nor its keys: that is for the server to do.
     ///
     /// # Errors
-    /// There is no database, or it is somebody else's, or it cannot be reached.
+    /// There is no database, or it is somebody else's, cannot be reached, or is not as this version wants it.
     pub async fn open(config: &Config, env: Env) -> Result<Self, StartError> {
         if !config.database.is_postgres()
             && let Some(service) = control::connect(&config.data_dir)
@@ -130,7 +131,7 @@ impl Console {
         }
         let lock = open_existing(config)?;
         let issuer = config.issuer_at(config.listen);
-        let parts = Parts::build(config, issuer.as_str(), env).await?;
+        let parts = Parts::over_existing(config, issuer.as_str(), env).await?;
         let opened = Opened {
             store: parts.store,
             _lock: lock,
@@ -357,14 +358,17 @@ fn page_size(limit: usize, have: usize) -> i32 {
     i32::try_from(limit.saturating_sub(have).clamp(1, PAGE)).unwrap_or_default()
 }
 
-/// There is a socket, but it is not for this user, or no server of this program is behind it.
+/// There is a socket, but it is not for this user, or no server answers behind it.
 fn no_way_in(config: &Config, cause: &io::Error) -> StartError {
     StartError::new(
         format!(
             "cannot use the control socket in the data folder {}: {cause}",
             config.data_dir.display()
         ),
-        "run this as the user that runs the server, or as root",
+        match cause.kind() {
+            io::ErrorKind::PermissionDenied => "run this as the user that runs the server",
+            _ => "see whether the server runs, and try again",
+        },
     )
 }
 

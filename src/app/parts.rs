@@ -72,8 +72,45 @@ impl Parts {
         let store = open_store(config, env.clone()).await?;
         bring_up_to_date(config, &store).await?;
         let master = master_key(config, &store, &env).await?;
-        let signing_keys = signing_keys(config, &store, &master, &env);
-        signing_keys.ensure().await.map_err(refused)?;
+        signing_keys(config, &store, &master, &env)
+            .ensure()
+            .await
+            .map_err(refused)?;
+        Self::assemble(config, issuer, env, store, &master).await
+    }
+
+    /// The parts over a database as a server has left it: changes no schema and makes no key.
+    ///
+    /// # Errors
+    /// The database is not as this version wants it, or has no key; or something else that they need is not there.
+    pub(super) async fn over_existing(
+        config: &Config,
+        issuer: &str,
+        env: Env,
+    ) -> Result<Self, StartError> {
+        let store = open_store(config, env.clone()).await?;
+        let built = async {
+            let advice = "run `countersign migrate`, or start the server once";
+            require_current(&store, advice).await?;
+            let master = existing_master_key(config, &store).await?;
+            let master = master.ok_or_else(|| never_started(config))?;
+            Self::assemble(config, issuer, env, store.clone(), &master).await
+        };
+        let built = built.await;
+        if built.is_err() {
+            store.close().await;
+        }
+        built
+    }
+
+    async fn assemble(
+        config: &Config,
+        issuer: &str,
+        env: Env,
+        store: Store,
+        master: &MasterKey,
+    ) -> Result<Self, StartError> {
+        let signing_keys = signing_keys(config, &store, master, &env);
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
         let mailer = mailer(config)?;
         let settings = settings(config, issuer, mailer.is_some());
@@ -83,7 +120,7 @@ impl Parts {
             store.clone(),
             passwords(config, &env)?,
             key_ring.clone(),
-            DerivedKeys::from_master(&master),
+            DerivedKeys::from_master(master),
             settings,
             metrics.clone(),
         ));
@@ -140,11 +177,17 @@ pub(super) async fn bring_up_to_date(config: &Config, store: &Store) -> Result<(
     if config.database.auto_migrate {
         return store.migrate().await.map_err(storage);
     }
+    let advice = "run `countersign migrate`, or set database.auto_migrate";
+    require_current(store, advice).await
+}
+
+/// Refuses a schema that is not the one of this version; what to do about an older one is in `advice`.
+async fn require_current(store: &Store, advice: &str) -> Result<(), StartError> {
     match store.schema().await.map_err(storage)? {
         SchemaState::Current => Ok(()),
         SchemaState::Pending(changes) => Err(StartError::new(
             format!("the database lacks {} changes of its schema", changes.len()),
-            "run `countersign migrate`, or set database.auto_migrate",
+            advice,
         )),
         SchemaState::Newer(change) => Err(storage(ConnectError::NewerSchema { change })),
     }
@@ -174,6 +217,17 @@ pub(super) async fn existing_master_key(
         return Err(data_dir::missing_master_key(config));
     }
     Ok(found.map(MasterKey::new))
+}
+
+/// There is no key file, and nothing in the database that needs one: no server has used it yet.
+fn never_started(config: &Config) -> StartError {
+    StartError::new(
+        format!(
+            "there is no key file {}: no server has used this database yet",
+            config.key_file().display()
+        ),
+        "start the server once",
+    )
 }
 
 /// The signing keys of this database.

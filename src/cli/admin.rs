@@ -8,7 +8,10 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::{Env, StartError, block_on, print, table::table};
+use super::{
+    Env, StartError, block_on, print,
+    table::{table, visible},
+};
 use crate::{
     app::{
         self, AccountLine, AccountSearch, Console, Line, OrganizationLine, OrganizationSearch,
@@ -271,10 +274,14 @@ fn confirmed(line: &Line) -> Result<bool, Box<dyn Error>> {
         return Err(refused.into());
     }
     let what = match line {
-        Line::Account(account) => format!("the account {} ({})", account.email, account.name),
+        Line::Account(account) => {
+            format!("the account {} ({})", visible(&account.email), account.name)
+        }
         Line::Organization(one) => format!(
             "the organization of {} ({}) with {} accounts",
-            one.owner_email, one.name, one.account_count
+            visible(&one.owner_email),
+            one.name,
+            one.account_count
         ),
     };
     let mut question = io::stderr();

@@ -6,7 +6,7 @@ pub(super) fn table<const COLUMNS: usize>(
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) -> String {
     let rows: Vec<_> = std::iter::once(header.map(ToOwned::to_owned))
-        .chain(rows)
+        .chain(rows.into_iter().map(|row| row.map(|cell| visible(&cell))))
         .collect();
     let width = |cell: &str| cell.chars().count();
     let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
@@ -23,4 +23,57 @@ pub(super) fn table<const COLUMNS: usize>(
             format!("{}\n", line.trim_end())
         })
         .collect()
+}
+
+/// The text without what a terminal obeys or does not show: whoever chooses a name could otherwise change what
+/// is read beside it.
+pub(super) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_unseen(character) {
+            visible.extend(character.escape_unicode());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
+}
+
+/// Control characters, and those that turn the direction of text or take no room.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_change_what_stands_beside_it() {
+        for (name, shown) in [
+            ("Zoë Ångström 李", "Zoë Ångström 李"),
+            ("a\n\u{1b}[2Jb", "a\\u{a}\\u{1b}[2Jb"),
+            ("\u{7f}\u{9b}", "\\u{7f}\\u{9b}"),
+            ("\u{202e}adA", "\\u{202e}adA"),
+            (
+                "\u{61c}\u{200b}\u{2028}\u{2066}\u{feff}",
+                "\\u{61c}\\u{200b}\\u{2028}\\u{2066}\\u{feff}",
+            ),
+        ] {
+            let lines = table(["NAME", "LAST"], [[name.to_owned(), "yes".to_owned()]]);
+            let width = shown.chars().count().max(4);
+            assert_eq!(
+                lines,
+                format!("{:width$}  LAST\n{shown:width$}  yes\n", "NAME")
+            );
+        }
+    }
 }

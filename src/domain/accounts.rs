@@ -282,7 +282,10 @@ impl Domain {
         self.end_credentials(move |tx| {
             Box::pin(async move {
                 // From here on nobody can log in between the look and the deletion.
-                let account = tx.lock_account(id).await?.ok_or(Reason::AccountNotFound)?;
+                let account = tx
+                    .lock_account_to_delete(id)
+                    .await?
+                    .ok_or(Reason::AccountNotFound)?;
                 if account.administrator && !by_itself {
                     return Err(Reason::PermissionDenied.into());
                 }

@@ -141,7 +141,8 @@ impl Domain {
         self.end_credentials(move |tx| {
             Box::pin(async move {
                 require_administrator(tx, who).await?;
-                let account = tx.lock_account(id).await?.ok_or(Reason::AccountNotFound)?;
+                let account = tx.lock_account_to_delete(id).await?;
+                let account = account.ok_or(Reason::AccountNotFound)?;
                 let ended = credentials_of(tx, id).await?;
                 tx.delete_account(id, None).await?;
                 tx.delete_organization_if_empty(account.organization_id)

@@ -9,18 +9,23 @@ use std::{
     fs::{self, File, Permissions},
     future::Future,
     io,
-    os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{MetadataExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
     pin::pin,
     time::Duration,
 };
 
-use hyper::{body::Incoming, service::service_fn};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::{body::Incoming, client::conn::http2::SendRequest, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::{UnixListener, UnixStream},
+    sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body};
@@ -38,8 +43,19 @@ const MODE: u32 = 0o600;
 const LONGEST_PATH: usize = 107;
 /// How many connections are open at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 16;
+/// How long a connection may stay without a call in flight, so that forgotten ones do not fill their places
+/// for ever. Long enough for somebody to read what they are asked to confirm.
+const IDLE_LIMIT: Duration = Duration::from_secs(300);
 /// How long a stop waits for calls in flight.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client waits for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client waits for a whole answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest answer that a client reads, in bytes: a page of the largest accounts has room in it.
+const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// What is said when a time is over.
+const NO_ANSWER: &str = "the server does not answer";
 const ROOT: u32 = 0;
 
 /// A bound control socket.
@@ -48,6 +64,7 @@ pub struct ControlSocket {
     file: SocketFile,
     /// The users who may connect.
     users: [u32; 2],
+    idle_limit: Duration,
 }
 
 /// The name in the file system, which goes with the socket.
@@ -85,6 +102,7 @@ impl ControlSocket {
                 path: folder.join(SOCKET),
             },
             users: [ROOT, rustix::process::geteuid().as_raw()],
+            idle_limit: IDLE_LIMIT,
         })
     }
 
@@ -94,6 +112,7 @@ impl ControlSocket {
             listener,
             file,
             users,
+            idle_limit,
         } = self;
         let stop = CancellationToken::new();
         let mut connections = JoinSet::new();
@@ -105,7 +124,7 @@ impl ControlSocket {
                 Some(ended) = connections.join_next() => report(ended),
                 accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                     Ok((stream, _)) if is_one_of(&users, &stream) => {
-                        connections.spawn(speak(stream, service.clone(), stop.clone()));
+                        connections.spawn(speak(stream, service.clone(), idle_limit, stop.clone()));
                     }
                     Ok(_) => tracing::warn!("another user connected to the control socket; refused"),
                     Err(cause) => {
@@ -128,15 +147,28 @@ fn is_one_of(users: &[u32], stream: &UnixStream) -> bool {
         .is_ok_and(|peer| users.contains(&peer.uid()))
 }
 
-async fn speak(stream: UnixStream, service: GrpcService, stop: CancellationToken) {
+async fn speak(
+    stream: UnixStream,
+    service: GrpcService,
+    idle_limit: Duration,
+    stop: CancellationToken,
+) {
+    let (calls, in_flight) = watch::channel(0);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        service.clone().oneshot(request.map(Body::new))
+        let call = InFlight::count(&calls);
+        let answer = service.clone().oneshot(request.map(Body::new));
+        async move {
+            let _call = call;
+            answer.await
+        }
     });
     let http2 = http::http2(&ServerOptions::default());
     let mut connection = pin!(http2.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
+        // Nothing is in flight, and a client that has not even begun would not hear a farewell.
+        () = idle(in_flight, idle_limit) => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -147,11 +179,47 @@ async fn speak(stream: UnixStream, service: GrpcService, stop: CancellationToken
     }
 }
 
+/// A call that is in flight until this is dropped.
+struct InFlight(watch::Sender<usize>);
+
+impl InFlight {
+    fn count(calls: &watch::Sender<usize>) -> Self {
+        calls.send_modify(|count| *count += 1);
+        Self(calls.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Returns when no call has been in flight for so long.
+async fn idle(mut in_flight: watch::Receiver<usize>, limit: Duration) {
+    // The other end goes with the connection, and this with it.
+    while in_flight.wait_for(|count| *count == 0).await.is_ok() {
+        if timeout(limit, in_flight.changed()).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Connects to the server that listens in this folder; none when no server does.
 ///
 /// # Errors
-/// There is a socket, but not for this user, or not of this program.
+/// There is a socket, but not for this user, or whoever is behind it is not the user that runs the server; or
+/// it does not answer.
 pub async fn connect(folder: &Path) -> io::Result<Option<GrpcService>> {
+    let connected = timeout(CONNECT_TIMEOUT, connect_patiently(folder, CALL_TIMEOUT)).await;
+    connected.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, NO_ANSWER))?
+}
+
+/// Connects; each call may take so long.
+async fn connect_patiently(
+    folder: &Path,
+    call_timeout: Duration,
+) -> io::Result<Option<GrpcService>> {
     let short = match ShortPath::of(folder) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         short => short?,
@@ -166,8 +234,20 @@ pub async fn connect(folder: &Path) -> io::Result<Option<GrpcService>> {
         {
             return Ok(None);
         }
+        // Its queue is full.
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, NO_ANSWER));
+        }
         stream => stream?,
     };
+    let ourselves = rustix::process::geteuid().as_raw();
+    let servers = servers_users(ourselves, fs::metadata(folder)?.uid());
+    if !is_one_of(&servers, &stream) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the process behind it is another user's",
+        ));
+    }
     let (calls, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .handshake(TokioIo::new(stream))
         .await
@@ -175,15 +255,32 @@ pub async fn connect(folder: &Path) -> io::Result<Option<GrpcService>> {
     // Ends with the last handle of `calls`; what breaks it is told to the call that it breaks.
     tokio::spawn(connection);
     let call = move |request: hyper::Request<Body>| {
-        let mut calls = calls.clone();
-        async move {
-            Ok::<_, Infallible>(match calls.send_request(request).await {
-                Ok(response) => response.map(Body::new),
-                Err(cause) => Status::unavailable(cause.to_string()).into_http(),
-            })
-        }
+        let answer = timeout(call_timeout, ask(calls.clone(), request));
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| unavailable(NO_ANSWER))) }
     };
     Ok(Some(GrpcService::new(tower::service_fn(call))))
+}
+
+/// Whom a client of this user takes for its server: itself. Root, who may do it for others, also whoever has
+/// the data folder. Anybody else could have put a socket there to hear what an administrator wants.
+fn servers_users(ourselves: u32, owner: u32) -> [u32; 2] {
+    [ourselves, if ourselves == ROOT { owner } else { ourselves }]
+}
+
+/// The whole answer.
+async fn ask(mut calls: SendRequest<Body>, request: hyper::Request<Body>) -> hyper::Response<Body> {
+    let (head, body) = match calls.send_request(request).await {
+        Ok(response) => response.into_parts(),
+        Err(cause) => return unavailable(&cause.to_string()),
+    };
+    match Limited::new(body, LONGEST_ANSWER).collect().await {
+        Ok(body) => hyper::Response::from_parts(head, Body::new(body)),
+        Err(cause) => unavailable(&cause.to_string()),
+    }
+}
+
+fn unavailable(why: &str) -> hyper::Response<Body> {
+    Status::unavailable(why).into_http()
 }
 
 /// A folder under a name that leaves room for a socket in it: its own, or that of an open file, where its own

@@ -22,6 +22,8 @@ use crate::{
 
 /// The second lock of [`Tx::lock_account`].
 const SHARING_ORGANIZATION: &str = r#" FOR SHARE OF "organizations""#;
+/// The second lock of [`Tx::lock_account_to_delete`].
+const ALONE_IN_ORGANIZATION: &str = r#" FOR UPDATE OF "organizations""#;
 
 impl Reader<'_> {
     /// The account with this id.
@@ -81,6 +83,20 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Reader`].
     pub async fn lock_account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.lock_account_and(id, SHARING_ORGANIZATION).await
+    }
+
+    /// The same for whoever deletes the account: one at a time in an organization, so that of two who are its
+    /// last accounts the second sees that it leaves nobody (see [`Self::delete_organization_if_empty`]).
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn lock_account_to_delete(&self, id: AccountId) -> Result<Option<Account>> {
+        self.lock_account_and(id, ALONE_IN_ORGANIZATION).await
+    }
+
+    /// Locks the account, and then its organization as `organization` says.
+    async fn lock_account_and(&self, id: AccountId, organization: &str) -> Result<Option<Account>> {
         // SQLite has one writer.
         if !self.is_postgres() {
             return self.account(id).await;
@@ -91,9 +107,9 @@ impl Tx<'_> {
         // Waits for other writers of the row, but not for rows that refer to it.
         QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [account::Entity]);
         let mut locking = query.build(DbBackend::Postgres);
-        // The organization is locked too, or it would be read as it was before a wait; but others who log in
-        // to it need not wait. sea-query writes one lock in a statement.
-        locking.sql.push_str(SHARING_ORGANIZATION);
+        // The organization is locked too, or it would be read as it was before a wait; shared, so that others
+        // who log in to it need not wait. sea-query writes one lock in a statement.
+        locking.sql.push_str(organization);
         let Some(row) = self.database.query_one_raw(locking).await? else {
             return Ok(None);
         };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder, QuerySelect, Select, SelectTwo,
     sea_query::{Expr, Func, Query},
 };
 use uuid::Uuid;
@@ -45,7 +45,7 @@ impl Reader<'_> {
             query = query.filter(account::Column::OrganizationId.eq(id.uuid()));
         }
         if filter.administrators_only {
-            query = query.filter(account::Column::Administrator.eq(true));
+            query = query.filter(administers());
         }
         let mut query = query.find_also_related(organization::Entity);
         if filter.disabled_only {
@@ -114,10 +114,7 @@ impl Reader<'_> {
     /// # Errors
     /// See [`Reader`].
     pub async fn has_administrator(&self) -> Result<bool> {
-        let enabled = account::Entity::find()
-            .filter(account::Column::Administrator.eq(true))
-            .find_also_related(organization::Entity)
-            .filter(disabled().not())
+        let enabled = enabled_administrators()
             .limit(1)
             .all(&self.database)
             .await?;
@@ -180,6 +177,18 @@ impl Reader<'_> {
     }
 }
 
+fn enabled_administrators() -> SelectTwo<account::Entity, organization::Entity> {
+    account::Entity::find()
+        .filter(administers())
+        .find_also_related(organization::Entity)
+        .filter(disabled().not())
+}
+
+/// The column by itself: SQLite does not see that `= TRUE` is the condition of the index of administrators.
+fn administers() -> Expr {
+    account::Column::Administrator.into_expr()
+}
+
 /// [`Account::is_disabled`] as a condition.
 fn disabled() -> Condition {
     Condition::any()
@@ -199,4 +208,35 @@ fn owned_by(query: Select<organization::Entity>, such: Condition) -> Select<orga
         .cond_where(such)
         .take();
     query.filter(Expr::exists(owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::QueryTrait as _;
+
+    use super::*;
+    use crate::{
+        env::Env,
+        store::{Database, Options, Store},
+    };
+
+    #[tokio::test]
+    async fn sqlite_finds_administrators_without_reading_every_account() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        let database = Database::Sqlite { path, readers: 1 };
+        let options = Options { database };
+        let store = Store::connect(options, Env::system()).await.unwrap();
+        store.migrate().await.unwrap();
+        let mut question = enabled_administrators().build(DbBackend::Sqlite);
+        question.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        let plan = store.inner.readers.query_all_raw(question).await.unwrap();
+        let plan: Vec<String> = plan
+            .iter()
+            .map(|step| step.try_get("", "detail").unwrap())
+            .collect();
+        let by_index =
+            |step: &String| step.contains("accounts USING INDEX accounts_administrators");
+        assert!(plan.iter().any(by_index), "{plan:?}");
+    }
 }

@@ -18,12 +18,15 @@ use countersign::{
     },
     store::Tx,
 };
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
+    TransactionTrait,
+};
 use tokio::sync::oneshot;
 use tonic::Code;
 
 use crate::{
-    store_contract::{Base, on_both_engines},
+    store_contract::{Base, on_both_engines, on_postgres},
     support::{PASSWORD, Person, TestApp, reason, refused},
 };
 
@@ -79,13 +82,25 @@ async fn all_wait(base: &Base) {
         }
         return;
     };
+    wait_for(&postgres, 1).await;
+}
+
+/// Returns when so many wait for a lock.
+async fn wait_for(postgres: &DatabaseConnection, waiting: i64) {
     loop {
         let question = Statement::from_string(DbBackend::Postgres, WAITING);
         let row = postgres.query_one_raw(question).await.unwrap().unwrap();
-        if row.try_get_by_index::<i64>(0).unwrap() > 0 {
+        if row.try_get_by_index::<i64>(0).unwrap() >= waiting {
             return;
         }
     }
+}
+
+/// Holds what this statement locks.
+async fn hold(postgres: &DatabaseConnection, lock: &str) -> DatabaseTransaction {
+    let held = postgres.begin().await.unwrap();
+    held.execute_unprepared(lock).await.unwrap();
+    held
 }
 
 /// Holds a transaction open, and commits it only when `work` is done or waits for it.
@@ -281,6 +296,50 @@ async fn disabling_an_organization_ends_a_session_that_is_being_written(base: Ba
         .await
         .unwrap();
     assert!(!is_live(&app, session).await);
+}
+
+/// SQLite has one writer: there a session that is being written is written before the change begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_made_while_disabling_waited_for_it_is_forgotten() {
+    on_postgres(used_before_disabling_goes_on).await;
+}
+
+async fn used_before_disabling_goes_on(base: Base) {
+    let app = start(&base).await;
+    let ann = app.sign_up("ann").await;
+    let earlier = ann.logs_in().await;
+    let organization = inspect(&app, &ann).await.organization;
+    let watching = base.postgres_by_hand().await.unwrap();
+    // A log-in that has written its session, and waits before it commits.
+    let no_tokens = hold(&watching, "LOCK TABLE refresh_tokens IN SHARE MODE").await;
+    let mut log_in = pin!(app.try_log_in(&ann.email, PASSWORD));
+    tokio::select! {
+        biased;
+        _ = log_in.as_mut() => panic!("nothing held it"),
+        () = wait_for(&watching, 1) => {}
+    }
+    // Disabling waits for the log-in, and then, where it ends sessions, for this.
+    let no_endings = hold(&watching, "SELECT 1 FROM sessions FOR UPDATE").await;
+    let mut operator = app.operator();
+    let name = organization.clone();
+    let mut disable = pin!(operator.disable_organization(DisableOrganizationRequest { name }));
+    tokio::select! {
+        biased;
+        _ = disable.as_mut() => panic!("it did not wait for the log-in"),
+        () = wait_for(&watching, 2) => {}
+    }
+    no_tokens.commit().await.unwrap();
+    let later = log_in.await.unwrap().tokens.unwrap().access_token;
+    tokio::select! {
+        biased;
+        _ = disable.as_mut() => panic!("nothing held it"),
+        () = wait_for(&watching, 1) => {}
+    }
+    assert!(app.opens(&later).await, "and so it is remembered");
+    no_endings.commit().await.unwrap();
+    disable.await.unwrap();
+    assert!(!app.opens(&later).await);
+    assert!(!earlier.is_in().await);
 }
 
 async fn of_two_administrators_who_revoke_each_other_one_stays(base: Base) {

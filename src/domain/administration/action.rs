@@ -85,25 +85,22 @@ impl OrganizationAction {
         }
     }
 
-    /// Changes the organization. Gives the credentials that must be looked at anew.
+    /// Changes the organization. Gives the credentials that must be looked at anew, which includes those that
+    /// were made while the change waited: it comes first.
     pub(super) async fn take(
         self,
         tx: &Tx<'_>,
         id: OrganizationId,
         now: Timestamp,
     ) -> Result<Vec<CredentialId>> {
-        let remembered = credentials_of_organization(tx, id).await?;
         match self {
-            Self::Disable => {
-                tx.set_organization_disabled(id, Some(now)).await?;
-                tx.revoke_sessions_of(id, now).await?;
-            }
-            Self::Enable => {
-                tx.set_organization_disabled(id, None).await?;
-            }
-            Self::SetPlan(plan) => {
-                tx.set_plan(id, plan).await?;
-            }
+            Self::Disable => tx.set_organization_disabled(id, Some(now)).await?,
+            Self::Enable => tx.set_organization_disabled(id, None).await?,
+            Self::SetPlan(plan) => tx.set_plan(id, plan).await?,
+        };
+        let remembered = credentials_of_organization(tx, id).await?;
+        if matches!(self, Self::Disable) {
+            tx.revoke_sessions_of(id, now).await?;
         }
         Ok(remembered)
     }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{io::AsyncReadExt as _, net::UnixSocket, sync::oneshot, task::JoinHandle};
 use tower::service_fn;
 
 use super::*;
@@ -101,4 +101,71 @@ async fn a_folder_with_a_long_name_has_a_socket_too() {
     assert_eq!(call(connect(&folder).await.unwrap().unwrap()).await, 204);
     served.stop().await;
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_not_waited_for_without_end() {
+    let folder = TempDir::new().unwrap();
+    let _silent = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+    let service = connect_patiently(folder.path(), Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut request = hyper::Request::new(Body::empty());
+    *request.uri_mut() = "http://countersign/a.B/C".parse().unwrap();
+    let answer = service.oneshot(request).await.unwrap();
+    let status = Status::from_header_map(answer.headers()).unwrap();
+    assert_eq!(
+        (status.code(), status.message()),
+        (tonic::Code::Unavailable, NO_ANSWER)
+    );
+}
+
+#[tokio::test]
+async fn a_server_whose_queue_is_full_is_not_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let silent = UnixSocket::new_stream().unwrap();
+    silent.bind(folder.path().join(SOCKET)).unwrap();
+    let _silent = silent.listen(0).unwrap();
+    let _first = UnixStream::connect(folder.path().join(SOCKET))
+        .await
+        .unwrap();
+    let refused = connect(folder.path()).await.err().unwrap();
+    assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn connections_without_calls_do_not_keep_others_out_for_ever() {
+    let folder = TempDir::new().unwrap();
+    let mut socket = ControlSocket::bind(folder.path()).unwrap();
+    socket.idle_limit = Duration::from_millis(1);
+    let served = Served::start(socket);
+    let mut idle = Vec::new();
+    for _ in 0..=MAX_CONNECTIONS {
+        let stream = UnixStream::connect(folder.path().join(SOCKET)).await;
+        idle.push(stream.unwrap());
+    }
+    for mut stream in idle {
+        // The server hangs up, on the one that had to wait for a place too.
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_with_a_call_in_flight_is_not_idle() {
+    let (calls, in_flight) = watch::channel(0);
+    let call = InFlight::count(&calls);
+    let mut idle = pin!(idle(in_flight, Duration::ZERO));
+    assert!(timeout(Duration::ZERO, idle.as_mut()).await.is_err());
+    drop(call);
+    idle.await;
+}
+
+#[test]
+fn a_client_speaks_to_the_user_that_runs_the_server_alone() {
+    assert_eq!(servers_users(1000, 1000), [1000, 1000]);
+    // Not to whoever has the folder, nor to root: neither is the one who was asked to run it.
+    assert_eq!(servers_users(1000, 1001), [1000, 1000]);
+    assert_eq!(servers_users(ROOT, 1000), [ROOT, 1000]);
 }

@@ -228,11 +228,38 @@ fn who_is_meant_must_be_plain_and_must_be_there() {
     );
     let missing = person.admin(&["grant", "ada@example.com"]).refusal();
     assert!(missing.contains("no database"), "{missing}");
-    person.runs(&["migrate"]).text();
+    person.serves_freely(&[]).stops_on(Signal::TERM);
     let unknown = person.admin(&["grant", "ada@example.com"]).refusal();
     assert!(unknown.contains("no such account"), "{unknown}");
     let organization = person.admin(&["grant", "organizations/x"]).refusal();
     assert!(organization.contains("cannot administer"), "{organization}");
+}
+
+#[test]
+fn a_database_is_left_as_it_is_until_a_server_has_made_it_ready() {
+    let person = Person::new();
+    fs::create_dir_all(person.data_dir()).unwrap();
+    fs::write(person.data_dir().join("countersign.db"), "").unwrap();
+    let no_schema = person.admin(&["accounts"]).refusal();
+    assert!(
+        no_schema.contains("changes of its schema") && no_schema.contains("`countersign migrate`"),
+        "{no_schema}"
+    );
+    // What it lacked, it still lacks.
+    assert_eq!(person.admin(&["accounts"]).refusal(), no_schema);
+
+    person.runs(&["migrate"]).text();
+    let key = person.data_dir().join("master.key");
+    let no_key = person.admin(&["accounts"]).refusal();
+    assert!(no_key.contains("start the server once"), "{no_key}");
+    assert!(!key.exists());
+
+    person.serves_freely(&[]).stops_on(Signal::TERM);
+    assert_eq!(person.admin_json(&["accounts"]), json!([]));
+    fs::remove_file(&key).unwrap();
+    let lost = person.admin(&["accounts"]).refusal();
+    assert!(lost.contains("restore it from a copy"), "{lost}");
+    assert!(!key.exists());
 }
 
 #[test]

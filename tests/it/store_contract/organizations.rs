@@ -8,6 +8,7 @@ use super::{Base, ann, new_id, on_both_engines, organization, owner};
 on_both_engines! {
     the_accounts_of_an_organization_are_counted,
     an_owner_goes_alone_or_stays_with_the_others,
+    the_last_accounts_of_an_organization_leave_none_behind,
 }
 
 async fn the_accounts_of_an_organization_are_counted(base: Base) {
@@ -45,7 +46,7 @@ async fn an_owner_goes_alone_or_stays_with_the_others(base: Base) {
         both.spawn(async move {
             let deleted = deleting.write(move |tx| {
                 Box::pin(async move {
-                    tx.lock_account(id).await?;
+                    tx.lock_account_to_delete(id).await?;
                     tx.delete_account(id, None).await?;
                     if tx.delete_organization_if_empty(home).await? {
                         Ok(true)
@@ -84,5 +85,45 @@ async fn an_owner_goes_alone_or_stays_with_the_others(base: Base) {
             left == 0 && !owner_left || left == 2 && owner_left,
             "{round}: {left}"
         );
+    }
+}
+
+/// An owner whom an administrator deletes, while the only other account deletes itself.
+async fn the_last_accounts_of_an_organization_leave_none_behind(base: Base) {
+    let store = base.store().await;
+    for round in 0..20 {
+        let organization = organization();
+        let boss = owner(&organization, &format!("boss{round}@example.com"));
+        let mut clerk = owner(&super::organization(), &format!("clerk{round}@example.com"));
+        clerk.organization_id = organization.id;
+        let (home, both) = (organization.id, [boss.id, clerk.id]);
+        store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.insert_organization(&organization).await?;
+                    tx.insert_account(&boss).await?;
+                    tx.insert_account(&clerk).await
+                })
+            })
+            .await
+            .unwrap();
+        let mut deletions: JoinSet<Result<bool>> = JoinSet::new();
+        for id in both {
+            let store = store.clone();
+            deletions.spawn(async move {
+                let deleted = store.write(move |tx| {
+                    Box::pin(async move {
+                        tx.lock_account_to_delete(id).await?;
+                        tx.delete_account(id, None).await?;
+                        tx.delete_organization_if_empty(home).await
+                    })
+                });
+                deleted.await
+            });
+        }
+        let emptied = deletions.join_all().await;
+        let emptied = emptied.into_iter().map(Result::unwrap).filter(|it| *it);
+        assert_eq!(emptied.count(), 1, "{round}");
+        assert_eq!(store.read().organization(home).await.unwrap(), None);
     }
 }
