@@ -313,7 +313,7 @@ impl Recipe {
         arena: &mut Arena,
     ) -> std::result::Result<Output, HashFailed> {
         let blocks = arena
-            .blocks(self.params.block_count())
+            .for_password(self.params.block_count())
             .map_err(|_| HashFailed::OutOfMemory)?;
         let mut bytes = [0; Output::MAX_LENGTH];
         let length = self.params.output_len().unwrap_or(OUTPUT_BYTES);

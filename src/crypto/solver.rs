@@ -17,17 +17,36 @@ use crate::{
 
 /// How many SHA-256 are tried before somebody may stop the work.
 const TRIES_AT_ONCE: usize = 1 << 16;
+/// Bounds on what a challenge may ask of each core, since it may be anybody's: the most memory that a
+/// server of ours can be set to, and far more passes than any asks for.
+const MAX_MEMORY_KIB: u32 = 64 * 1024;
+const MAX_ITERATIONS: u32 = 16;
+
+/// Why a puzzle cannot be solved.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsolvable {
+    /// It asks for more than a client should give.
+    #[error("it costs too much: at most {MAX_MEMORY_KIB} KiB and {MAX_ITERATIONS} iterations")]
+    TooCostly,
+    /// It asks for an Argon2id that does not exist or for which there is no memory.
+    #[error(transparent)]
+    Work(#[from] WorkFailed),
+}
 
 /// A nonce that solves the puzzle; none when the work was stopped first. The nonces that are tried are
 /// numbers, each by one thread.
 ///
 /// # Errors
-/// The puzzle asks for an Argon2id that does not exist or for which there is no memory.
+/// The puzzle asks for an Argon2id that costs too much, before anything is computed; that does not exist;
+/// or for which there is no memory.
 pub fn solve(
     puzzle: &Puzzle,
     threads: NonZero<usize>,
     stop: impl Fn() -> bool + Sync,
-) -> Result<Option<String>, WorkFailed> {
+) -> Result<Option<String>, Unsolvable> {
+    if !is_affordable(puzzle) {
+        return Err(Unsolvable::TooCostly);
+    }
     let search = Search {
         puzzle,
         threads: threads.get(),
@@ -41,10 +60,17 @@ pub fn solve(
             scope.spawn(move || search.run(thread));
         }
     });
-    search
-        .outcome
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
+    let outcome = search.outcome.into_inner();
+    Ok(outcome.unwrap_or_else(PoisonError::into_inner)?)
+}
+
+fn is_affordable(puzzle: &Puzzle) -> bool {
+    match puzzle.algorithm {
+        Algorithm::Sha256 => true,
+        Algorithm::Argon2id(cost) => {
+            cost.memory_kib <= MAX_MEMORY_KIB && cost.iterations <= MAX_ITERATIONS
+        }
+    }
 }
 
 struct Search<'a> {
@@ -144,6 +170,38 @@ mod tests {
             memory_kib: 0,
             iterations: 0,
         };
-        assert!(solve(&puzzle(Algorithm::Argon2id(cost), 1), TWO, || false).is_err());
+        let refused = solve(&puzzle(Algorithm::Argon2id(cost), 1), TWO, || false);
+        assert!(matches!(refused, Err(Unsolvable::Work(_))));
+    }
+
+    #[test]
+    fn what_costs_too_much_is_refused_before_any_work() {
+        let most = Argon2Cost {
+            memory_kib: 65_536,
+            iterations: 16,
+        };
+        // A thread would ask this before its first hash.
+        let solve = |cost, stop: fn() -> bool| {
+            let puzzle = puzzle(Algorithm::Argon2id(cost), 255);
+            solve(&puzzle, TWO, stop)
+        };
+        assert!(matches!(solve(most, || true), Ok(None)));
+        for cost in [
+            Argon2Cost {
+                memory_kib: 65_537,
+                ..most
+            },
+            Argon2Cost {
+                iterations: 17,
+                ..most
+            },
+            Argon2Cost {
+                memory_kib: u32::MAX,
+                iterations: u32::MAX,
+            },
+        ] {
+            let refused = solve(cost, || panic!("a thread was started"));
+            assert!(matches!(refused, Err(Unsolvable::TooCostly)), "{cost:?}");
+        }
     }
 }

@@ -26,6 +26,8 @@ use crate::{
 };
 
 const LIST: &str = "sessions";
+/// The list of an e-mail token, which has one page.
+const OWN_LIST: &str = "own session";
 const SUCCESSOR: &str = "refresh token successor";
 
 /// What came of offering a refresh token that rotates.
@@ -256,8 +258,9 @@ impl Domain {
     /// One of the caller's live sessions.
     ///
     /// # Errors
-    /// `SESSION_NOT_FOUND`, also for a session of somebody else.
+    /// `SESSION_NOT_FOUND`, also for a session of somebody else and, to an e-mail token, for any but its own.
     pub async fn session(&self, caller: &Caller, id: SessionId) -> Result<Session> {
+        may_name(caller, id)?;
         let now = self.env.now();
         let session = self.store.read().session(id).await?;
         session
@@ -265,7 +268,8 @@ impl Domain {
             .ok_or_else(|| Reason::SessionNotFound.into())
     }
 
-    /// A page of the caller's live sessions, the newest first, and the token of the next page.
+    /// A page of the caller's live sessions, the newest first, and the token of the next page. An e-mail
+    /// token sees its own alone.
     ///
     /// # Errors
     /// `INVALID_FIELD` for a page token that is not of this list.
@@ -275,6 +279,10 @@ impl Domain {
         size: i32,
         token: &str,
     ) -> Result<(Vec<Session>, String)> {
+        if let Some(own) = own_session_alone(caller) {
+            self.page_request(OWN_LIST, caller.account_id, size, token)?;
+            return Ok((vec![self.session(caller, own).await?], String::new()));
+        }
         let page = self.page_request(LIST, caller.account_id, size, token)?;
         let Page { items, next } = self
             .store
@@ -287,8 +295,9 @@ impl Domain {
     /// Logs one of the caller's sessions out: its access and refresh tokens are refused from then on.
     ///
     /// # Errors
-    /// `SESSION_NOT_FOUND`, also for a session of somebody else.
+    /// `SESSION_NOT_FOUND`, also for a session of somebody else and, to an e-mail token, for any but its own.
     pub async fn revoke_session(&self, caller: &Caller, id: SessionId) -> Result<()> {
+        may_name(caller, id)?;
         let ended = self.end_session(id, caller.account_id).await?;
         if ended {
             Ok(())
@@ -325,6 +334,23 @@ impl Domain {
         } else {
             Err(Reason::RefreshTokenInvalid.into())
         }
+    }
+}
+
+/// The one session that the caller sees and ends, where that is not every session of the account: an
+/// e-mail token is for one mailbox, and the sessions of a Pro user are more than that.
+fn own_session_alone(caller: &Caller) -> Option<SessionId> {
+    match caller.credential {
+        CredentialId::Session(own) if caller.is_mailbox() => Some(own),
+        CredentialId::Session(_) | CredentialId::ApiKey(_) => None,
+    }
+}
+
+fn may_name(caller: &Caller, id: SessionId) -> Result<()> {
+    if own_session_alone(caller).is_some_and(|own| own != id) {
+        Err(Reason::SessionNotFound.into())
+    } else {
+        Ok(())
     }
 }
 

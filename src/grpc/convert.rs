@@ -98,7 +98,10 @@ pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
         create_time: Some(timestamp(key.created_at)),
         expire_time: key.expires_at.map(timestamp),
         hint: key.hint.clone(),
-        last_use_time: key.last_used_at.map(timestamp),
+        // The minute of a use may have begun before the key was made.
+        last_use_time: key
+            .last_used_at
+            .map(|used| timestamp(used.max(key.created_at))),
         successor: key
             .successor_id
             .map(ApiKeyId::resource_name)

@@ -43,7 +43,18 @@ pub struct FaceOperation {
     /// What it answers.
     pub responses: Vec<FaceResponse>,
     /// Whether it needs a credential.
-    pub authenticated: bool,
+    pub credential: Credential,
+}
+
+/// Whether an operation takes a credential.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Credential {
+    /// It takes none.
+    None,
+    /// It does more with one.
+    Optional,
+    /// It needs one.
+    Required,
 }
 
 /// A body that an operation reads.
@@ -189,17 +200,12 @@ fn security_schemes() -> Value {
 }
 
 /// What an operation says about who may call it.
-fn security(authenticated: bool) -> Value {
-    if authenticated {
-        json!([{"bearer": []}, {"basic": []}])
-    } else {
-        json!([])
+fn security(credential: Credential) -> Value {
+    match credential {
+        Credential::None => json!([]),
+        Credential::Optional => json!([{"bearer": []}, {"basic": []}, {}]),
+        Credential::Required => json!([{"bearer": []}, {"basic": []}]),
     }
-}
-
-/// What an operation says whose credential may be left out.
-fn optional_security() -> Value {
-    json!([{"bearer": []}, {"basic": []}, {}])
 }
 
 /// The name of the shared response for an HTTP status.

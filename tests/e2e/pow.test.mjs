@@ -270,6 +270,9 @@ describe("what cannot be solved", () => {
       { ...whole, ...argon2, memory_kib: undefined },
       { ...whole, ...argon2, memory_kib: 7 },
       { ...whole, ...argon2, iterations: 0 },
+      { ...whole, ...argon2, memory_kib: 65_537 },
+      { ...whole, ...argon2, iterations: 17 },
+      { ...inContractForm({ ...whole, ...argon2 }), memoryKib: 65_537 },
     ]) {
       const { code, message } = await refusal(page, asked);
       assert.equal(code, "INVALID_CHALLENGE", JSON.stringify(asked));
@@ -290,9 +293,13 @@ describe("what cannot be solved", () => {
   });
 
   test("fails when the device has no memory for it", async (t) => {
-    const { page, workers } = await openSolver(t);
-    const asked = challenge(1, { algorithm: "argon2id", memory_kib: 2 ** 32 - 1, iterations: 1 });
-    assert.equal((await refusal(page, asked, { workers: 2 })).code, "WORKER_FAILED");
+    // What a worker says that finds none.
+    const body = 'addEventListener("message", () => { throw new RangeError("Array buffer allocation failed"); });';
+    const files = pageFiles(withSolve("")).set("/assets/poor-worker.js", { contentType: "text/javascript", body });
+    const { page, workers } = await openSolver(t, { files });
+    const asked = challenge(1, { algorithm: "argon2id", memory_kib: 65_536, iterations: 1 });
+    const options = { workers: 2, workerUrl: "/assets/poor-worker.js" };
+    assert.equal((await refusal(page, asked, options)).code, "WORKER_FAILED");
     await allEnd(page, workers);
   });
 });

@@ -103,6 +103,24 @@ async fn the_last_use_of_a_key_is_written_down_once_a_minute() {
 }
 
 #[tokio::test]
+async fn a_key_is_never_used_before_it_is_made() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    // The minute of the use began before the key did.
+    app.clock.advance(MINUTE / 2);
+    let made = make(&app, &ann, ApiKey::default()).await;
+    let (key, secret) = (made.api_key.unwrap(), made.secret);
+    assert_ne!(key.create_time.unwrap().seconds % 60, 0);
+    app.clock.advance(Duration::from_secs(1));
+    assert!(app.opens(&secret).await);
+    app.parts.jobs.run_pending().await.unwrap();
+    app.clock.advance(5 * MINUTE);
+    app.parts.jobs.run_pending().await.unwrap();
+    let read = read(&app, &ann, &key.name).await;
+    assert_eq!(read.last_use_time, key.create_time);
+}
+
+#[tokio::test]
 async fn a_stop_writes_down_what_was_used_and_a_crash_loses_a_minute_of_it() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await.logs_in().await;

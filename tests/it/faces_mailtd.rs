@@ -4,11 +4,11 @@ mod pro;
 
 use std::time::Duration;
 
+use countersign::pb::v1::{Challenge, ChallengeAlgorithm};
 use http::Method;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use crate::support::{TestApp, TestResponse};
+use crate::support::{TestApp, TestResponse, solved};
 
 const ADDRESS: &str = "demo@mail.td";
 const PASSWORD: &str = "supersecret";
@@ -20,15 +20,18 @@ async fn pow(app: &TestApp) -> Value {
     assert_eq!(challenge.status(), 200);
     let challenge = challenge.json();
     assert_eq!(challenge["algorithm"], "sha256");
-    let salt = challenge["salt"].as_str().unwrap();
-    let difficulty = u32::try_from(challenge["difficulty"].as_u64().unwrap()).unwrap();
-    let solves = |nonce: &u64| {
-        let hash = Sha256::digest(format!("{salt}{nonce}"));
-        let start = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
-        start.leading_zeros() >= difficulty
-    };
-    let nonce = (0..).find(solves).unwrap();
-    json!({"id": challenge["id"], "nonce": nonce.to_string()})
+    let work = solved(&Challenge {
+        id: challenge["id"].as_str().unwrap().to_owned(),
+        salt: challenge["salt"].as_str().unwrap().to_owned(),
+        difficulty: challenge["difficulty"]
+            .as_i64()
+            .unwrap()
+            .try_into()
+            .unwrap(),
+        algorithm: ChallengeAlgorithm::Sha256.into(),
+        ..Challenge::default()
+    });
+    json!({"id": work.challenge_id, "nonce": work.nonce})
 }
 
 async fn create(app: &TestApp, address: &str) -> TestResponse {
@@ -144,16 +147,24 @@ async fn a_free_account_takes_work_whether_or_not_a_token_comes_along() {
         .await;
     assert_eq!(refused.status(), 401);
     assert_eq!(refused.json(), json!({"error": "invalid_or_expired_token"}));
-    // With the work, a token that has ended is in nobody's way.
+    // Nor does the work make a token good; what it buys is not spent on that.
     let mut body = body;
     body["pow"] = pow(&app).await;
-    let made = app
+    let refused = app
         .post("/api/accounts")
         .bearer("tm_pro_wrong")
         .json(body.clone())
         .send()
         .await;
-    assert_eq!(made.status(), 201);
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.json(), json!({"error": "invalid_or_expired_token"}));
+    let made = app
+        .post("/api/accounts")
+        .bearer(free)
+        .json(body.clone())
+        .send()
+        .await;
+    assert_eq!(made.status(), 201, "{}", made.text());
     body["address"] = json!("third@mail.td");
     let replayed = app.post_json("/api/accounts", body.clone()).await;
     assert_eq!(replayed.status(), 400);

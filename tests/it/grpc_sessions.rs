@@ -254,6 +254,78 @@ async fn a_session_can_be_ended_from_another_one_but_not_by_somebody_else() {
 }
 
 #[tokio::test]
+async fn an_e_mail_token_sees_and_ends_its_own_session_alone() {
+    let app = TestApp::start().await;
+    let person = app.sign_up("ann").await;
+    let ann = person.logs_in().await;
+    let request = CreateSessionRequest {
+        email: person.email.clone(),
+        password: PASSWORD.to_owned(),
+        profile: SessionProfile::Mailtd.into(),
+        ..CreateSessionRequest::default()
+    };
+    let mailbox = app.sessions().create_session(request).await;
+    let mailbox = mailbox.unwrap().into_inner();
+    let (own, token) = (mailbox.session.unwrap().name, mailbox.tokens.unwrap());
+    let token = token.access_token;
+    let other = ann.session.clone();
+
+    let request = with_bearer(ListSessionsRequest::default(), &token);
+    let listed = app.sessions().list_sessions(request).await;
+    let listed = listed.unwrap().into_inner();
+    let names: Vec<_> = listed.sessions.iter().map(|one| &one.name).collect();
+    assert_eq!((names, listed.next_page_token.as_str()), (vec![&own], ""));
+    assert!(listed.sessions[0].current);
+    // A page of the account's list is none of its own.
+    let request = ListSessionsRequest {
+        page_size: 1,
+        page_token: String::new(),
+    };
+    let page = app.sessions().list_sessions(ann.asks(request)).await;
+    let request = ListSessionsRequest {
+        page_size: 1,
+        page_token: page.unwrap().into_inner().next_page_token,
+    };
+    assert!(!request.page_token.is_empty());
+    let request = with_bearer(request, &token);
+    let answer = app.sessions().list_sessions(request).await;
+    refused(answer, Code::InvalidArgument, "INVALID_FIELD");
+
+    let get = |name: &str| GetSessionRequest {
+        name: name.to_owned(),
+    };
+    let revoke = |name: &str| RevokeSessionRequest {
+        name: name.to_owned(),
+    };
+    for name in [own.as_str(), "sessions/current"] {
+        let answer = app
+            .sessions()
+            .get_session(with_bearer(get(name), &token))
+            .await;
+        assert_eq!(answer.unwrap().into_inner().session.unwrap().name, own);
+    }
+    let answer = app
+        .sessions()
+        .get_session(with_bearer(get(&other), &token))
+        .await;
+    refused(answer, Code::NotFound, "SESSION_NOT_FOUND");
+    let answer = app
+        .sessions()
+        .revoke_session(with_bearer(revoke(&other), &token))
+        .await;
+    refused(answer, Code::NotFound, "SESSION_NOT_FOUND");
+    assert!(ann.is_in().await);
+    // The account sees them both.
+    let answer = app.sessions().get_session(ann.asks(get(&own))).await;
+    answer.unwrap();
+    app.sessions()
+        .revoke_session(with_bearer(revoke(&own), &token))
+        .await
+        .unwrap();
+    assert!(!app.opens(&token).await && ann.is_in().await);
+}
+
+#[tokio::test]
 async fn a_call_without_a_good_credential_is_refused() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await.logs_in().await;

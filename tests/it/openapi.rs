@@ -150,6 +150,22 @@ fn valid_body(uri: &str) -> &'static str {
 }
 
 #[tokio::test]
+async fn an_account_of_mailtd_is_made_with_a_credential_or_without() {
+    let app = TestApp::start().await;
+    let operations = operations(&app).await;
+    let made = |one: &&Operation| one.method == Method::POST && one.path == "/api/accounts";
+    let create = operations.iter().find(made).unwrap();
+    assert_eq!(
+        create.described["security"],
+        json!([{"bearer": []}, {"basic": []}, {}])
+    );
+    let revoked = |one: &&Operation| one.path == "/api/user/tokens/{id}";
+    let revoke = operations.iter().find(revoked).unwrap();
+    let denied = &revoke.described["responses"]["403"]["description"];
+    assert!(!denied.as_str().unwrap().contains("Pro"), "{denied}");
+}
+
+#[tokio::test]
 async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
@@ -170,11 +186,13 @@ async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
         _ => json!({"email": email, "password": password}),
     };
     for operation in operations(&app).await {
+        let path = operation.path.as_str();
         let takes_none = operation.described["security"] == json!([]);
-        if operation.method != Method::POST || !takes_none {
+        // A free account needs none, one of an organization does.
+        let does_without = path == "/api/accounts" && operation.does_without_credential();
+        if operation.method != Method::POST || !(takes_none || does_without) {
             continue;
         }
-        let path = operation.path.as_str();
         // Takes neither a secret nor an address.
         if path == "/v1/challenges" {
             continue;

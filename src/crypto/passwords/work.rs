@@ -72,7 +72,7 @@ fn compute(
     let params = Params::new(cost.memory_kib, cost.iterations, 1, Some(HASH_BYTES))
         .map_err(HashFailed::Argon2)?;
     let blocks = arena
-        .blocks(params.block_count())
+        .for_work(params.block_count())
         .map_err(|_| HashFailed::OutOfMemory)?;
     let mut hash = [0; HASH_BYTES];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)

@@ -22,6 +22,10 @@ const MAX_WORKERS = 8;
 const NONCES_PER_WORKER = 1e11;
 // The longest time that a browser's timer takes, in milliseconds.
 const MAX_TIMEOUT = 2 ** 31 - 1;
+// The least that Argon2id takes is RFC 9106's (section 3.1); the most is what a page may ask of a device.
+const MIN_MEMORY_KIB = 8;
+const MAX_MEMORY_KIB = 65_536;
+const MAX_ITERATIONS = 16;
 
 const ALGORITHMS = new Map([
   // Mail.td's names, then the contract's.
@@ -126,9 +130,10 @@ function read(challenge) {
   if (algorithm === undefined) {
     throw invalid(`This solver does not know the algorithm ${name}.`);
   }
-  // RFC 9106 section 3.1.
-  if (algorithm === "argon2id" && !(isWhole(memoryKib, 8, 2 ** 32 - 1) && isWhole(iterations, 1, 2 ** 32 - 1))) {
-    throw invalid("The Argon2id challenge lacks its memory or its iterations.");
+  if (algorithm === "argon2id" && !(isWhole(memoryKib, MIN_MEMORY_KIB, MAX_MEMORY_KIB) && isWhole(iterations, 1, MAX_ITERATIONS))) {
+    throw invalid(
+      `The Argon2id challenge lacks its memory or its iterations, or asks for more than ${MAX_MEMORY_KIB} KiB or ${MAX_ITERATIONS} iterations.`,
+    );
   }
   return { expires, algorithm, salt, difficulty, memoryKib, iterations };
 }

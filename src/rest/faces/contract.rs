@@ -129,6 +129,13 @@ impl Contract {
         }
     }
 
+    /// Reads the API key of this name.
+    pub(super) async fn api_key(&self, call: &Call, name: String) -> Result<v1::ApiKey, Fault> {
+        let message = v1::GetApiKeyRequest { name };
+        let answer = self.api_keys().get_api_key(call.request(message)).await;
+        present(inner(answer)?.api_key, "api_key")
+    }
+
     /// Revokes the API key of this name.
     pub(super) async fn revoke_api_key(&self, call: &Call, name: String) -> Result<(), Fault> {
         let message = v1::RevokeApiKeyRequest { name };

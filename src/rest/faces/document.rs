@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::body;
-use crate::rest::openapi::{FaceOperation, FaceResponse, RequestBody};
+use crate::rest::openapi::{Credential, FaceOperation, FaceResponse, RequestBody};
 
 /// The form of a request. It stands by itself, without references to other schemas.
 pub(super) fn request_schema<T: JsonSchema>() -> Schema {
@@ -109,6 +109,6 @@ pub(super) fn post(path: &'static str, tag: &'static str, summary: &'static str)
         request: None,
         query: Vec::new(),
         responses: Vec::new(),
-        authenticated: false,
+        credential: Credential::None,
     }
 }

@@ -112,8 +112,8 @@ async fn challenge(
     Ok(reply::answer(StatusCode::OK, challenge))
 }
 
-/// Asks for a new account: a free one of its own with the solution of a challenge, or one in the caller's
-/// organization with a Pro credential and no solution.
+/// Asks for a new account: one in the caller's organization with a Pro credential, and with the solution of
+/// a challenge a free one of its own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewAccount {
@@ -123,7 +123,7 @@ struct NewAccount {
     /// At least 8 characters.
     #[schemars(length(min = 8, max = 256))]
     password: String,
-    /// The solution of a challenge.
+    /// The solution of a challenge. With a Pro credential it is not looked at.
     pow: Option<Pow>,
 }
 
@@ -155,7 +155,7 @@ async fn create_account(
 ) -> Result<Response, Refusal> {
     let (call, members) = body::read(request, &[body::JSON]).await?;
     let sent: NewAccount = members.typed()?;
-    let opened = if sent.pow.is_none() && call.has_credential() {
+    let opened = if call.has_credential() {
         create_in_organization(&contract, &call, sent).await
     } else {
         sign_up(&contract, &call, sent).await
@@ -164,6 +164,7 @@ async fn create_account(
     Ok(reply::answer(StatusCode::CREATED, opened))
 }
 
+/// "free users only": whoever is not Pro gets on with the solution of a challenge.
 async fn create_in_organization(
     contract: &Contract,
     call: &Call,
@@ -171,18 +172,18 @@ async fn create_in_organization(
 ) -> Result<Opened, Fault> {
     let message = v1::CreateOrganizationAccountRequest {
         parent: "organizations/me".to_owned(),
-        email: sent.address,
-        password: sent.password,
+        email: sent.address.clone(),
+        password: sent.password.clone(),
         display_name: String::new(),
         session_profile: SessionProfile::Mailtd.into(),
     };
     let made = contract.create_organization_account(call, message).await;
-    // "free users only": whoever is not Pro gets on with the solution of a challenge.
-    let made = made.map_err(|fault| match fault.reason {
-        Reason::PermissionDenied => Reason::ChallengeRequired.into(),
-        _ => fault,
-    })?;
-    Opened::of(made.account, made.tokens)
+    match made {
+        Ok(made) => Opened::of(made.account, made.tokens),
+        Err(fault) if fault.reason != Reason::PermissionDenied => Err(fault),
+        Err(_) if sent.pow.is_some() => sign_up(contract, call, sent).await,
+        Err(_) => Err(Reason::ChallengeRequired.into()),
+    }
 }
 
 async fn sign_up(contract: &Contract, call: &Call, sent: NewAccount) -> Result<Opened, Fault> {

@@ -22,7 +22,11 @@ use crate::{
     env::{Env, Timestamp},
     error::{Error, Reason},
     pb::v1::{self, SessionProfile},
-    rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
+    rest::{
+        channel::Channel,
+        fault::Fault,
+        openapi::{Credential, FaceOperation},
+    },
 };
 
 mod refusal;
@@ -292,7 +296,7 @@ fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [F
             ..document::post(login, TAG, "Log in")
         },
         FaceOperation {
-            authenticated: true,
+            credential: Credential::Required,
             responses: document::responses::<Success<LoggedOut>, Failure>(
                 (200, "The session is over"),
                 &[

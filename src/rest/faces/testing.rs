@@ -13,7 +13,7 @@ use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 pub(super) use self::{
     keys::KEY_ID,
-    services::{ACCOUNT_ID, CREATED, Message, NOW, ORGANIZATION_ID, Services},
+    services::{ACCOUNT_ID, CREATED, Message, NOW, ORGANIZATION_ID, Seen, Services},
 };
 use crate::{
     env::{Clock, Env, RandomnessUnavailable, Rng, Timestamp},

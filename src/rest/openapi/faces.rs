@@ -24,7 +24,7 @@ pub(super) fn add(document: &mut Document, operation: FaceOperation) -> Result<(
         "tags": [tag],
         "summary": operation.summary,
         "operationId": operation_id(tag, operation.method.as_str(), operation.path),
-        "security": security(operation.authenticated),
+        "security": security(operation.credential),
         "parameters": parameters,
         "responses": responses(document, tag, operation.responses),
     });

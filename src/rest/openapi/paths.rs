@@ -5,9 +5,9 @@ use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Document,
+    Credential, Document,
     comments::{Comments, first_sentence},
-    optional_security, refusal_name,
+    refusal_name,
     schemas::{Schemas, reference},
     security,
 };
@@ -287,10 +287,11 @@ impl Binding<'_> {
     }
 
     fn security(&self) -> Value {
-        match self.policy().access() {
-            Access::Optional => optional_security(),
-            _ => security(!self.is_public()),
-        }
+        security(match self.policy().access() {
+            Access::Public => Credential::None,
+            Access::Optional => Credential::Optional,
+            _ => Credential::Required,
+        })
     }
 
     fn is_public(&self) -> bool {

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Document, optional_security, refusal_name, security};
+use super::{Credential, Document, refusal_name, security};
 use crate::rest::{
     contract::ContractError,
     forward::{IDENTITY_HEADERS, PATH},
@@ -39,7 +39,7 @@ fn operation(path: &str, summary: &str, mut responses: Value) -> Value {
         "tags": [TAG],
         "summary": summary,
         "operationId": format!("{TAG}_{}", path.trim_start_matches('/').replace(['/', '.'], "_")),
-        "security": security(false),
+        "security": security(Credential::None),
         "parameters": [],
         "responses": responses,
     })
@@ -48,7 +48,7 @@ fn operation(path: &str, summary: &str, mut responses: Value) -> Value {
 fn forward() -> Value {
     let summary = "Whether a proxy may pass a request of its client on";
     let mut forward = operation(PATH, summary, passed());
-    forward["security"] = optional_security();
+    forward["security"] = security(Credential::Optional);
     forward["parameters"] = [
         "X-Original-Method",
         "X-Original-URI",

@@ -44,7 +44,7 @@ fn face(path: &'static str) -> FaceOperation {
                 schema: None,
             },
         ],
-        authenticated: true,
+        credential: Credential::Required,
     }
 }
 
@@ -164,6 +164,28 @@ fn field_rules_and_policies_are_in_the_document() {
     }
     let public = &document["paths"]["/v1/sessions"]["post"]["security"];
     assert_eq!(*public, serde_json::json!([]));
+}
+
+#[test]
+fn a_face_says_whether_it_takes_a_credential() {
+    for (credential, expected) in [
+        (Credential::None, serde_json::json!([])),
+        (
+            Credential::Optional,
+            serde_json::json!([{"bearer": []}, {"basic": []}, {}]),
+        ),
+        (
+            Credential::Required,
+            serde_json::json!([{"bearer": []}, {"basic": []}]),
+        ),
+    ] {
+        let face = FaceOperation {
+            credential,
+            ..face("/a")
+        };
+        let document = written(vec![face]);
+        assert_eq!(document["paths"]["/a"]["post"]["security"], expected);
+    }
 }
 
 #[test]

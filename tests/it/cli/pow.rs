@@ -90,6 +90,9 @@ fn what_is_no_challenge_or_too_late_is_refused() {
     unknown["algorithm"] = json!("md5");
     let mut without_memory = contracts();
     without_memory["algorithm"] = json!("CHALLENGE_ALGORITHM_ARGON2ID");
+    let mut huge = without_memory.clone();
+    huge["memoryKib"] = json!(65_537);
+    huge["iterations"] = json!(1);
     for (input, arguments, words) in [
         ("".to_owned(), &[][..], "no challenge"),
         ("[]".to_owned(), &[], "no challenge"),
@@ -98,6 +101,7 @@ fn what_is_no_challenge_or_too_late_is_refused() {
         (late.to_string(), &[], "expired"),
         (late_too.to_string(), &[], "expired"),
         (without_memory.to_string(), &[], "cannot be solved"),
+        (huge.to_string(), &[], "at most 65536 KiB and 16 iterations"),
         (
             "".to_owned(),
             &["--salt", SALT, "--difficulty", "1", "--json"],
@@ -116,10 +120,11 @@ fn what_is_no_challenge_or_too_late_is_refused() {
     }
 }
 
+/// Not SIGINT, which a shell's background job has inherited as ignored, and so would the solver.
 #[test]
-fn an_interrupt_gives_up() {
+fn a_signal_gives_up() {
     let mut solving = Person::new().starts_solving(&["--salt", SALT, "--difficulty", "255"]);
     let id = Pid::from_raw(i32::try_from(solving.id()).unwrap()).unwrap();
-    kill_process(id, Signal::INT).unwrap();
-    assert_eq!(solving.wait().unwrap().signal(), Some(2));
+    kill_process(id, Signal::TERM).unwrap();
+    assert_eq!(solving.wait().unwrap().signal(), Some(15));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{ADDRESS, DAY, PASSWORD, account, assert_keys, create, log_in, pro, sign_in};
+use super::{ADDRESS, DAY, PASSWORD, account, assert_keys, create, log_in, pow, pro, sign_in};
 use crate::support::TestApp;
 
 #[tokio::test]
@@ -242,6 +242,96 @@ async fn pro_api_tokens_are_shown_once_listed_and_revoked() {
 }
 
 #[tokio::test]
+async fn only_pro_tokens_are_revoked_here() {
+    let app = TestApp::start().await;
+    let user = pro(&app, "user@example.com").await;
+    let token = user["token"].as_str().unwrap();
+    for kind in ["API_KEY_KIND_STANDARD", "API_KEY_KIND_MAILKITE"] {
+        let other = app
+            .post("/v1/apiKeys")
+            .bearer(token)
+            .json(json!({ "kind": kind }))
+            .send()
+            .await
+            .json();
+        let id = other["apiKey"]["name"].as_str().unwrap();
+        let id = id.strip_prefix("apiKeys/").unwrap();
+        let path = format!("/api/user/tokens/{id}");
+        let none = app.delete("/api/user/tokens/x").bearer(token).send().await;
+        let refused = app.delete(&path).bearer(token).send().await;
+        assert_eq!(
+            (refused.status(), refused.text()),
+            (none.status(), none.text())
+        );
+        assert_eq!(refused.json(), json!({"error": "token_not_found"}));
+        assert!(app.opens(other["secret"].as_str().unwrap()).await, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_pro_no_longer_still_revokes_tokens() {
+    let app = TestApp::start().await;
+    let user = pro(&app, "user@example.com").await;
+    let token = user["token"].as_str().unwrap();
+    let made = app
+        .post("/api/user/tokens")
+        .bearer(token)
+        .json(json!({}))
+        .send()
+        .await
+        .json();
+    let organization = app.me(token).await.organization;
+    app.downgrade(&organization).await;
+    let path = format!("/api/user/tokens/{}", made["id"].as_str().unwrap());
+    // Not with an e-mail token, which is for one mailbox.
+    let mailbox = sign_in(&app, "user@example.com").await.json();
+    let mailbox = mailbox["token"].as_str().unwrap();
+    let refused = app.delete(&path).bearer(mailbox).send().await;
+    assert_eq!(
+        (refused.status(), refused.json()),
+        (403, json!({"error": "permission_denied"}))
+    );
+    let revoked = app.delete(&path).bearer(token).send().await;
+    assert_eq!(revoked.status(), 204, "{}", revoked.text());
+    assert!(!app.opens(made["token"].as_str().unwrap()).await);
+}
+
+#[tokio::test]
+async fn the_work_of_a_pro_user_does_not_take_the_account_out_of_the_organization() {
+    let app = TestApp::start().await;
+    let user = pro(&app, "user@example.com").await;
+    let work = pow(&app).await;
+    let body = json!({"address": "box@mail.td", "password": PASSWORD, "pow": work});
+    let made = app
+        .post("/api/accounts")
+        .bearer(user["token"].as_str().unwrap())
+        .json(body)
+        .send()
+        .await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let made = made.json();
+    let read = account(&app, Method::GET, &made["id"], &user["token"]).await;
+    assert_eq!(read.status(), 200);
+    // The e-mail token of the Pro user reaches no organization: its account is a free one.
+    let mailbox = sign_in(&app, "user@example.com").await.json();
+    let body = json!({"address": "own@mail.td", "password": PASSWORD, "pow": work});
+    let made = app
+        .post("/api/accounts")
+        .bearer(mailbox["token"].as_str().unwrap())
+        .json(body)
+        .send()
+        .await;
+    assert_eq!(
+        made.status(),
+        201,
+        "the work was not spent: {}",
+        made.text()
+    );
+    let read = account(&app, Method::GET, &made.json()["id"], &user["token"]).await;
+    assert_eq!(read.status(), 404);
+}
+
+#[tokio::test]
 async fn tokens_are_for_pro_users_and_not_for_mailboxes() {
     let app = TestApp::start().await;
     pro(&app, "user@example.com").await;
@@ -256,7 +346,7 @@ async fn tokens_are_for_pro_users_and_not_for_mailboxes() {
         ] {
             let refused = call.bearer(token).send().await;
             assert_eq!(refused.status(), 403, "{is_pro}");
-            assert_eq!(refused.json()["error"], "permission_denied");
+            assert_eq!(refused.json(), json!({"error": "permission_denied"}));
         }
     }
     for call in [

@@ -263,7 +263,7 @@ async fn dropping_the_gate_ends_its_threads() {
 async fn memory_stays_between_hashes() {
     let kept = start(settings());
     let use_memory = |arena: &mut Arena| {
-        arena.blocks(8).unwrap();
+        arena.for_password(8).unwrap();
         0
     };
     kept.run(use_memory).await.unwrap();
@@ -278,7 +278,7 @@ fn memory_goes_when_there_was_no_work_for_a_while() {
     };
     let shared = Shared::<u32>::new(brief, test_env::still());
     let mut arena = Arena::new(Arc::clone(&shared.arena_blocks));
-    arena.blocks(8).unwrap();
+    arena.for_password(8).unwrap();
     // The system may wake a waiting thread for no reason.
     for _ in 0..100 {
         if !arena.is_empty() {
@@ -292,11 +292,11 @@ fn memory_goes_when_there_was_no_work_for_a_while() {
 async fn an_idle_thread_keeps_no_trace_of_a_password() {
     let gate = start(settings());
     let leave_trace = |arena: &mut Arena| {
-        arena.blocks(8).unwrap()[0].as_mut()[0] = 7;
+        arena.for_password(8).unwrap()[0].as_mut()[0] = 7;
         0
     };
     let is_clean = |arena: &mut Arena| {
-        let clean = !arena.is_dirty() && arena.blocks(8).unwrap()[0].as_ref()[0] == 0;
+        let clean = !arena.is_dirty() && arena.for_password(8).unwrap()[0].as_ref()[0] == 0;
         u32::from(clean)
     };
     // The next job may come before the thread is idle, so ask until it came after.

@@ -6,7 +6,7 @@ use super::{
     super::document, ACCOUNT, ACCOUNTS, Account, CHALLENGE, Challenge, LOGIN, LogIn, LoggedIn,
     NewAccount, ONE_TOKEN, Opened, SignIn, TOKEN, TOKENS, refusal::Failure, tokens,
 };
-use crate::rest::openapi::FaceOperation;
+use crate::rest::openapi::{Credential, FaceOperation};
 
 const TAG: &str = "Mail.td";
 
@@ -20,6 +20,10 @@ const NO_ACCOUNT: (u16, &str) = (
 const PRO_ALONE: (u16, &str) = (
     403,
     "The token is not a Pro one, or its scopes do not reach this",
+);
+const MANAGER_ALONE: (u16, &str) = (
+    403,
+    "It is the token of a mailbox, or its scopes do not reach this",
 );
 
 /// What the face tells the OpenAPI document.
@@ -48,14 +52,12 @@ fn challenge() -> FaceOperation {
 
 fn create_account() -> FaceOperation {
     FaceOperation {
+        credential: Credential::Optional,
         request: Some(document::json::<NewAccount>()),
         responses: document::responses::<Opened, Failure>(
             (201, "The account is made"),
             &[
-                (
-                    401,
-                    "A token came along without a solution, and is not accepted",
-                ),
+                (401, "A token came along, and is not accepted"),
                 (409, "The address is taken"),
             ],
             &document::BODY_REFUSALS,
@@ -63,7 +65,7 @@ fn create_account() -> FaceOperation {
         ..document::post(
             ACCOUNTS,
             TAG,
-            "Make an account: with the solution of a challenge, or with a Pro token in its organization",
+            "Make an account: with a Pro token in its organization, or with the solution of a challenge",
         )
     }
 }
@@ -83,7 +85,7 @@ fn sign_in() -> FaceOperation {
 fn read_account() -> FaceOperation {
     FaceOperation {
         method: Method::GET,
-        authenticated: true,
+        credential: Credential::Required,
         responses: document::responses::<Account, Failure>(
             (200, "The account"),
             &[UNAUTHORIZED, NO_ACCOUNT],
@@ -96,7 +98,7 @@ fn read_account() -> FaceOperation {
 fn delete_account() -> FaceOperation {
     FaceOperation {
         method: Method::DELETE,
-        authenticated: true,
+        credential: Credential::Required,
         responses: document::responses_without_body::<Failure>(
             (204, "The account is gone"),
             &[
@@ -124,7 +126,7 @@ fn log_in() -> FaceOperation {
 
 fn create_token() -> FaceOperation {
     FaceOperation {
-        authenticated: true,
+        credential: Credential::Required,
         request: Some(document::json::<tokens::NewToken>()),
         responses: document::responses::<tokens::Created, Failure>(
             (201, "The token is made"),
@@ -138,7 +140,7 @@ fn create_token() -> FaceOperation {
 fn list_tokens() -> FaceOperation {
     FaceOperation {
         method: Method::GET,
-        authenticated: true,
+        credential: Credential::Required,
         responses: document::responses::<tokens::Tokens, Failure>(
             (200, "The live tokens, without their secrets"),
             &[UNAUTHORIZED, PRO_ALONE],
@@ -151,12 +153,12 @@ fn list_tokens() -> FaceOperation {
 fn revoke_token() -> FaceOperation {
     FaceOperation {
         method: Method::DELETE,
-        authenticated: true,
+        credential: Credential::Required,
         responses: document::responses_without_body::<Failure>(
             (204, "The token is refused from now on"),
             &[
                 UNAUTHORIZED,
-                PRO_ALONE,
+                MANAGER_ALONE,
                 (404, "There is no such token of this user"),
             ],
             &[],

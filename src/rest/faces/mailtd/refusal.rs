@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::reply;
-use crate::{error::Reason, rest::fault::Fault};
+use crate::{
+    error::{FieldViolation, Reason},
+    rest::fault::Fault,
+};
 
 /// The body of every refusal.
 #[derive(JsonSchema, Serialize)]
@@ -37,13 +40,20 @@ impl reply::Words for Words {
 #[must_use]
 pub fn refuse(fault: &Fault) -> Response {
     let (status, error) = row(fault.reason);
-    let field = fault.violations.first();
+    let field = field_at_fault(fault);
     let body = Failure {
         error,
         field: field.map(|violation| violation.field.to_string()),
         message: field.map(|_| fault.message.clone()),
     };
     reply::bearer_refusal(fault, status, body)
+}
+
+/// The first field at fault. What is denied is not: the contract names fields then that the face does not
+/// have, such as the kind of a key.
+fn field_at_fault(fault: &Fault) -> Option<&FieldViolation> {
+    let denied = fault.reason == Reason::PermissionDenied;
+    fault.violations.first().filter(|_| !denied)
 }
 
 /// The status and the word: "When a token expires, the API returns HTTP 401

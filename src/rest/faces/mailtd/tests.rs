@@ -3,7 +3,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::{
-    super::testing::{ACCOUNT_ID, Answer, CREATED, Caller, KEY_ID, Message, NOW},
+    super::testing::{ACCOUNT_ID, Answer, CREATED, Caller, KEY_ID, Message, NOW, Seen},
     *,
 };
 use crate::error::Error;
@@ -54,18 +54,14 @@ async fn the_challenge_answers_as_documented() {
 }
 
 #[tokio::test]
-async fn an_account_is_made_with_the_work_and_a_bearer_beside_it_changes_nothing() {
+async fn an_account_is_made_with_the_work() {
     let caller = Caller::new();
-    for answer in [
-        caller.json(ACCOUNTS, with_pow()).await,
-        send(&caller, "POST", ACCOUNTS, Some(with_pow())).await,
-    ] {
-        assert_eq!(answer.status, 201);
-        assert_eq!(
-            answer.body,
-            json!({"id": ACCOUNT_ID, "address": "demo@mail.td", "token": "the-access-token"})
-        );
-    }
+    let answer = caller.json(ACCOUNTS, with_pow()).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(
+        answer.body,
+        json!({"id": ACCOUNT_ID, "address": "demo@mail.td", "token": "the-access-token"})
+    );
     let message = Message::CreateAccount(v1::CreateAccountRequest {
         email: "demo@mail.td".into(),
         password: "supersecret".into(),
@@ -77,8 +73,7 @@ async fn an_account_is_made_with_the_work_and_a_bearer_beside_it_changes_nothing
         ..v1::CreateAccountRequest::default()
     });
     let seen = caller.services.seen();
-    assert_eq!(seen.len(), 2);
-    assert!(seen.iter().all(|call| call.message == message));
+    assert_eq!((seen.len(), &seen[0].message), (1, &message));
 }
 
 #[tokio::test]
@@ -101,14 +96,16 @@ async fn without_work_and_without_a_bearer_it_is_the_contract_that_asks_for_work
 }
 
 #[tokio::test]
-async fn a_bearer_without_work_makes_an_account_in_its_organization() {
+async fn a_bearer_makes_an_account_in_its_organization_with_and_without_work() {
     let caller = Caller::new();
-    let answer = send(&caller, "POST", ACCOUNTS, Some(credentials())).await;
-    assert_eq!(answer.status, 201);
-    assert_eq!(
-        answer.body,
-        json!({"id": ACCOUNT_ID, "address": "demo@mail.td", "token": "the-access-token"})
-    );
+    for body in [credentials(), with_pow()] {
+        let answer = send(&caller, "POST", ACCOUNTS, Some(body)).await;
+        assert_eq!(answer.status, 201);
+        assert_eq!(
+            answer.body,
+            json!({"id": ACCOUNT_ID, "address": "demo@mail.td", "token": "the-access-token"})
+        );
+    }
     let message = Message::CreateOrganizationAccount(v1::CreateOrganizationAccountRequest {
         parent: "organizations/me".into(),
         email: "demo@mail.td".into(),
@@ -117,21 +114,35 @@ async fn a_bearer_without_work_makes_an_account_in_its_organization() {
         session_profile: SessionProfile::Mailtd.into(),
     });
     let seen = caller.services.seen();
-    assert_eq!((seen.len(), &seen[0].message), (1, &message));
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|call| call.message == message));
     assert_eq!(seen[0].headers["authorization"], "Bearer abc");
+}
 
+#[tokio::test]
+async fn a_bearer_that_reaches_no_organization_needs_the_work() {
+    let caller = Caller::new();
     caller
         .services
         .refuse(|| Error::new(Reason::PermissionDenied));
     let free = send(&caller, "POST", ACCOUNTS, Some(credentials())).await;
     assert_eq!(free.status, 400);
     assert_eq!(free.body, json!({"error": "challenge_required"}));
+    send(&caller, "POST", ACCOUNTS, Some(with_pow())).await;
+    let seen = caller.services.seen();
+    assert_eq!(seen.len(), 3);
+    assert!(matches!(seen[2].message, Message::CreateAccount(_)));
     caller
         .services
         .refuse(|| Error::new(Reason::CredentialInvalid));
-    let wrong = send(&caller, "POST", ACCOUNTS, Some(credentials())).await;
-    assert_eq!(wrong.status, 401);
-    assert_eq!(wrong.body, json!({"error": "invalid_or_expired_token"}));
+    for body in [credentials(), with_pow()] {
+        let wrong = send(&caller, "POST", ACCOUNTS, Some(body)).await;
+        assert_eq!(wrong.status, 401);
+        assert_eq!(wrong.body, json!({"error": "invalid_or_expired_token"}));
+    }
+    let seen = caller.services.seen();
+    let sign_ups = |call: &&Seen| matches!(call.message, Message::CreateAccount(_));
+    assert_eq!(seen.iter().filter(sign_ups).count(), 1);
 }
 
 #[tokio::test]
@@ -213,6 +224,7 @@ async fn an_id_that_is_none_is_asked_for_like_one_that_is_nobodys() {
         "accounts%2fme",
         &long,
     ];
+    caller.services.refuse(|| Reason::ApiKeyNotFound.into());
     for id in ids {
         send(&caller, "GET", &format!("{ACCOUNTS}/{id}"), None).await;
         send(&caller, "DELETE", &format!("{TOKENS}/{id}"), None).await;
@@ -222,7 +234,7 @@ async fn an_id_that_is_none_is_asked_for_like_one_that_is_nobodys() {
     for call in seen {
         match call.message {
             Message::GetAccount(sent) => assert_eq!(sent.name, "accounts/-"),
-            Message::RevokeApiKey(sent) => assert_eq!(sent.name, "apiKeys/-"),
+            Message::GetApiKey(sent) => assert_eq!(sent.name, "apiKeys/-"),
             other => panic!("{other:?}"),
         }
     }
@@ -270,6 +282,8 @@ async fn pro_tokens_are_made_listed_and_revoked() {
     };
     assert_eq!(sent.kind(), v1::ApiKeyKind::Mailtd);
     let name = format!("apiKeys/{KEY_ID}");
+    let read = v1::GetApiKeyRequest { name: name.clone() };
+    assert_eq!(seen[4].message, Message::GetApiKey(read));
     let message = Message::RevokeApiKey(v1::RevokeApiKeyRequest { name });
-    assert_eq!(seen[4].message, message);
+    assert_eq!(seen[5].message, message);
 }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     env::Timestamp,
+    error::Reason,
     model::id::ApiKeyId,
     pb::v1::{self, ApiKeyKind},
     rest::fault::Fault,
@@ -125,6 +126,8 @@ pub(super) async fn list(
     Ok(reply::answer(StatusCode::OK, Tokens { tokens }))
 }
 
+/// Revokes a token of this face alone: to it the user's keys of other kinds do not exist. Whoever manages
+/// keys may, so that the tokens of an account can be ended that is no longer a Pro one.
 pub(super) async fn revoke(
     State(contract): State<Contract>,
     request: Request,
@@ -133,6 +136,12 @@ pub(super) async fn revoke(
     let name = last_segment(&parts)
         .parse()
         .map_or_else(|_| "apiKeys/-".to_owned(), ApiKeyId::resource_name);
-    contract.revoke_api_key(&Call::of(&parts), name).await?;
+    let call = Call::of(&parts);
+    // A key's kind never changes, so nothing comes between the look and the revocation.
+    let key = contract.api_key(&call, name).await?;
+    if key.kind() != ApiKeyKind::Mailtd {
+        return Err(Fault::from(Reason::ApiKeyNotFound).into());
+    }
+    contract.revoke_api_key(&call, key.name).await?;
     Ok(reply::nothing())
 }

@@ -9,7 +9,7 @@ use super::{
     Tokens,
     refusal::Failure,
 };
-use crate::rest::openapi::{FaceOperation, QueryParameter, RequestBody};
+use crate::rest::openapi::{Credential, FaceOperation, QueryParameter, RequestBody};
 
 const TAG: &str = "SMTPD";
 
@@ -73,7 +73,7 @@ fn revoke() -> FaceOperation {
 fn me() -> FaceOperation {
     FaceOperation {
         method: http::Method::GET,
-        authenticated: true,
+        credential: Credential::Required,
         responses: document::responses::<Me, Failure>(
             (200, "The account that calls"),
             &[(401, "The credential is missing, wrong or has expired")],

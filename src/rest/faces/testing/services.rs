@@ -33,6 +33,7 @@ pub(in crate::rest::faces) enum Message {
     RevokeSession(v1::RevokeSessionRequest),
     RevokeRefreshToken(v1::RevokeRefreshTokenRequest),
     CreateApiKey(v1::CreateApiKeyRequest),
+    GetApiKey(v1::GetApiKeyRequest),
     ListApiKeys(v1::ListApiKeysRequest),
     RevokeApiKey(v1::RevokeApiKeyRequest),
     CreateChallenge(v1::CreateChallengeRequest),

@@ -86,6 +86,23 @@ async fn the_field_at_fault_has_the_name_of_the_face() {
 }
 
 #[tokio::test]
+async fn what_is_denied_names_no_field_of_the_contract() {
+    let caller = Caller::new();
+    for (method, body, field) in [
+        ("POST", Some(json!({"name": "ci"})), "api_key.kind"),
+        ("GET", None, "kind"),
+    ] {
+        let denied = move || Error::new(Reason::PermissionDenied).on_field(field);
+        caller.services.refuse(denied);
+        let answer = send(&caller, method, TOKENS, body).await;
+        assert_eq!(
+            (answer.status, answer.body),
+            (403, json!({"error": "permission_denied"}))
+        );
+    }
+}
+
+#[tokio::test]
 async fn bad_bodies_are_refused_before_any_rpc_and_never_repeated() {
     for (path, first) in [(ACCOUNTS, "address"), (TOKEN, "address"), (LOGIN, "email")] {
         for (kind, body, status) in bad_bodies(first, "password") {
