@@ -1,7 +1,8 @@
 //! Proof of work: issues challenges, checks their solutions, and uses each one once.
 //!
-//! A challenge is kept nowhere: its id says all of it, under a MAC. Only a solution that made an account
-//! leaves a row, in the transaction that makes the account, so that of many at once one wins.
+//! A challenge is kept nowhere: its id says all of it, under a MAC. A solution leaves a row when it is used, in the
+//! transaction that makes the account, so that of many at once one wins; over the limit on sign-ups it is used for
+//! the look at one address.
 
 use std::{net::IpAddr, time::Duration};
 
