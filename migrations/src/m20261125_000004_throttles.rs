@@ -1,9 +1,9 @@
-//! What several nodes on one Postgres remember together of sign-ups and of attempts to log in. With SQLite,
-//! which has one node, the table stays empty.
+//! What several nodes on one Postgres remember together of sign-ups and of attempts to log in (with SQLite,
+//! which has one node, that table stays empty), and the networks in which an account has had sessions.
 
 use sea_orm_migration::{
     prelude::*,
-    schema::{big_integer, blob},
+    schema::{big_integer, blob, blob_null},
     sea_orm::DbBackend,
 };
 
@@ -35,11 +35,27 @@ impl MigrationTrait for Migration {
                 .execute_unprepared("ALTER TABLE throttles SET UNLOGGED")
                 .await?;
         }
-        Ok(())
+        networks_of_sessions(manager).await
     }
 
     // SQLite would otherwise keep half of a change that failed.
     fn use_transaction(&self) -> Option<bool> {
         Some(true)
     }
+}
+
+/// Sessions that were made before know no network, and count for none until they end.
+async fn networks_of_sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let column = Table::alter()
+        .table("sessions")
+        .add_column(blob_null("client_network"))
+        .take();
+    manager.alter_table(column).await?;
+    let index = Index::create()
+        .name("sessions_client_network")
+        .table("sessions")
+        .col("account_id")
+        .col("client_network")
+        .take();
+    manager.create_index(index).await
 }

@@ -36,8 +36,6 @@ use crate::{
 
 /// The name of the limit on log-ins in answers.
 pub const LOG_IN: &str = "log-in";
-/// How many of an account's latest sessions are looked at for one in the same network.
-const SESSIONS: u64 = 100;
 
 /// How often passwords may be guessed and accounts be made.
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +158,12 @@ impl Throttle {
                     return Err(refusal(&limits.log_in, wait.max(limits.call_refill)));
                 }
                 Decision::LookForSession => {
-                    origin.session_here = Some(self.had_session(guess.address, network).await?);
+                    let had = self
+                        .store
+                        .read()
+                        .had_session(guess.address, network)
+                        .await?;
+                    origin.session_here = Some(had);
                 }
             }
         }
@@ -255,20 +258,6 @@ impl Throttle {
                 give_back(marks, receipt, outcome, &rules);
             });
         }
-    }
-
-    /// Whether the account has had a session in this network.
-    async fn had_session(&self, address: &str, network_of_call: Network) -> Result<bool> {
-        let addresses = self
-            .store
-            .read()
-            .session_addresses(address, SESSIONS)
-            .await?;
-        let mut networks = addresses
-            .iter()
-            .filter_map(|address| address.parse::<IpAddr>().ok())
-            .map(Network::of);
-        Ok(networks.any(|network| network == network_of_call))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

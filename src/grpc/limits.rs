@@ -319,6 +319,27 @@ mod tests {
     }
 
     #[test]
+    fn a_site_without_room_has_none_for_a_client_that_has_spent_nothing() {
+        let limits = limits();
+        let subscriber = |number: u16| IpAddr::from([0x2001, 0xdb8, 1, number, 0, 0, 0, 1]);
+        for number in 0..48 {
+            limits.may_try_credential(subscriber(number)).unwrap();
+            limits.failed_credential(subscriber(number)).unwrap();
+        }
+        let refused = limits.may_try_credential(subscriber(48)).unwrap_err();
+        let wait = Duration::from_secs(1) / 3 / 16;
+        assert_eq!(refused.retry_delay(), Some(wait));
+        for _ in 0..2 {
+            limits.failed_credential(subscriber(0)).unwrap_err();
+        }
+        let refused = limits.may_try_credential(subscriber(0)).unwrap_err();
+        let of_client = Duration::from_secs(1) / 3;
+        assert_eq!(refused.retry_delay(), Some(of_client), "the longer wait");
+        let neighbour = IpAddr::from([0x2001, 0xdb8, 2, 0, 0, 0, 0, 1]);
+        limits.may_try_credential(neighbour).unwrap();
+    }
+
+    #[test]
     fn looking_at_a_bucket_spends_nothing() {
         let limits = limits();
         for _ in 0..100 {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict, Query},
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::{Expr, Func, LockBehavior, LockType, OnConflict, Query},
 };
+use uuid::Uuid;
 
 use super::{
     entity::{account, session, throttle},
@@ -14,7 +15,10 @@ use super::{
 use crate::{
     env::Timestamp,
     error::Result,
-    model::throttle::{Mark, Pace, RowKey},
+    model::{
+        network::Network,
+        throttle::{Mark, Pace, RowKey},
+    },
 };
 
 /// How far another node's clock may run ahead. What lies further off was written before a clock was set.
@@ -23,26 +27,32 @@ const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 const BATCH: u64 = 500;
 
 impl Reader<'_> {
-    /// The addresses of the latest sessions of the account with this normalized e-mail address, live or
-    /// ended; none of an account that does not exist.
+    /// Whether the account with this normalized e-mail address has had a session in this network, live or
+    /// ended; false of an account that does not exist. One statement that reads both indexes once, whoever
+    /// is asked about: its time tells nobody who has an account.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn session_addresses(&self, normalized: &str, limit: u64) -> Result<Vec<String>> {
+    pub async fn had_session(&self, normalized: &str, network: Network) -> Result<bool> {
         let account = Query::select()
             .column(account::Column::Id)
             .from(account::Entity)
             .and_where(account::Column::EmailNormalized.eq(normalized))
             .take();
-        Ok(session::Entity::find()
-            .select_only()
-            .column(session::Column::ClientAddress)
-            .filter(session::Column::AccountId.in_subquery(account))
-            .order_by_desc(session::Column::Id)
-            .limit(limit)
-            .into_tuple()
-            .all(&self.database)
-            .await?)
+        // Of an account that does not exist, the sessions of nobody are looked for all the same.
+        let account = Func::coalesce([Expr::from(account), Expr::val(Uuid::nil())]);
+        let session = Query::select()
+            .expr(Expr::val(1))
+            .from(session::Entity)
+            .and_where(Expr::col(session::Column::AccountId).eq(account))
+            .and_where(session::Column::ClientNetwork.eq(session::stored_network(network)))
+            .take();
+        let had = Query::select().expr(Expr::exists(session)).take();
+        let row = self.database.query_one(&had).await?;
+        Ok(row
+            .map(|row| row.try_get_by_index(0))
+            .transpose()?
+            .unwrap_or_default())
     }
 }
 
@@ -146,7 +156,7 @@ impl Tx<'_> {
     }
 
     /// Deletes a batch of the marks that are as good as none at this moment, and tells how many. Zero says
-    /// that none are left.
+    /// that none are left but those which somebody holds, and may be renewing: it waits for nobody.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -156,6 +166,7 @@ impl Tx<'_> {
             .from(throttle::Entity)
             .and_where(throttle::Column::ExpiresAt.lt(now.millis()))
             .limit(BATCH)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .take();
         let purged = throttle::Entity::delete_many()
             .filter(throttle::Column::Key.in_subquery(expired))

@@ -52,6 +52,10 @@ async fn eight_public_calls_a_second_pass_and_the_stated_wait_is_enough() {
     );
     assert_eq!(refused.header("ratelimit"), r#""public";r=0;t=1"#);
     assert_eq!(refused.header("ratelimit-policy"), r#""public";q=8;w=1"#);
+    assert_eq!(
+        refused.json()["details"][0]["metadata"],
+        json!({"limit": "public", "limit_calls": "8", "limit_window_seconds": "1"})
+    );
     let text = refused.text();
     assert!(
         text.contains("RATE_LIMITED") && text.contains(r#""retryDelay":"0.125s""#),

@@ -13,17 +13,25 @@ use crate::{
 /// What the rows of sign-ups begin with.
 const CREATION: u8 = b'c';
 
+/// Rounded up to whole milliseconds, in which the table counts: a pace must not be let through faster than
+/// it is configured, nor one of less than a millisecond be none at all.
+fn whole_millis(interval: Duration) -> Duration {
+    const MILLI: Duration = Duration::from_millis(1);
+    let millis = interval.as_nanos().div_ceil(MILLI.as_nanos());
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
 impl Limits {
     /// How often a client on this plan may make an account.
     fn creation(&self, plan: Plan) -> Pace {
         match plan {
             Plan::Free => Pace {
                 burst: 1,
-                interval: self.creation,
+                interval: whole_millis(self.creation),
             },
             Plan::Pro => Pace {
                 burst: self.pro_creation.get(),
-                interval: Duration::from_secs(1) / self.pro_creation.get(),
+                interval: whole_millis(Duration::from_secs(1) / self.pro_creation.get()),
             },
         }
     }
@@ -78,7 +86,7 @@ impl Domain {
         if let Some(site) = network.site() {
             let of_site = Pace {
                 burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
-                interval: pace.interval / CLIENTS_OF_A_SITE,
+                interval: whole_millis(pace.interval / CLIENTS_OF_A_SITE),
             };
             paces.push((throttle.number(name, &[site, 0]), of_site));
         }
@@ -101,5 +109,23 @@ impl Domain {
                 })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_never_faster_than_it_is_configured() {
+        for (interval, whole) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_secs(1) / 2_000, 1),
+            (Duration::from_secs(1) / 300, 4),
+            (Duration::from_secs(8), 8_000),
+        ] {
+            assert_eq!(whole_millis(interval), Duration::from_millis(whole));
+        }
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Bucket {
     seen: Limiter<Seen>,
     /// IPv6 by /48.
     sites: Limiter<Spent>,
+    seen_sites: Limiter<Seen>,
     /// How long one call takes to be given back to a client.
     refill: Duration,
     clock: EnvClock,
@@ -56,6 +57,7 @@ impl Bucket {
             limit,
             seen: RateLimiter::new(quota, Seen(Arc::clone(&clients)), clock.clone()),
             clients: RateLimiter::new(quota, Spent(clients), clock.clone()),
+            seen_sites: RateLimiter::new(site, Seen(Arc::clone(&sites)), clock.clone()),
             sites: RateLimiter::new(site, Spent(sites), clock.clone()),
             refill,
             clock: clock.clone(),
@@ -83,11 +85,18 @@ impl Bucket {
         self.refill
     }
 
-    /// Whether the client could spend a call.
+    /// Whether the client and its site could spend a call. When neither could, the longer wait is the one
+    /// after which the call passes.
     pub(super) fn has_room(&self, network: Network) -> Result<()> {
-        self.seen
-            .check_key(&network.client())
-            .map_err(|until| self.refuse(&until, Duration::ZERO))
+        let client = self.seen.check_key(&network.client()).err();
+        let site = network
+            .site()
+            .and_then(|site| self.seen_sites.check_key(&site).err());
+        client
+            .into_iter()
+            .chain(site)
+            .max_by_key(NotUntil::earliest_possible)
+            .map_or(Ok(()), |until| Err(self.refuse(&until, Duration::ZERO)))
     }
 
     /// Forgets clients and sites that are indistinguishable from new ones.

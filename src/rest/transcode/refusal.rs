@@ -7,7 +7,7 @@ use http::{HeaderMap, Response};
 use serde_json::{Value, json};
 
 use crate::{
-    pb::ERROR_DOMAIN,
+    pb::{ERROR_DOMAIN, LIMIT, LIMIT_CALLS, LIMIT_WINDOW_SECONDS},
     rest::{challenge, fault::Fault, pace, unary},
 };
 
@@ -27,11 +27,20 @@ pub(super) fn response(
 }
 
 fn body(fault: &Fault, request_id: Option<&str>) -> Value {
-    let mut details = vec![json!({
+    let mut info = json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": fault.reason.meaning().name,
         "domain": ERROR_DOMAIN,
-    })];
+    });
+    if let Some(limit) = &fault.limit {
+        // A map of strings to strings, also where they are numbers.
+        info["metadata"] = json!({
+            LIMIT: limit.name,
+            LIMIT_CALLS: limit.calls.to_string(),
+            LIMIT_WINDOW_SECONDS: limit.window_seconds.to_string(),
+        });
+    }
+    let mut details = vec![info];
     if !fault.violations.is_empty() {
         let violations: Vec<_> = fault
             .violations

@@ -7,6 +7,7 @@ use crate::{
     env::Timestamp,
     error::Error,
     model::{
+        network::Network,
         scope::Scopes,
         session::{Profile, Session},
     },
@@ -26,6 +27,7 @@ pub struct Model {
     pub revoked_at: Option<i64>,
     pub client_address: String,
     pub user_agent: String,
+    pub client_network: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -33,8 +35,15 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// What the network of a client is called in the table.
+pub(in crate::store) fn stored_network(network: Network) -> Vec<u8> {
+    network.client().to_be_bytes().to_vec()
+}
+
 impl From<&Session> for ActiveModel {
     fn from(session: &Session) -> Self {
+        // A session that was made over no network has none.
+        let network = session.client_address.parse().ok().map(Network::of);
         Self {
             id: Set(session.id.uuid()),
             account_id: Set(session.account_id.uuid()),
@@ -46,6 +55,7 @@ impl From<&Session> for ActiveModel {
             revoked_at: Set(session.revoked_at.map(Timestamp::millis)),
             client_address: Set(session.client_address.clone()),
             user_agent: Set(session.user_agent.clone()),
+            client_network: Set(network.map(stored_network)),
         }
     }
 }
