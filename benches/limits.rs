@@ -105,6 +105,7 @@ fn memory() {
             let _ = limits.creation(plan, client);
         }
         let _ = limits.failed_credential(client);
+        let _ = limits.well_formed_credential(client);
         let _ = limits.known_device(number, client);
         attempt(&attempts, number, env.now());
     }

@@ -287,8 +287,18 @@ impl Domain {
         Ok(caller)
     }
 
+    /// Whether a credential has the form of one that a server like this issues: a token, or a key whose check is
+    /// right. It tells a typo and other people's keys from ours, and not a forgery.
+    #[must_use]
+    pub fn could_have_issued(credential: &str) -> bool {
+        is_token(credential)
+            || ApiKeyKind::ALL
+                .into_iter()
+                .any(|kind| secrets::well_formed(credential, kind.prefix()))
+    }
+
     async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {
-        let presented = if credential.bytes().filter(|byte| *byte == b'.').count() == 2 {
+        let presented = if is_token(credential) {
             self.verify_access_token(credential, now)?
         } else {
             self.find_api_key(credential, &hash, now).await?
@@ -385,4 +395,9 @@ impl Domain {
         let account = account.filter(|account| !account.is_disabled());
         Ok(account.map(|account| Caller::new(&account, id, profile, scopes, ends_at)))
     }
+}
+
+/// A JWT in compact form has three parts (RFC 7519 section 3).
+fn is_token(credential: &str) -> bool {
+    credential.bytes().filter(|byte| *byte == b'.').count() == 2
 }

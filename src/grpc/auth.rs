@@ -223,9 +223,14 @@ impl Rules {
 
     /// The caller of a credential. Trying credentials spends a quota of its own: neither that of those who
     /// have a good one at the same address, nor of those who log in there. Once it is spent, what is not
-    /// remembered is not looked for.
+    /// remembered is looked for only in a form of ours, and not without end.
     async fn find(&self, credential: &str, client: IpAddr) -> Result<Arc<Caller>> {
-        let may_look = || self.spend(|limits| limits.may_try_credential(client));
+        let may_look = || match self.spend(|limits| limits.may_try_credential(client)) {
+            Err(_) if Domain::could_have_issued(credential) => {
+                self.spend(|limits| limits.well_formed_credential(client))
+            }
+            admitted => admitted,
+        };
         let found = self.domain.authenticate_if(credential, may_look).await;
         if let Err(refusal) = &found
             && refusal.reason() == Reason::CredentialInvalid

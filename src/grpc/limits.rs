@@ -16,6 +16,8 @@ use crate::{
     model::{account::Plan, network::Network},
 };
 
+/// How many credentials in a form of ours are looked for, where one of any other form is.
+const WELL_FORMED: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// How often addresses that have been quiet are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
@@ -51,19 +53,22 @@ pub enum Class {
     ProCreation,
     /// A credential that turned out to be none.
     FailedCredential,
+    /// A credential in a form of ours that is not known yet, while failed ones of the network have no room.
+    WellFormedCredential,
     /// A log-in by a device that the account knows.
     KnownDevice,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Public,
         Self::Free,
         Self::Pro,
         Self::Creation,
         Self::ProCreation,
         Self::FailedCredential,
+        Self::WellFormedCredential,
         Self::KnownDevice,
     ];
 
@@ -81,6 +86,7 @@ impl Class {
             Self::Creation => metrics::Limit::AccountCreation,
             Self::ProCreation => metrics::Limit::ProAccountCreation,
             Self::FailedCredential => metrics::Limit::FailedCredentials,
+            Self::WellFormedCredential => metrics::Limit::WellFormedCredentials,
             Self::KnownDevice => metrics::Limit::KnownDevice,
         }
     }
@@ -103,6 +109,9 @@ impl Class {
                 .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)),
             Self::ProCreation => Quota::per_second(quotas.pro_creation),
             Self::FailedCredential => Quota::per_second(quotas.failed_credentials),
+            Self::WellFormedCredential => {
+                Quota::per_second(quotas.failed_credentials.saturating_mul(WELL_FORMED))
+            }
         }
     }
 }
@@ -180,6 +189,15 @@ impl Limits {
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn may_try_credential(&self, client: IpAddr) -> Result<()> {
         self.look(Class::FailedCredential, Network::of(client))
+    }
+
+    /// Spends one look for a credential in a form of ours, which its owner may be showing here for the first
+    /// time: others who fail at the same address must not keep it out.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the next one can be tried.
+    pub fn well_formed_credential(&self, client: IpAddr) -> Result<()> {
+        self.spend(Class::WellFormedCredential, Network::of(client))
     }
 
     /// Spends one credential of a client that turned out to be none.

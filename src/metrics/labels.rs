@@ -64,6 +64,8 @@ labels! {
         ProAccountCreation = "pro-account-creation",
         /// Credentials that turned out to be none.
         FailedCredentials = "failed-credentials",
+        /// Credentials in a form of ours, while the tries of the network are spent.
+        WellFormedCredentials = "well-formed-credentials",
         /// Log-ins of devices that their account knows.
         KnownDevice = "known-device",
         /// Attempts to log in.

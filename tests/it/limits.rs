@@ -266,7 +266,40 @@ async fn once_its_tries_are_spent_an_unknown_credential_is_not_looked_for() {
 }
 
 #[tokio::test]
-async fn a_revoked_credential_is_looked_for_once() {
+async fn who_fails_at_an_address_keeps_no_good_credential_out_there() {
+    let app = limited().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let key = ann.makes_key(&[]).await;
+    let token = ann.tokens.access_token.clone();
+    // Nothing is remembered of either from before.
+    let app = app.restart().await;
+    let look = |credential: &str| {
+        app.get("/v1/accounts/me")
+            .bearer(credential)
+            .from("192.0.2.1")
+            .send()
+    };
+    for _ in 0..20 {
+        look("cs_live_wrong").await;
+    }
+    assert_eq!(look("somebody-elses-key").await.status(), 429);
+    assert_eq!(look(&key).await.status(), 200);
+    assert_eq!(look(&token).await.status(), 200);
+    let forged = format!("{token}x");
+    let mut refused = 0;
+    for _ in 0..200 {
+        let answer = look(&forged).await;
+        refused += usize::from(
+            answer
+                .header("ratelimit")
+                .contains("well-formed-credentials"),
+        );
+    }
+    assert!(refused >= 200 - 16 * 8, "{refused}");
+}
+
+#[tokio::test]
+async fn a_revoked_credential_is_not_looked_for_without_end() {
     let app = limited().await;
     let person = app.sign_up("ann").await;
     let ann = person.logs_in().await;
@@ -286,6 +319,10 @@ async fn a_revoked_credential_is_looked_for_once() {
     assert_eq!(revoke.status(), 200);
     for _ in 0..8 {
         assert_eq!(look().await.status(), 401);
+    }
+    // It has a form of ours, so that sixteen times as many looks are left.
+    for _ in 0..16 * 8 {
+        look().await;
     }
     app.parts.store.close().await;
     assert_eq!(look().await.status(), 429, "no look-up is left to fail");
