@@ -17,10 +17,10 @@ use crate::{
     model::network::{CLIENTS_OF_A_SITE, Network},
 };
 
-/// The most clients of one shard: seven eighths of 2,048, past which its table would double.
-const MOST_CLIENTS: usize = 1_792;
+/// The most clients of one shard: seven eighths of 1,024, past which its table would double.
+const MOST_CLIENTS: usize = 896;
 /// The most sites of one shard.
-const MOST_SITES: usize = 448;
+const MOST_SITES: usize = 224;
 
 type Limiter<S> = RateLimiter<u128, S, EnvClock, NoOpMiddleware<Nanos>>;
 
