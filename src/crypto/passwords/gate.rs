@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Reason, Result},
 };
 
-/// How nice the threads are (0 to 19): rather a late log-in than a late answer to everyone else.
+/// How much nicer the threads are than the process: rather a late log-in than a late answer to everyone else.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 /// How many jobs the moving average of their duration looks back on, roughly.
@@ -293,8 +293,7 @@ fn overloaded(wait: Duration) -> Error {
 /// On Linux a thread has a niceness of its own; elsewhere this would slow the whole process.
 #[cfg(target_os = "linux")]
 fn lower_priority() {
-    let own = rustix::thread::gettid();
-    if let Err(cause) = rustix::process::setpriority_process(Some(own), NICENESS) {
+    if let Err(cause) = rustix::process::nice(NICENESS) {
         tracing::debug!(%cause, "hashing runs at normal priority");
     }
 }
