@@ -44,22 +44,41 @@ impl WhichAccount {
     }
 }
 
-/// A text that names and addresses are searched for, in the form in which they are compared. Empty text is
+/// A text that names and addresses are searched for, in the forms in which they are compared. Empty text is
 /// in all of them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct SearchText(String);
+pub struct SearchText {
+    folded: String,
+    in_addresses: String,
+}
 
 impl SearchText {
     /// The text as somebody typed it.
     #[must_use]
     pub fn new(typed: &str) -> Self {
-        Self(email::normalize(typed))
+        let folded = email::fold(typed);
+        // A text without `@` may be labels of a domain.
+        let in_addresses = match email::shown_domain(typed.trim()) {
+            Some(domain) => domain,
+            None => email::normalize(typed),
+        };
+        Self {
+            folded,
+            in_addresses,
+        }
     }
 
-    /// The text to look for; none when there is nothing to look for.
+    /// The text to look for in names and in the local part of addresses; none when there is nothing to look
+    /// for.
     #[must_use]
     pub fn folded(&self) -> Option<&str> {
-        Some(self.0.as_str()).filter(|text| !text.is_empty())
+        Some(self.folded.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// The text to look for in addresses and their domains.
+    #[must_use]
+    pub fn in_addresses(&self) -> &str {
+        &self.in_addresses
     }
 }
 
@@ -104,12 +123,22 @@ mod tests {
 
     #[test]
     fn a_search_is_for_the_folded_text_or_for_nothing() {
-        assert_eq!(
-            SearchText::new(" STRASSE "),
-            SearchText::new("straße"),
-            "case and space make no difference"
-        );
+        assert_eq!(SearchText::new(" STRASSE "), SearchText::new("strasse"));
+        assert_eq!(SearchText::new("straße").folded(), Some("strasse"));
         assert_eq!(SearchText::new("Ann").folded(), Some("ann"));
         assert_eq!(SearchText::new(" \u{a0} ").folded(), None);
+    }
+
+    #[test]
+    fn an_address_is_searched_for_as_it_is_compared() {
+        for (typed, form) in [
+            ("XN--BCHER-kva", "bücher"),
+            ("Straße.example", "straße.example"),
+            ("\"Ann\"@xn--bcher-kva.ex", "ann@bücher.ex"),
+            ("ANN@", "ann@"),
+            ("@Example。com", "@example.com"),
+        ] {
+            assert_eq!(SearchText::new(typed).in_addresses(), form);
+        }
     }
 }

@@ -164,16 +164,19 @@ impl Reader<'_> {
             DbBackend::Postgres => "strpos",
             _ => "instr",
         };
-        let text = text.folded()?;
-        let holds = |column: account::Column| {
+        let holds = |column: account::Column, text: &str| {
             let arguments = [column.into_expr(), Expr::val(text)];
             Expr::expr(Func::cust(position).args(arguments)).gt(0)
         };
-        Some(
-            Condition::any()
-                .add(holds(account::Column::EmailNormalized))
-                .add(holds(account::Column::DisplayNameFolded)),
-        )
+        let (folded, in_addresses) = (text.folded()?, text.in_addresses());
+        let mut found = Condition::any()
+            .add(holds(account::Column::EmailNormalized, folded))
+            .add(holds(account::Column::DisplayNameFolded, folded));
+        // An empty text would be in every address.
+        if in_addresses != folded && !in_addresses.is_empty() {
+            found = found.add(holds(account::Column::EmailNormalized, in_addresses));
+        }
+        Some(found)
     }
 }
 

@@ -27,6 +27,7 @@ mod layering;
 mod limits;
 mod limits_nodes;
 mod log_in_limits;
+mod mailboxes;
 mod metrics;
 mod openapi;
 mod organization_accounts;

@@ -9,6 +9,7 @@ mod api_keys;
 mod challenges;
 mod credentials;
 mod housekeeping;
+mod mailboxes;
 mod organizations;
 mod schema;
 mod throttles;

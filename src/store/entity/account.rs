@@ -65,7 +65,7 @@ impl From<&Account> for ActiveModel {
             version: Set(account.version),
             disabled_at: Set(account.disabled_at.map(Timestamp::millis)),
             administrator: Set(account.administrator),
-            display_name_folded: Set(email::normalize(&account.display_name)),
+            display_name_folded: Set(email::fold(&account.display_name)),
         }
     }
 }

@@ -30,7 +30,7 @@ fn all() -> PageRequest {
     PageRequest::new(100, None)
 }
 
-fn text(text: &str) -> AccountFilter {
+pub(super) fn text(text: &str) -> AccountFilter {
     AccountFilter {
         text: SearchText::new(text),
         ..AccountFilter::default()
@@ -48,7 +48,7 @@ fn newest_first(mut ids: Vec<Uuid>) -> Vec<Uuid> {
     ids
 }
 
-fn insert(
+pub(super) fn insert(
     table: &'static str,
     row: Vec<(&'static str, Value)>,
 ) -> sea_orm::sea_query::InsertStatement {
