@@ -10,6 +10,7 @@ pub mod deadline;
 mod https_only;
 pub mod panic;
 pub mod refusal;
+pub mod request_head;
 pub mod request_id;
 pub mod security_headers;
 pub mod trace;
@@ -105,9 +106,11 @@ pub fn stack(
         service,
     );
     // Around everything that can panic.
-    let service = Around::new(panic::CatchPanic::new(render), service);
+    let service = Around::new(panic::CatchPanic::new(Arc::clone(&render)), service);
     // Around every refusal above, which a page could not read otherwise; a preflight ends here.
     let service = cors::wrap(&options.cors_origins, service);
+    // Before anybody asks what the request means, preflights too.
+    let service = Around::new(request_head::RequestHead::new(render), service);
     // On every answer, preflights and panics too.
     let service = Around::new(security_headers::SecurityHeaders, service);
     // Sees and counts the final status of every answer, and is the span of whatever is logged below.

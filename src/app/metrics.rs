@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::StartError;
+use super::{StartError, transports};
 use crate::{
     config::Config,
-    layers::HttpService,
+    layers::{HttpService, request_head},
     metrics::Exposition,
     server::{BindError, Server, options::ServerOptions},
 };
@@ -53,5 +53,8 @@ fn refusal(cause: &BindError) -> StartError {
 
 /// What it serves.
 pub(super) fn service(exposition: Arc<Exposition>) -> HttpService {
-    HttpService::new(exposition.router())
+    request_head::wrap(
+        Arc::new(transports::refuse),
+        HttpService::new(exposition.router()),
+    )
 }

@@ -148,7 +148,7 @@ fn count_refused(limits: Option<&Arc<Limits>>, service: HttpService) -> HttpServ
 }
 
 /// A refusal of a layer, in the words of whoever owns the path.
-fn refuse(call: &Call, error: &Error) -> Response {
+pub(super) fn refuse(call: &Call, error: &Error) -> Response {
     let status = to_status(error);
     if call.dialect == Dialect::Connect {
         return connect::refuse(status);

@@ -1,6 +1,7 @@
 //! The listener and its layers, over real sockets and in process.
 
 mod drain;
+mod http;
 mod layers;
 mod limits;
 mod log;

@@ -186,3 +186,16 @@ async fn without_metrics_there_is_no_listener() {
         assert_eq!(head.starts_with("http/1.1 200 "), main_port, "{head}");
     }
 }
+
+#[tokio::test]
+async fn a_request_for_nobody_is_refused() {
+    let server = with_metrics().await;
+    let mut stream = TcpStream::connect(server.metrics.unwrap()).await.unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}

@@ -1,20 +1,10 @@
 use std::time::Duration;
 
 use countersign::server::options::ServerOptions;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use super::support::*;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
 const END_STREAM_AND_HEADERS: u8 = 5;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -22,33 +12,6 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 const GET_HELLO: &[u8] = b"\x82\x86\x04\x06/hello\x41\x01a";
 /// `:method: GET` without the pseudo-headers that must stand beside it.
 const MALFORMED: &[u8] = b"\x82";
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// The next frame: its kind and payload.
-async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
-    let mut head = [0; 9];
-    timeout(PATIENCE, stream.read_exact(&mut head))
-        .await
-        .unwrap()
-        .unwrap();
-    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-    stream.read_exact(&mut payload).await.unwrap();
-    (head[3], payload)
-}
-
-async fn h2(server: &Running) -> TcpStream {
-    let mut stream = server.connect().await;
-    stream.write_all(PREFACE).await.unwrap();
-    stream.write_all(&frame(SETTINGS, 0, 0, b"")).await.unwrap();
-    stream
-}
 
 /// The error code of the server's farewell.
 async fn goaway(stream: &mut TcpStream) -> u32 {

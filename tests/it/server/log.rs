@@ -147,7 +147,7 @@ async fn what_is_logged_during_a_call_names_it() {
 #[tokio::test]
 async fn a_call_that_the_client_gives_up_has_a_line_too() {
     let (log, _guard) = Log::start();
-    let answer = plain().oneshot(empty(rest_get("/hang")));
+    let answer = plain().oneshot(empty(rest_get("/hang").header("host", "localhost")));
     assert!(
         tokio::time::timeout(Duration::from_millis(1), answer)
             .await

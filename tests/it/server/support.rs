@@ -233,6 +233,56 @@ pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8
     all
 }
 
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
+
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// Header fields in HPACK, as literals (RFC 7541 section 6.2.2).
+pub(crate) fn hpack(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.as_bytes());
+        }
+    }
+    block
+}
+
+/// The next frame: its kind and payload.
+pub(crate) async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut head = [0; 9];
+    timeout(PATIENCE, stream.read_exact(&mut head))
+        .await
+        .unwrap()
+        .unwrap();
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    stream.read_exact(&mut payload).await.unwrap();
+    (head[3], payload)
+}
+
+/// A connection on which HTTP/2 has begun.
+pub(crate) async fn h2(server: &Running) -> TcpStream {
+    let mut stream = server.connect().await;
+    stream.write_all(PREFACE).await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, b"")).await.unwrap();
+    stream
+}
+
 pub(crate) type Http2 = http2::SendRequest<Full<Bytes>>;
 
 /// An HTTP/2 client on a connection.
@@ -293,7 +343,11 @@ where
 }
 
 /// Calls a service in process.
-pub(crate) async fn call(service: &HttpService, request: http::Request<Body>) -> Whole {
+pub(crate) async fn call(service: &HttpService, mut request: http::Request<Body>) -> Whole {
+    if request.uri().authority().is_none() {
+        let host = http::HeaderValue::from_static("localhost");
+        request.headers_mut().entry("host").or_insert(host);
+    }
     let answer = service.clone().oneshot(request);
     let response: Response = timeout(PATIENCE, answer).await.unwrap().unwrap();
     whole(response).await

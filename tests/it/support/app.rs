@@ -138,6 +138,7 @@ impl TestApp {
             .map_request(|request: Request<tonic::body::Body>| {
                 let mut request = request.map(Body::new);
                 *request.version_mut() = http::Version::HTTP_2;
+                super::http::address(&mut request);
                 request.extensions_mut().insert(Self::connection());
                 request
             });

@@ -120,6 +120,7 @@ impl Call<'_> {
 impl TestApp {
     /// Sends a request through every layer of the program.
     pub(crate) async fn raw(&self, mut request: Request<Body>) -> Response<Body> {
+        address(&mut request);
         if request.extensions().get::<Connection>().is_none() {
             request.extensions_mut().insert(Self::connection());
         }
@@ -137,6 +138,12 @@ impl TestApp {
             body,
         }
     }
+}
+
+/// Says whom a request is for, as every client does.
+pub(crate) fn address<B>(request: &mut Request<B>) {
+    let host = HeaderValue::from_static("127.0.0.1:8080");
+    request.headers_mut().entry(header::HOST).or_insert(host);
 }
 
 /// An answer, read to its end.
