@@ -82,15 +82,14 @@ fn keys(number: u128) -> Keys {
 fn attempt(memory: &Mutex<Memory>, number: u128, now: Timestamp) {
     let keys = keys(number);
     let mut memory = memory.lock().expect("no panic");
-    memory.prune(now, &RULES);
-    let before = memory.marks(&keys);
+    let before = memory.marks(&keys, &RULES);
     let mut marks = before;
     let origin = Origin {
         device: number.is_multiple_of(2),
         session_here: Some(false),
     };
     black_box(decide(&mut marks, origin, now, &RULES));
-    memory.keep(&keys, &before, &marks, &RULES);
+    memory.keep(&keys, &before, &marks);
 }
 
 fn memory() {

@@ -122,7 +122,6 @@ impl App {
             jobs,
             health,
             store,
-            limits,
             operator,
             metrics: _,
             exposition,
@@ -131,12 +130,7 @@ impl App {
         let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));
         let stop = CancellationToken::new();
         let background = tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
-            let prune = async {
-                if let Some(limits) = limits {
-                    limits.run().await;
-                }
-            };
-            tokio::join!(running.run(), checked.run(), prune);
+            tokio::join!(running.run(), checked.run());
         }));
         let stopping = CancellationToken::new();
         let shutdown = async {

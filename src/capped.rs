@@ -1,6 +1,14 @@
-//! A map that never grows past its cap, for what is counted per stranger.
+//! A map of bounded memory, for what is counted per untrusted client.
+//!
+//! It is built like a set-associative cache: each key can be kept in a few places alone, its set, and a hash with
+//! a secret key says which set that is, so that nobody can choose keys that meet. In a full set a new key takes the
+//! place of the state that counts least (Space-Saving: Metwally, Agrawal and El Abbadi, 2005). Each step looks at
+//! one set: nothing is swept, and nothing is ever refused for want of a place.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
+/// How many keys one set holds.
+const WAYS: usize = 16;
 
 /// A key in halves: as a whole it would be aligned to 16 bytes, and an entry be a third larger.
 type Packed = [u64; 2];
@@ -9,81 +17,80 @@ fn packed(key: u128) -> Packed {
     [(key >> 64) as u64, key as u64]
 }
 
-/// States by key. When it is full, newcomers share a few places: they wait for each other, but never push
-/// out a key that is being held back.
+/// States by key.
 #[derive(Debug)]
 pub struct Capped<S> {
-    known: HashMap<Packed, S>,
-    newcomers: Box<[Option<S>]>,
-    most: usize,
+    sets: Box<[Vec<(Packed, S)>]>,
+    hasher: RandomState,
+    rank: fn(S) -> u64,
 }
 
 impl<S: Copy> Capped<S> {
-    /// A map of at most so many keys, with so many places (at least one) that newcomers share when it is
-    /// full. Seven eighths of a power of two is where a table would double.
+    /// A map of at most so many keys, rounded up to whole sets. The state of the lowest rank goes first.
     #[must_use]
-    pub fn new(most: usize, shared_places: usize) -> Self {
+    pub fn new(most: usize, rank: fn(S) -> u64) -> Self {
+        let sets = most.div_ceil(WAYS).max(1);
         Self {
-            known: HashMap::new(),
-            newcomers: vec![None; shared_places.max(1)].into(),
-            most,
+            sets: (0..sets).map(|_| Vec::new()).collect(),
+            hasher: RandomState::new(),
+            rank,
         }
     }
 
-    /// The state of a key, or of its place when the map is full of others.
+    /// The state of a key.
     #[must_use]
     pub fn get(&self, key: u128) -> Option<S> {
-        match self.known.get(&packed(key)) {
-            Some(state) => Some(*state),
-            None if self.known.len() < self.most => None,
-            None => self.newcomers[self.place(key)],
-        }
+        let known = |(kept, state): &(Packed, S)| (*kept == packed(key)).then_some(*state);
+        self.sets[self.set_of(key)].iter().find_map(known)
     }
 
-    /// Whether a key would have to share a place.
+    /// The state that would go for a new key; none while its set has a free place.
     #[must_use]
-    pub fn is_shared(&self, key: u128) -> bool {
-        self.known.len() >= self.most && !self.known.contains_key(&packed(key))
+    pub fn replaced_by(&self, key: u128) -> Option<S> {
+        let set = &self.sets[self.set_of(key)];
+        let states = set.iter().map(|(_, state)| *state);
+        states
+            .min_by_key(|state| (self.rank)(*state))
+            .filter(|_| set.len() >= WAYS)
     }
 
-    /// Keeps the state of a key, or of its place when the map is full of others.
+    /// Keeps the state of a key, in its own place, a free one, or that of the lowest rank.
     pub fn put(&mut self, key: u128, state: S) {
-        if let Some(known) = self.known.get_mut(&packed(key)) {
-            *known = state;
-        } else if self.known.len() < self.most {
-            self.known.insert(packed(key), state);
-        } else {
-            self.newcomers[self.place(key)] = Some(state);
+        let (at, entry, rank) = (self.set_of(key), (packed(key), state), self.rank);
+        let set = &mut self.sets[at];
+        let is_full = set.len() >= WAYS;
+        let place = match set.iter_mut().position(|(kept, _)| *kept == entry.0) {
+            Some(own) => set.get_mut(own),
+            None if is_full => set.iter_mut().min_by_key(|(_, state)| rank(*state)),
+            None => None,
+        };
+        match place {
+            Some(place) => *place = entry,
+            None => set.push(entry),
         }
     }
 
-    /// Forgets a key. What shares a place stays.
+    /// Forgets a key.
     pub fn remove(&mut self, key: u128) {
-        self.known.remove(&packed(key));
-    }
-
-    /// Forgets the keys whose state need not be kept, and gives their memory back.
-    pub fn retain(&mut self, keep: impl Fn(&S) -> bool) {
-        self.known.retain(|_, state| keep(state));
-        self.known.shrink_to_fit();
+        let at = self.set_of(key);
+        self.sets[at].retain(|(kept, _)| *kept != packed(key));
     }
 
     /// How many keys it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.sets.iter().map(Vec::len).sum()
     }
 
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.len() == 0
     }
 
-    fn place(&self, key: u128) -> usize {
-        let [high, low] = packed(key);
-        let folded = high ^ low;
-        usize::try_from(folded % self.newcomers.len() as u64).unwrap_or(0)
+    fn set_of(&self, key: u128) -> usize {
+        let set = self.hasher.hash_one(key) % self.sets.len() as u64;
+        usize::try_from(set).unwrap_or(0)
     }
 }
 
@@ -92,29 +99,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn newcomers_of_a_full_map_share_a_place_and_push_nobody_out() {
-        let mut map = Capped::new(2, 1);
-        map.put(1, "one");
-        map.put(2, "two");
-        assert!(map.is_shared(3) && !map.is_shared(2));
-        map.put(3, "others");
-        assert_eq!(
-            [map.get(1), map.get(2), map.get(3), map.get(4)],
-            [Some("one"), Some("two"), Some("others"), Some("others")]
-        );
-        assert_eq!(map.len(), 2);
-        map.remove(1);
-        assert_eq!(map.get(4), None, "there is room again");
+    fn a_new_key_takes_the_place_that_counts_least() {
+        let mut map = Capped::new(WAYS, |state: u64| state);
+        for key in 0..WAYS as u64 {
+            assert_eq!(map.replaced_by(100), None, "there is a free place");
+            map.put(key.into(), 10 + key);
+        }
+        assert_eq!(map.replaced_by(100), Some(10));
+        map.put(0, 50);
+        assert_eq!(map.replaced_by(100), Some(11));
+        map.put(100, 12);
+        assert_eq!((map.get(0), map.get(1)), (Some(50), None));
+        assert_eq!((map.get(100), map.len()), (Some(12), WAYS));
+        map.remove(100);
+        assert_eq!((map.get(100), map.replaced_by(1)), (None, None));
+        (0..WAYS as u128).for_each(|key| map.remove(key));
+        assert!(map.is_empty());
     }
 
     #[test]
-    fn what_need_not_be_kept_is_forgotten() {
-        let mut map = Capped::new(8, 1);
-        map.put(1, 10);
-        map.put(2, 20);
-        map.retain(|state| *state > 10);
-        assert_eq!((map.get(1), map.get(2)), (None, Some(20)));
-        map.retain(|_| false);
-        assert!(map.is_empty());
+    fn it_never_grows_past_its_cap_and_keeps_what_counts_most() {
+        let mut map = Capped::new(1_000, |state: u64| state);
+        map.put(7, 1_000_000);
+        for key in 0..100_000_u32 {
+            map.put(u128::from(key) << 80, u64::from(key));
+        }
+        assert_eq!(map.len(), 1_000_usize.next_multiple_of(WAYS));
+        assert_eq!(map.get(7), Some(1_000_000));
+    }
+
+    #[test]
+    fn two_maps_put_the_same_keys_into_different_sets() {
+        let [one, other] = [(); 2].map(|()| Capped::new(1 << 20, |state: u64| state));
+        let alike = (0..1_000).filter(|key| one.set_of(*key) == other.set_of(*key));
+        assert!(alike.count() < 10);
     }
 }

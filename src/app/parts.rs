@@ -27,7 +27,7 @@ use crate::{
     },
     env::Env,
     error::Error,
-    grpc::{GrpcService, limits::Limits},
+    grpc::GrpcService,
     jobs::Jobs,
     layers::HttpService,
     mail::Mailer,
@@ -51,8 +51,6 @@ pub struct Parts {
     pub health: Health,
     /// The database.
     pub store: Store,
-    /// How often clients may call; none when that is switched off.
-    pub limits: Option<Arc<Limits>>,
     /// The services, to whoever runs the server: every call administers, and none is limited.
     pub operator: GrpcService,
     /// What is counted.
@@ -130,7 +128,6 @@ impl Parts {
         let Transports {
             http,
             health,
-            limits,
             operator,
         } = transports::build(config, &domain, &env, (&metrics, &exposition))?;
         let keys = KeyTender::new(signing_keys, key_ring);
@@ -140,7 +137,6 @@ impl Parts {
             jobs,
             health,
             store,
-            limits,
             operator,
             metrics,
             exposition,

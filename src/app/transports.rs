@@ -46,7 +46,6 @@ use crate::{
 pub(super) struct Transports {
     pub(super) http: HttpService,
     pub(super) health: Health,
-    pub(super) limits: Option<Arc<Limits>>,
     pub(super) operator: GrpcService,
 }
 
@@ -94,7 +93,6 @@ pub(super) fn build(
     Ok(Transports {
         http,
         health: Health::new(Arc::clone(domain), reporter),
-        limits,
         operator,
     })
 }

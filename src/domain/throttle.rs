@@ -173,7 +173,6 @@ impl Throttle {
         let now = self.now();
         if !self.shared {
             let mut memory = self.memory();
-            memory.prune(now, &rules);
             return Ok(self.change(&mut memory, &keys, &rules, |marks| {
                 decide(marks, origin, now, &rules)
             }));
@@ -198,10 +197,10 @@ impl Throttle {
         rules: &Rules,
         change: impl FnOnce(&mut Marks) -> T,
     ) -> T {
-        let before = memory.marks(keys);
+        let before = memory.marks(keys, rules);
         let mut marks = before;
         let outcome = change(&mut marks);
-        memory.keep(keys, &before, &marks, rules);
+        memory.keep(keys, &before, &marks);
         outcome
     }
 

@@ -18,8 +18,6 @@ use crate::{
 
 /// How many credentials in a form of ours are looked for, where one of any other form is.
 const WELL_FORMED: NonZeroU32 = NonZeroU32::new(16).unwrap();
-/// How often addresses that have been quiet are forgotten.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often each class may call.
 #[derive(Clone, Copy, Debug)]
@@ -232,7 +230,9 @@ impl Limits {
 
     /// Whether there is room. That counts for nothing where there is, since nothing was spent.
     fn look(&self, class: Class, network: Network) -> Result<()> {
-        let outcome = self.bucket(class).has_room(network);
+        let outcome = self
+            .bucket(class)
+            .has_room(network.client(), network.site());
         if outcome.is_err() {
             self.counts[class as usize].count(false);
         }
@@ -253,120 +253,9 @@ impl Limits {
     fn bucket(&self, class: Class) -> &Bucket {
         &self.buckets[class as usize]
     }
-
-    /// Forgets quiet addresses at an interval until the future is dropped.
-    pub async fn run(&self) {
-        let mut ticks = tokio::time::interval(PRUNE_EVERY);
-        loop {
-            ticks.tick().await;
-            for bucket in &self.buckets {
-                bucket.forget_quiet();
-            }
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{net::Ipv4Addr, sync::Arc, time::Instant};
-
-    use super::*;
-    use crate::env::{Clock, RandomnessUnavailable, Rng, Timestamp};
-
-    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-    /// A clock that stands still.
-    struct Still(Instant);
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            Timestamp::default()
-        }
-
-        fn monotonic(&self) -> Instant {
-            self.0
-        }
-    }
-
-    impl Rng for Still {
-        fn fill(&self, _: &mut [u8]) -> std::result::Result<(), RandomnessUnavailable> {
-            Err(RandomnessUnavailable)
-        }
-    }
-
-    fn limits() -> Limits {
-        let calls = |calls| NonZeroU32::new(calls).unwrap();
-        let quotas = Quotas {
-            public: calls(8),
-            free: calls(8),
-            pro: calls(20),
-            creation: Duration::from_secs(8),
-            pro_creation: calls(8),
-            failed_credentials: calls(3),
-        };
-        let still = Arc::new(Still(Env::system().monotonic()));
-        Limits::new(&Env::new(still.clone(), still), &quotas)
-    }
-
-    #[test]
-    fn classes_stand_in_the_order_of_their_buckets() {
-        for (index, class) in Class::ALL.into_iter().enumerate() {
-            assert_eq!(class as usize, index);
-        }
-    }
-
-    #[test]
-    fn each_plan_makes_accounts_at_its_own_pace() {
-        for (plan, calls, wait, name) in [
-            (Plan::Free, 1, Duration::from_secs(8), "account-creation"),
-            (
-                Plan::Pro,
-                8,
-                Duration::from_millis(125),
-                "pro-account-creation",
-            ),
-        ] {
-            let limits = limits();
-            for _ in 0..calls {
-                limits.creation(plan, CLIENT).unwrap();
-            }
-            let refused = limits.creation(plan, CLIENT).unwrap_err();
-            assert_eq!(refused.retry_delay(), Some(wait));
-            assert_eq!(refused.limit().unwrap().name, name);
-        }
-    }
-
-    #[test]
-    fn a_site_without_room_has_none_for_a_client_that_has_spent_nothing() {
-        let limits = limits();
-        let subscriber = |number: u16| IpAddr::from([0x2001, 0xdb8, 1, number, 0, 0, 0, 1]);
-        for number in 0..48 {
-            limits.may_try_credential(subscriber(number)).unwrap();
-            limits.failed_credential(subscriber(number)).unwrap();
-        }
-        let refused = limits.may_try_credential(subscriber(48)).unwrap_err();
-        let wait = Duration::from_secs(1) / 3 / 16;
-        assert_eq!(refused.retry_delay(), Some(wait));
-        for _ in 0..2 {
-            limits.failed_credential(subscriber(0)).unwrap_err();
-        }
-        let refused = limits.may_try_credential(subscriber(0)).unwrap_err();
-        let of_client = Duration::from_secs(1) / 3;
-        assert_eq!(refused.retry_delay(), Some(of_client), "the longer wait");
-        let neighbour = IpAddr::from([0x2001, 0xdb8, 2, 0, 0, 0, 0, 1]);
-        limits.may_try_credential(neighbour).unwrap();
-    }
-
-    #[test]
-    fn looking_at_a_bucket_spends_nothing() {
-        let limits = limits();
-        for _ in 0..100 {
-            limits.may_try_credential(CLIENT).unwrap();
-        }
-        for _ in 0..3 {
-            limits.failed_credential(CLIENT).unwrap();
-        }
-        let refused = limits.may_try_credential(CLIENT).unwrap_err();
-        assert_eq!(refused.limit().unwrap().name, "failed-credentials");
-    }
-}
+mod floods;
+#[cfg(test)]
+mod tests;

@@ -75,10 +75,10 @@ impl Rules {
         })
     }
 
-    /// The mark of somebody for whom there is no place of his own: one of many who share it, so that none
-    /// of them waits longer than the first delay for another.
+    /// What is left of a mark for whoever takes its place, so that nobody waits longer than the first delay for
+    /// what somebody else failed.
     #[must_use]
-    pub fn shared(&self, tier: Tier, mark: Mark) -> Mark {
+    pub fn inherited(&self, tier: Tier, mark: Mark) -> Mark {
         if tier == Tier::Strangers {
             return Mark::default();
         }
@@ -147,6 +147,15 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// When all that was counted will be forgotten, and the turn has come.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        self.until.max(match self.turn {
+            Turn::At(turn) => turn,
+            Turn::None | Turn::NotNeeded => Timestamp::default(),
+        })
+    }
+
     /// How many failures are not yet forgotten at this moment.
     fn count(&self, allowance: Allowance, at: Timestamp) -> u32 {
         let forget = allowance.forget.as_millis().max(1);

@@ -150,3 +150,19 @@ fn sign_ups_at_once_are_all_counted() {
     assert_eq!(rate.server.at(0), 1000.0);
     assert_eq!(rate.extra_bits(v4(1)), 8, "250 times the threshold");
 }
+
+#[test]
+fn a_site_at_its_limit_makes_nothing_harder_for_newcomers_elsewhere() {
+    let (rate, clock) = rate();
+    for network in 0..7_200 {
+        rate.count(v6(1, network, 1));
+        if network.is_multiple_of(2) {
+            clock.advance(Duration::from_secs(1));
+        }
+    }
+    let of_the_server = rate.extra_bits(None);
+    for number in 0..1_000 {
+        assert_eq!(rate.extra_bits(v4(number)), of_the_server);
+        assert_eq!(rate.extra_bits(v6(7, number as u16, 1)), of_the_server);
+    }
+}

@@ -5,16 +5,11 @@ use std::time::Duration;
 use crate::{
     capped::Capped,
     env::Timestamp,
-    model::throttle::{Mark, Marks, Rules, Tier, Turn},
+    model::throttle::{Mark, Marks, Rules, Tier},
 };
 
-/// The most keys of each tier, in the order of [`Tier::ALL`]: seven eighths of a power of two, past which a
-/// table would double. About 14 MiB when all are full.
+/// The most keys of each tier, in the order of [`Tier::ALL`]. About 12 MiB when all are full.
 const MOST: [usize; Tier::ALL.len()] = [14_336, 114_688, 57_344, 57_344, 14_336];
-/// How many places the newcomers of a full tier share.
-const SHARED_PLACES: usize = 64;
-/// How often what is as good as none is forgotten.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// The keys of one attempt, in the order of [`Tier::ALL`]; none where it is not counted.
 pub type Keys = [Option<u128>; Tier::ALL.len()];
@@ -23,14 +18,12 @@ pub type Keys = [Option<u128>; Tier::ALL.len()];
 #[derive(Debug)]
 pub struct Memory {
     tiers: [Capped<Mark>; Tier::ALL.len()],
-    prune_at: Timestamp,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            tiers: MOST.map(|most| Capped::new(most, SHARED_PLACES)),
-            prune_at: Timestamp::default(),
+            tiers: MOST.map(|most| Capped::new(most, |mark: Mark| rank(mark.end()))),
         }
     }
 }
@@ -42,66 +35,44 @@ impl Memory {
         Self::default()
     }
 
-    /// The marks under these keys.
+    /// The marks under these keys. One for which there is no free place begins with what the mark that it would
+    /// replace still counts, as far as that holds up anybody else.
     #[must_use]
-    pub fn marks(&self, keys: &Keys) -> Marks {
+    pub fn marks(&self, keys: &Keys, rules: &Rules) -> Marks {
         Tier::ALL.map(|tier| {
-            let mark = keys[tier as usize].and_then(|key| self.tiers[tier as usize].get(key));
+            let known = &self.tiers[tier as usize];
+            let mark = keys[tier as usize].and_then(|key| {
+                let replaced = || known.replaced_by(key);
+                known
+                    .get(key)
+                    .or_else(|| replaced().map(|mark| rules.inherited(tier, mark)))
+            });
             mark.unwrap_or_default()
         })
     }
 
     /// Keeps what changed in the marks under these keys.
-    pub fn keep(&mut self, keys: &Keys, before: &Marks, marks: &Marks, rules: &Rules) {
-        let owes_turn = matches!(marks[Tier::Network as usize].turn, Turn::At(_));
-        let keeps_turn = keys[Tier::Network as usize]
-            .is_some_and(|key| !self.tiers[Tier::Network as usize].is_shared(key));
-        for tier in Tier::ALL {
-            let (at, mark) = (tier as usize, marks[tier as usize]);
-            let Some(key) = keys[at].filter(|_| mark != before[at]) else {
+    pub fn keep(&mut self, keys: &Keys, before: &Marks, marks: &Marks) {
+        for at in Tier::ALL.map(|tier| tier as usize) {
+            let Some(key) = keys[at].filter(|_| marks[at] != before[at]) else {
                 continue;
             };
-            // A turn for which there is no place is not paid for, or who comes back would pay for another.
-            if tier == Tier::Strangers && owes_turn && !keeps_turn {
-                continue;
-            }
-            let known = &mut self.tiers[at];
-            if known.is_shared(key) {
-                known.put(key, rules.shared(tier, mark));
-            } else if mark == Mark::default() {
-                known.remove(key);
+            if marks[at] == Mark::default() {
+                self.tiers[at].remove(key);
             } else {
-                known.put(key, mark);
+                self.tiers[at].put(key, marks[at]);
             }
         }
     }
-
-    /// Forgets what is as good as none, once in a while.
-    pub fn prune(&mut self, now: Timestamp, rules: &Rules) {
-        if now < self.prune_at {
-            return;
-        }
-        self.prune_at = now.after(PRUNE_EVERY);
-        for known in &mut self.tiers {
-            known.retain(|mark| rules.expiry(mark) > now);
-        }
-    }
 }
 
-/// What the table that nodes share has refused, so that it need not be asked again. Those for whom there is no
-/// place are asked for each time.
+/// What the table that nodes share has refused, so that it need not be asked again.
 #[derive(Debug)]
-pub struct Refused {
-    until: Capped<Timestamp>,
-    prune_at: Timestamp,
-}
+pub struct Refused(Capped<Timestamp>);
 
 impl Default for Refused {
     fn default() -> Self {
-        Self {
-            until: Capped::new(MOST[Tier::Network as usize], 1),
-            prune_at: Timestamp::default(),
-        }
+        Self(Capped::new(MOST[Tier::Network as usize], rank))
     }
 }
 
@@ -115,28 +86,32 @@ impl Refused {
     /// How long this key still has to wait, as far as is known here.
     #[must_use]
     pub fn wait(&self, key: u128, now: Timestamp) -> Option<Duration> {
-        if self.until.is_shared(key) {
-            return None;
-        }
-        let until = self.until.get(key).filter(|until| *until > now)?;
+        let until = self.0.get(key).filter(|until| *until > now)?;
         Some(until.since(now))
     }
 
     /// Notes that this key has to wait so long.
     pub fn note(&mut self, key: u128, wait: Duration, now: Timestamp) {
-        if now >= self.prune_at {
-            self.prune_at = now.after(PRUNE_EVERY);
-            self.until.retain(|until| *until > now);
-        }
-        if !self.until.is_shared(key) {
-            self.until.put(key, now.after(wait));
-        }
+        self.0.put(key, now.after(wait));
     }
+}
+
+/// What ends first goes first.
+fn rank(end: Timestamp) -> u64 {
+    u64::try_from(end.millis()).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::{
+        network::Network,
+        throttle::{Decision, Origin, decide},
+    };
 
     const RULES: Rules = Rules {
         free: 5,
@@ -152,46 +127,30 @@ mod tests {
         [Some(number); Tier::ALL.len()]
     }
 
-    /// Keeps a mark that lasts for ten minutes.
-    fn fail(memory: &mut Memory, number: u128) {
+    /// Keeps a mark that lasts for so long.
+    fn fail(memory: &mut Memory, number: u128, lasts: Duration) {
         let mark = Mark {
-            until: NOW.after(Duration::from_secs(600)),
+            until: NOW.after(lasts),
             last: NOW,
             ..Mark::default()
         };
-        let before = memory.marks(&keys(number));
-        memory.keep(&keys(number), &before, &[mark; Tier::ALL.len()], &RULES);
+        let before = memory.marks(&keys(number), &RULES);
+        memory.keep(&keys(number), &before, &[mark; Tier::ALL.len()]);
     }
 
     #[test]
-    fn newcomers_never_push_out_somebody_who_is_held_back() {
-        let mut memory = Memory::new();
-        fail(&mut memory, 1);
-        let held_back = memory.marks(&keys(1));
-        for number in 2..500_000 {
-            fail(&mut memory, number);
+    fn newcomers_never_push_out_somebody_who_is_held_back_for_longer() {
+        let (mut memory, minute) = (Memory::new(), Duration::from_secs(60));
+        fail(&mut memory, 1, minute * 11);
+        let held_back = memory.marks(&keys(1), &RULES);
+        for number in 2..400_000 {
+            fail(&mut memory, number, minute * 10);
         }
         let sizes = Tier::ALL.map(|tier| memory.tiers[tier as usize].len());
         assert_eq!(sizes, MOST);
-        assert_eq!(memory.marks(&keys(1)), held_back);
-        let newcomer = memory.marks(&keys(1_000_000));
+        assert_eq!(memory.marks(&keys(1), &RULES), held_back);
+        let newcomer = memory.marks(&keys(1_000_000), &RULES);
         assert_eq!(newcomer[Tier::Strangers as usize], Mark::default());
-    }
-
-    #[test]
-    fn a_turn_for_which_there_is_no_place_is_not_paid_for() {
-        let mut memory = Memory::new();
-        for number in 1..200_000 {
-            fail(&mut memory, number);
-        }
-        let mut newcomer = keys(1_000_000);
-        newcomer[Tier::Strangers as usize] = Some(1);
-        let before = memory.marks(&newcomer);
-        let mut after = before;
-        after[Tier::Network as usize].turn = Turn::At(NOW.after(RULES.longest_delay));
-        after[Tier::Strangers as usize].until = NOW.after(RULES.longest_delay);
-        memory.keep(&newcomer, &before, &after, &RULES);
-        assert_eq!(memory.marks(&newcomer), before);
     }
 
     #[test]
@@ -201,17 +160,66 @@ mod tests {
         assert_eq!(refused.wait(1, NOW), Some(second));
         assert_eq!(refused.wait(2, NOW), None);
         assert_eq!(refused.wait(1, NOW.after(second)), None);
-        refused.note(2, second, NOW.after(PRUNE_EVERY));
-        assert_eq!(refused.until.len(), 1);
     }
 
-    #[test]
-    fn what_is_as_good_as_none_is_forgotten() {
-        let mut memory = Memory::new();
-        fail(&mut memory, 1);
-        memory.prune(NOW, &RULES);
-        assert_ne!(memory.marks(&keys(1)), Marks::default());
-        memory.prune(NOW.after(Duration::from_secs(600)), &RULES);
-        assert!(memory.tiers.iter().all(Capped::is_empty));
+    /// A network, as it tries the password of an account.
+    fn keys_of(account: u32, client: IpAddr) -> Keys {
+        let network = Network::of(client);
+        let at = |label: u128, number: u128| Some((label << 120) ^ number);
+        [
+            None,
+            at(1, (u128::from(account) << 80) ^ (network.client() >> 32)),
+            at(2, account.into()),
+            at(3, network.client()),
+            network.site().and_then(|site| at(4, site)),
+        ]
+    }
+
+    fn attempt(memory: &mut Memory, account: u32, client: IpAddr, now: Timestamp) -> Decision {
+        let keys = keys_of(account, client);
+        let before = memory.marks(&keys, &RULES);
+        let mut marks = before;
+        let origin = Origin {
+            device: false,
+            session_here: Some(false),
+        };
+        let decision = decide(&mut marks, origin, now, &RULES);
+        memory.keep(&keys, &before, &marks);
+        decision
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        /// Whatever one site tries at however many accounts.
+        #[test]
+        fn a_flood_from_one_site_has_no_newcomer_elsewhere_refused(
+            ipv6: bool,
+            bursts in prop::collection::vec((any::<u16>(), 1_u16..600, 1_u32..200, 0_u64..600), 1..6),
+        ) {
+            let (mut memory, mut now, mut number) = (Memory::new(), NOW, 0);
+            let attacker = |number: u16| -> IpAddr {
+                if ipv6 {
+                    Ipv6Addr::from((0x2001_0db8_bad0 << 80) + (u128::from(number) << 64)).into()
+                } else {
+                    Ipv4Addr::new(203, 0, 113, number.to_be_bytes()[1]).into()
+                }
+            };
+            for (first, networks, accounts, pause) in bursts {
+                for network in 0..networks {
+                    for account in 0..accounts {
+                        let client = attacker(first.wrapping_add(network));
+                        attempt(&mut memory, account, client, now);
+                    }
+                }
+                for _ in 0..100 {
+                    number += 1;
+                    let client = Ipv4Addr::from(0x0b00_0000 + number).into();
+                    let decision = attempt(&mut memory, 1_000_000 + number, client, now);
+                    prop_assert!(matches!(decision, Decision::Pass(_)), "{decision:?}");
+                }
+                now = now.after(Duration::from_secs(pause));
+            }
+        }
     }
 }

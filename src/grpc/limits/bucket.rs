@@ -2,7 +2,6 @@
 
 use std::{
     num::NonZeroU32,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,29 +9,26 @@ use governor::{
     NotUntil, Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos,
 };
 
-use super::addresses::{Addresses, Seen, Spent};
+use super::addresses::{Addresses, Check};
 use crate::{
     env::Env,
     error::{Error, Limit, Reason, Result},
-    model::network::{CLIENTS_OF_A_SITE, Network},
+    model::network::CLIENTS_OF_A_SITE,
 };
 
-/// The most clients of one shard: seven eighths of 1,024, past which its table would double.
+/// The most clients of one shard.
 const MOST_CLIENTS: usize = 896;
 /// The most sites of one shard.
 const MOST_SITES: usize = 224;
 
-type Limiter<S> = RateLimiter<u128, S, EnvClock, NoOpMiddleware<Nanos>>;
+type Limiter = RateLimiter<Check, Addresses, EnvClock, NoOpMiddleware<Nanos>>;
 
 /// The buckets of one limit.
 pub(super) struct Bucket {
     limit: Limit,
-    clients: Limiter<Spent>,
-    /// The same buckets, for looking at.
-    seen: Limiter<Seen>,
+    clients: Limiter,
     /// IPv6 by /48.
-    sites: Limiter<Spent>,
-    seen_sites: Limiter<Seen>,
+    sites: Limiter,
     /// How long one call takes to be given back to a client.
     refill: Duration,
     clock: EnvClock,
@@ -52,30 +48,33 @@ impl Bucket {
         let site = Quota::with_period(refill / clients_of_a_site.get())
             .unwrap_or(quota)
             .allow_burst(calls.saturating_mul(clients_of_a_site));
-        let (clients, sites) = (Addresses::new(MOST_CLIENTS), Addresses::new(MOST_SITES));
         Self {
             limit,
-            seen: RateLimiter::new(quota, Seen(Arc::clone(&clients)), clock.clone()),
-            clients: RateLimiter::new(quota, Spent(clients), clock.clone()),
-            seen_sites: RateLimiter::new(site, Seen(Arc::clone(&sites)), clock.clone()),
-            sites: RateLimiter::new(site, Spent(sites), clock.clone()),
+            clients: RateLimiter::new(quota, Addresses::new(MOST_CLIENTS), clock.clone()),
+            sites: RateLimiter::new(site, Addresses::new(MOST_SITES), clock.clone()),
             refill,
             clock: clock.clone(),
         }
     }
 
-    /// Spends a call of the client, then one of its site: a client over its limit spends nothing of its
+    /// Spends a call of the client and of its site. Both are looked at before either spends: a site with nothing
+    /// left gets no place for one more of its clients, and a client over its limit spends nothing of its
     /// neighbours'.
     pub(super) fn spend(&self, client: u128, site: Option<u128>) -> Result<()> {
-        self.clients
-            .check_key(&client)
-            .map_err(|until| self.refuse(&until, Duration::ZERO))?;
+        self.has_room(client, site)?;
+        let spend = |limiter: &Limiter, address| {
+            let check = Check {
+                address,
+                spends: true,
+            };
+            limiter.check_key(&check)
+        };
+        spend(&self.clients, client).map_err(|until| self.refuse(&until, Duration::ZERO))?;
         match site {
-            // The client's own call is gone already; the next one may have to wait for it.
-            Some(site) => self
-                .sites
-                .check_key(&site)
-                .map_err(|until| self.refuse(&until, self.refill)),
+            // Others of the site were faster; the client's own call is gone already.
+            Some(site) => {
+                spend(&self.sites, site).map_err(|until| self.refuse(&until, self.refill))
+            }
             None => Ok(()),
         }
     }
@@ -87,22 +86,21 @@ impl Bucket {
 
     /// Whether the client and its site could spend a call. When neither could, the longer wait is the one
     /// after which the call passes.
-    pub(super) fn has_room(&self, network: Network) -> Result<()> {
-        let client = self.seen.check_key(&network.client()).err();
-        let site = network
-            .site()
-            .and_then(|site| self.seen_sites.check_key(&site).err());
-        client
+    pub(super) fn has_room(&self, client: u128, site: Option<u128>) -> Result<()> {
+        let look = |limiter: &Limiter, address| {
+            let check = Check {
+                address,
+                spends: false,
+            };
+            limiter.check_key(&check).err()
+        };
+        let of_client = look(&self.clients, client);
+        let of_site = site.and_then(|site| look(&self.sites, site));
+        of_client
             .into_iter()
-            .chain(site)
+            .chain(of_site)
             .max_by_key(NotUntil::earliest_possible)
             .map_or(Ok(()), |until| Err(self.refuse(&until, Duration::ZERO)))
-    }
-
-    /// Forgets clients and sites that are indistinguishable from new ones.
-    pub(super) fn forget_quiet(&self) {
-        self.clients.retain_recent();
-        self.sites.retain_recent();
     }
 
     fn refuse(&self, until: &NotUntil<Nanos>, at_least: Duration) -> Error {

@@ -363,14 +363,14 @@ fn a_clock_that_is_set_back_locks_nobody_out() {
 }
 
 #[test]
-fn those_who_share_a_place_wait_no_longer_than_the_first_delay() {
+fn who_takes_a_place_over_waits_no_longer_than_the_first_delay() {
     let mut mark = Mark::default();
     for _ in 0..50 {
         mark.add(
             RULES.allowance(Tier::Network),
             Timestamp::from_seconds(1_000),
         );
-        mark = RULES.shared(Tier::Network, mark);
+        mark = RULES.inherited(Tier::Network, mark);
     }
     let now = Timestamp::from_seconds(1_000);
     let opens = mark.opens(RULES.allowance(Tier::Network), &RULES, now);
