@@ -70,6 +70,8 @@ reasons! {
     CredentialMissing = "CREDENTIAL_MISSING", Unauthenticated, 401, DEBUG, "This call needs a credential: send `authorization: Bearer …`.";
     /// The credential is malformed, unknown, expired or revoked.
     CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated, 401, DEBUG, "The credential is invalid or has expired; log in again.";
+    /// The authorization header names no scheme before the credential, or one that is not accepted.
+    CredentialSchemeInvalid = "CREDENTIAL_SCHEME_INVALID", Unauthenticated, 401, DEBUG, "The scheme before the credential is missing or not accepted: send `authorization: Bearer …`.";
     /// The refresh token is malformed, unknown, expired, revoked or used.
     RefreshTokenInvalid = "REFRESH_TOKEN_INVALID", Unauthenticated, 401, DEBUG, "The refresh token is invalid or has expired; log in again.";
     /// The credential is live but may not do this.

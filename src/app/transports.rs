@@ -152,7 +152,7 @@ pub(super) fn refuse(call: &Call, error: &Error) -> Response {
         return connect::refuse(status);
     }
     let fault = Fault::from_status(&status);
-    faces::refuse(call.path(), &fault)
+    faces::refuse(call.target(), call.is_json, &fault)
         .unwrap_or_else(|| transcode::refuse(&fault, &call.request_id))
 }
 

@@ -352,7 +352,8 @@ pub fn as_operator(services: GrpcService) -> GrpcService {
 }
 
 /// The credential of a call: `Bearer` (RFC 6750 section 2.1), or `Basic` (RFC 7617) with the
-/// credential as user name and an empty password.
+/// credential as user name and an empty password. Any other scheme, and a credential without one, is
+/// `CREDENTIAL_SCHEME_INVALID`.
 fn credential(headers: &HeaderMap) -> Result<Option<String>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
@@ -362,14 +363,13 @@ fn credential(headers: &HeaderMap) -> Result<Option<String>> {
     if values.next().is_some() {
         return Err(invalid());
     }
-    let (scheme, rest) = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or_else(invalid)?;
+    let text = value.to_str().map_err(|_| invalid())?;
+    // A scheme without anything behind it, or a credential without its scheme.
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     let rest = rest.trim_start_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(Some(rest.to_owned()))
+        let token = Some(rest).filter(|token| !token.is_empty());
+        Ok(Some(token.ok_or_else(invalid)?.to_owned()))
     } else if scheme.eq_ignore_ascii_case("basic") {
         let decoded = STANDARD
             .decode(rest)
@@ -381,7 +381,7 @@ fn credential(headers: &HeaderMap) -> Result<Option<String>> {
             .ok_or_else(invalid)?;
         Ok(Some(key))
     } else {
-        Err(invalid())
+        Err(Reason::CredentialSchemeInvalid.into())
     }
 }
 

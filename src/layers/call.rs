@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Uri, header::CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Uri, header::CONTENT_TYPE, uri::PathAndQuery};
 
 use crate::model::request::RequestContext;
 
@@ -105,6 +105,8 @@ pub struct Call {
     pub method: Method,
     /// The language to answer in.
     pub dialect: Dialect,
+    /// Whether the body says that it is JSON.
+    pub is_json: bool,
     uri: Uri,
 }
 
@@ -120,6 +122,7 @@ impl Call {
             request_id,
             method: request.method().clone(),
             dialect: Dialect::of(request.headers(), request.uri().path()),
+            is_json: content_type(request.headers()).eq_ignore_ascii_case("application/json"),
             uri: request.uri().clone(),
         }
     }
@@ -128,6 +131,14 @@ impl Call {
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// The path and the query, which can hold a secret.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.uri
+            .path_and_query()
+            .map_or_else(|| self.uri.path(), PathAndQuery::as_str)
     }
 }
 

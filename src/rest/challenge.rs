@@ -9,6 +9,10 @@ const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"countersign
 /// The same, for a token that was sent and is not accepted (RFC 6750 section 3.1).
 const BEARER_INVALID: HeaderValue =
     HeaderValue::from_static("Bearer realm=\"countersign\", error=\"invalid_token\"");
+/// The same, for a credential whose scheme is missing or not accepted.
+const BEARER_SCHEME: HeaderValue = HeaderValue::from_static(
+    "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"The scheme before the credential is missing or not accepted\"",
+);
 /// The challenge of RFC 7617 section 2.
 const BASIC: HeaderValue =
     HeaderValue::from_static("Basic realm=\"countersign\", charset=\"UTF-8\"");
@@ -18,6 +22,7 @@ pub(super) fn ask_for_bearer(headers: &mut HeaderMap, status: StatusCode, reason
     if status == StatusCode::UNAUTHORIZED {
         let challenge = match reason {
             Reason::CredentialInvalid => BEARER_INVALID,
+            Reason::CredentialSchemeInvalid => BEARER_SCHEME,
             // A wrong password or refresh token stood in the body: no access token was refused.
             _ => BEARER,
         };
@@ -29,7 +34,7 @@ pub(super) fn ask_for_bearer(headers: &mut HeaderMap, status: StatusCode, reason
 pub(super) fn offer_basic(headers: &mut HeaderMap, status: StatusCode, reason: Reason) {
     let of_the_call = matches!(
         reason,
-        Reason::CredentialMissing | Reason::CredentialInvalid
+        Reason::CredentialMissing | Reason::CredentialInvalid | Reason::CredentialSchemeInvalid
     );
     if status == StatusCode::UNAUTHORIZED && of_the_call {
         headers.append(WWW_AUTHENTICATE, BASIC);

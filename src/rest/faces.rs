@@ -48,14 +48,15 @@ pub fn operations() -> Vec<FaceOperation> {
     .concat()
 }
 
-/// A refusal in the words of the face that this path belongs to, for layers that refuse a call
-/// before it reaches a face; `None` when the path is no face's.
+/// An error in the form of the face that this path and query belong to, for what is refused before it reaches a
+/// face; `None` when the path is no face's. Whether the body says that it is JSON tells SMTPD from OAuth.
 #[must_use]
-pub fn refuse(path: &str, fault: &Fault) -> Option<Response> {
+pub fn refuse(target: &str, is_json: bool, fault: &Fault) -> Option<Response> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if momail::owns(path) {
         Some(momail::refuse(fault))
     } else if smtpd::owns(path) {
-        Some(smtpd::refuse(fault))
+        Some(smtpd::refuse(path, query, is_json, fault))
     } else if mailkite::owns(path) {
         Some(mailkite::refuse(fault))
     } else if mailtd::owns(path) {
@@ -71,6 +72,7 @@ mod tests {
 
     use axum::body::Body;
     use http::Request;
+    use serde_json::Value;
 
     use super::*;
     use crate::error::Reason;
@@ -79,12 +81,48 @@ mod tests {
     fn a_layer_can_refuse_in_the_words_of_the_face() {
         let fault = Fault::from(Reason::RateLimited);
         for operation in operations() {
-            let response = refuse(operation.path, &fault).expect(operation.path);
+            let response = refuse(operation.path, true, &fault).expect(operation.path);
             assert_eq!(response.status(), 429, "{}", operation.path);
         }
-        for path in ["/", "/v1/accounts", "/authority", "/oauth/authorize"] {
-            assert!(refuse(path, &fault).is_none(), "{path}");
+        for path in ["/", "/v1/accounts", "/authority", "/oauthority"] {
+            assert!(refuse(path, true, &fault).is_none(), "{path}");
         }
+    }
+
+    /// What each face answers: its status, and its word for a program.
+    async fn row(reason: Reason) -> String {
+        let mut cells = format!("| `{}` |", reason.meaning().name);
+        for (target, is_json) in [
+            ("/api/auth/login", true),
+            ("/oauth/me", true),
+            ("/auth/login", true),
+            ("/api/token", true),
+            ("/oauth/token", false),
+        ] {
+            let response = refuse(target, is_json, &reason.into()).unwrap();
+            let status = response.status().as_u16();
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+            let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+            let word = [&body["error"]["code"], &body["code"], &body["error"]]
+                .into_iter()
+                .find(|word| word.is_string() || word.is_u64())
+                .map(|word| format!(" `{}`", word.to_string().trim_matches('"')));
+            cells.push_str(&format!(" {status}{} |", word.unwrap_or_default()));
+        }
+        cells
+    }
+
+    #[tokio::test]
+    async fn the_document_says_what_each_face_answers_for_every_reason() {
+        let document = include_str!("../../docs/ERRORS.md");
+        let mut missing = String::new();
+        for reason in Reason::ALL {
+            let row = row(*reason).await;
+            if !document.lines().any(|line| line == row) {
+                missing.push_str(&format!("{row}\n"));
+            }
+        }
+        assert!(missing.is_empty(), "docs/ERRORS.md lacks:\n{missing}");
     }
 
     #[test]

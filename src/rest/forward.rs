@@ -24,7 +24,7 @@ use http::{
 use tonic::metadata::MetadataMap;
 
 use self::original::Original;
-use super::{challenge, channel::Channel, fault::Fault, transcode};
+use super::{challenge, channel::Channel, faces, fault::Fault, transcode, unary};
 use crate::{
     error::{Error, Reason},
     model::request::RequestContext,
@@ -173,7 +173,18 @@ fn encoded(email: &str) -> String {
     word
 }
 
+/// The refusal in the form of whoever owns the path of the request that the proxy asks about: its client reads it.
 fn refuse(fault: &Fault, parts: &Parts) -> Response {
+    let is_json = unary::media_type(&parts.headers).as_deref() == Some("application/json");
+    let face = Original::of(&parts.headers)
+        .ok()
+        .and_then(|original| faces::refuse(original.uri, is_json, fault));
+    if let Some(mut response) = face {
+        // SMTPD offers Basic by itself; who is asked for it is decided here.
+        let status = response.status();
+        challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
+        return response;
+    }
     let context = parts.extensions.get::<RequestContext>();
     transcode::refuse(fault, context.map_or("", |context| &context.request_id))
 }

@@ -60,6 +60,8 @@ pub enum Credential {
 /// A body that an operation reads.
 #[derive(Clone, Debug)]
 pub struct RequestBody {
+    /// Whether it must be there.
+    pub required: bool,
     /// The content types that it may come in.
     pub content_types: &'static [&'static str],
     /// Its form.

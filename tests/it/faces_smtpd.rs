@@ -323,9 +323,9 @@ async fn bad_requests_are_answered_in_the_words_of_the_face() {
         (
             GRANT,
             json_body,
-            r#"{"username":"a","password":"p","x":1}"#,
-            400,
-            40001,
+            r#"{"username":"jack.truong@example.com","password":"wrong","x":1}"#,
+            403,
+            40102,
         ),
         (
             GRANT,
@@ -354,7 +354,7 @@ async fn bad_requests_are_answered_in_the_words_of_the_face() {
         ("/oauth/token", json_body, "{}", 400, 40001),
         ("/oauth/token?grant_type=magic", json_body, "{}", 400, 40001),
         ("/oauth/revoke", json_body, "{}", 400, 40001),
-        ("/oauth/revoke", form_body, "", 400, 40001),
+        ("/oauth/revoke", form_body, "refresh_token=", 400, 40001),
         (
             "/oauth/revoke",
             json_body,
@@ -381,4 +381,55 @@ async fn bad_requests_are_answered_in_the_words_of_the_face() {
         (refused.status, &refused.json()["code"]),
         (405, &json!(40501))
     );
+}
+
+#[tokio::test]
+async fn a_call_that_speaks_oauth_is_refused_in_the_words_of_oauth() {
+    let app = TestApp::with(|config| config.limits.enabled = true).await;
+    let large = " ".repeat((64 << 10) + 1);
+    let form = || {
+        app.post("/oauth/token")
+            .form(&[("grant_type", "authorization_code")])
+    };
+    let answers = [
+        (app.get("/oauth/token").send().await, 405, "invalid_request"),
+        (
+            app.get("/oauth/nothing").send().await,
+            404,
+            "invalid_request",
+        ),
+        (
+            app.post("/oauth/token")
+                .body("application/x-www-form-urlencoded", large)
+                .send()
+                .await,
+            413,
+            "invalid_request",
+        ),
+        (
+            app.post("/oauth/revoke")
+                .body("text/plain", "token=x")
+                .send()
+                .await,
+            415,
+            "invalid_request",
+        ),
+        (form().send().await, 400, "unsupported_grant_type"),
+    ];
+    for (answer, status, error) in &answers {
+        assert_eq!(answer.status(), *status);
+        assert_eq!(answer.json()["error"], *error, "{status}");
+        assert!(answer.json()["error_description"].is_string(), "{status}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{status}");
+    }
+    // What is refused before any rpc counts as a public call, of which there are eight in a second.
+    let mut last = form().send().await;
+    for _ in 0..8 {
+        last = form().send().await;
+    }
+    assert_eq!(
+        (last.status(), last.json()["error"].take()),
+        (429, "invalid_request".into())
+    );
+    assert_eq!(last.header("retry-after"), "1");
 }

@@ -348,7 +348,7 @@ async fn a_call_without_a_good_credential_is_refused() {
             .await;
         refused(answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
     }
-    for header in ["Bearer", "Basic !!!", "Digest abc", "Basic YTpi"] {
+    for header in ["Bearer", "basic", "Basic !!!", "Basic YTpi"] {
         let mut request = Request::new(request());
         request
             .metadata_mut()
@@ -358,6 +358,41 @@ async fn a_call_without_a_good_credential_is_refused() {
             Code::Unauthenticated,
             "CREDENTIAL_INVALID",
         );
+    }
+}
+
+#[tokio::test]
+async fn a_credential_without_its_scheme_is_told_so_and_opens_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let token = &ann.tokens.access_token;
+    for header in [
+        token.clone(),
+        format!("Token {token}"),
+        format!("Bearer: {token}"),
+        format!("Bearer={token}"),
+        "Digest abc".to_owned(),
+    ] {
+        let mut request = Request::new(GetSessionRequest { name: current() });
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", header.parse().unwrap());
+        refused(
+            app.sessions().get_session(request).await,
+            Code::Unauthenticated,
+            "CREDENTIAL_SCHEME_INVALID",
+        );
+        for path in ["/v1/accounts/me", "/oauth/me", "/api/user/tokens"] {
+            let call = app.get(path).header("authorization", &header);
+            let answer = call.send().await;
+            assert_eq!(answer.status(), 401, "{path}");
+            assert!(
+                answer.text().contains("send `authorization: Bearer …`"),
+                "{path}"
+            );
+            let challenge = answer.header("www-authenticate");
+            assert!(challenge.contains("The scheme before the credential is missing"));
+            assert!(!answer.text().contains(token.as_str()));
+        }
     }
 }
 

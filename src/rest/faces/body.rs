@@ -4,13 +4,11 @@ use std::borrow::Cow;
 
 use axum::extract::Request;
 use http::{HeaderMap, header::CONTENT_ENCODING};
+use http_body::Body as _;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::{
-    call::Call,
-    members::{Members, Unknown},
-};
+use super::{call::Call, members::Members};
 use crate::{
     error::{Error, FieldViolation, Reason},
     rest::{fault::Fault, json, unary},
@@ -35,11 +33,31 @@ pub(super) async fn read(
         .ok_or(Reason::UnsupportedMediaType)?;
     let bytes = unary::read_body(body).await?;
     let members = if *content_type == FORM {
-        Members::new(parameters(&bytes)?, Unknown::Ignored)
+        parameters(&bytes)?
     } else {
-        Members::new(object(&bytes)?, Unknown::Refused)
+        object(&bytes)?
     };
-    Ok((Call::of(&parts), members))
+    Ok((Call::of(&parts), Members::new(members)))
+}
+
+/// Reads a JSON body that may be left out. An empty one says nothing, and needs no content type.
+///
+/// # Errors
+/// There is a body, and it is not JSON, too large, or no object.
+pub(super) async fn read_optional(request: Request) -> Result<(Call, Members), Fault> {
+    let (parts, body) = request.into_parts();
+    let is_json = content_type(&parts.headers).as_deref() == Some(JSON);
+    // Where a length is stated, there is no need to wait for the body.
+    if !is_json && body.size_hint().lower() > 0 {
+        return Err(Reason::UnsupportedMediaType.into());
+    }
+    let bytes = unary::read_body(body).await?;
+    let members = match (bytes.is_empty(), is_json) {
+        (true, _) => Map::new(),
+        (false, true) => object(&bytes)?,
+        (false, false) => return Err(Reason::UnsupportedMediaType.into()),
+    };
+    Ok((Call::of(&parts), Members::new(members)))
 }
 
 /// The parameters of a form or a query. One that comes twice is refused (RFC 6749 section 3.2).

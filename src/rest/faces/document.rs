@@ -31,6 +31,7 @@ fn settings() -> SchemaSettings {
 /// A body that is JSON.
 pub(super) fn json<T: JsonSchema>() -> RequestBody {
     RequestBody {
+        required: true,
         content_types: &[body::JSON],
         schema: request_schema::<T>(),
     }

@@ -19,45 +19,29 @@ const MOST_VIOLATIONS: usize = 16;
 /// A longer name is not repeated to the caller.
 const LONGEST_NAME: usize = 64;
 
-/// What becomes of a member that the request does not know.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Unknown {
-    /// It is refused: a misspelt optional field would otherwise be dropped in silence.
-    Refused,
-    /// It is ignored, as RFC 6749 section 3.2 has it for forms.
-    Ignored,
-}
-
-/// The members of a body, by name.
-pub(super) struct Members {
-    object: Map<String, Value>,
-    unknown: Unknown,
-}
+/// The members of a body, by name, whether it came as JSON or as a form.
+pub(super) struct Members(Map<String, Value>);
 
 impl Members {
     /// The members of a body.
-    pub(super) fn new(object: Map<String, Value>, unknown: Unknown) -> Self {
-        Self { object, unknown }
-    }
-
-    /// Whether they came as a form.
-    pub(super) fn is_form(&self) -> bool {
-        self.unknown == Unknown::Ignored
+    pub(super) fn new(object: Map<String, Value>) -> Self {
+        Self(object)
     }
 
     /// A member that is text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.object.get(name).and_then(Value::as_str)
+        self.0.get(name).and_then(Value::as_str)
     }
 
-    /// The request that the members make. `null` is an absent member.
+    /// The request that the members make. `null` is an absent member. A member that the request does not know is
+    /// refused where its type says `deny_unknown_fields`, else ignored.
     ///
     /// # Errors
     /// The fields that are missing, unknown or of the wrong type, all of them up to a limit.
     pub(super) fn typed<T: DeserializeOwned>(mut self) -> Result<T, Fault> {
         let mut found: Vec<FieldViolation> = Vec::new();
         loop {
-            let flaw = match T::deserialize(self.as_object()) {
+            let flaw = match T::deserialize(Object(&self.0)) {
                 Ok(request) if found.is_empty() => return Ok(request),
                 Ok(_) => break,
                 Err(flaw) => flaw,
@@ -93,42 +77,23 @@ impl Members {
     /// after that too: `pow.nonce`.
     fn place<'a>(&mut self, field: &'a str) -> Option<(&mut Map<String, Value>, &'a str)> {
         match field.split_once('.') {
-            Some((outer, inner)) if !self.object.contains_key(field) => {
-                let object = self.object.get_mut(outer)?.as_object_mut()?;
+            Some((outer, inner)) if !self.0.contains_key(field) => {
+                let object = self.0.get_mut(outer)?.as_object_mut()?;
                 Some((object, inner))
             }
-            _ => Some((&mut self.object, field)),
-        }
-    }
-
-    fn as_object(&self) -> Object<'_> {
-        Object {
-            members: &self.object,
-            unknown: self.unknown,
+            _ => Some((&mut self.0, field)),
         }
     }
 }
 
 /// Members as serde reads them: those of the body, or of an object in it.
-struct Object<'de> {
-    members: &'de Map<String, Value>,
-    unknown: Unknown,
-}
-
-impl<'de> Object<'de> {
-    fn entries(self) -> impl Iterator<Item = (&'de str, Member<'de>)> {
-        self.members
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.as_str(), Member { name, value }))
-    }
-}
+struct Object<'de>(&'de Map<String, Value>);
 
 impl<'de> Deserializer<'de> for Object<'de> {
     type Error = Flaw;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
-        visitor.visit_map(MapDeserializer::new(self.entries()))
+        self.deserialize_struct("", &[], visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -137,18 +102,13 @@ impl<'de> Deserializer<'de> for Object<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Flaw> {
-        let is_known = |name: &str| fields.contains(&name);
-        if self.unknown == Unknown::Refused
-            && let Some(name) = self.members.keys().find(|name| !is_known(name))
-        {
-            return Err(Flaw {
-                field: Cow::Owned(name.clone()),
-                kind: FlawKind::Unknown,
-            });
-        }
-        visitor.visit_map(MapDeserializer::new(
-            self.entries().filter(|(name, _)| is_known(name)),
-        ))
+        let is_absent = |name: &str, value: &Value| value.is_null() && fields.contains(&name);
+        let members = self
+            .0
+            .iter()
+            .filter(|(name, value)| !is_absent(name, value))
+            .map(|(name, value)| (name.as_str(), Member { name, value }));
+        visitor.visit_map(MapDeserializer::new(members))
     }
 
     forward_to_deserialize_any! {
@@ -211,11 +171,7 @@ impl<'de> Deserializer<'de> for Member<'de> {
                 kind: FlawKind::Other,
             });
         };
-        let object = Object {
-            members,
-            unknown: Unknown::Refused,
-        };
-        object
+        Object(members)
             .deserialize_struct(name, fields, visitor)
             .map_err(|flaw| flaw.inside(self.name))
     }
@@ -277,6 +233,13 @@ impl serde::de::Error for Flaw {
         Self {
             field: Cow::Borrowed("body"),
             kind: FlawKind::Other,
+        }
+    }
+
+    fn unknown_field(field: &str, _expected: &'static [&'static str]) -> Self {
+        Self {
+            field: Cow::Owned(field.to_owned()),
+            kind: FlawKind::Unknown,
         }
     }
 

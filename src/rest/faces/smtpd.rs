@@ -1,18 +1,24 @@
 //! SMTPD's tokens: `POST /oauth/token` with the grant type in the query, `POST /oauth/revoke`, and
 //! `GET /oauth/me`.
 //!
-//! The first two paths are shared with OAuth: a grant type in a form, and a form with `token`, are
-//! RFC 6749's and RFC 7009's, and are answered in the words of those.
+//! The first two paths are shared with OAuth. A call is SMTPD's when its grant type stands in the query or its body is
+//! JSON, and a revocation also when its form names a `refresh_token`; the others are RFC 6749's and RFC 7009's, and get
+//! the errors of those, as does everything else under `/oauth/`.
+//!
+//! Members and parameters that are not known here are ignored in JSON as in forms: RFC 6749 section 3.2 asks for it, and
+//! clients send more than is documented, such as a `client_id`.
 
 use axum::{
     Router,
     extract::{Request, State},
-    response::Response,
-    routing::{get, post},
+    response::{IntoResponse as _, Response},
+    routing::{any, get, post},
 };
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::form_urlencoded;
 
 use super::{
     body,
@@ -25,7 +31,7 @@ use crate::{
     error::{Error, Reason},
     model::account::split_name,
     pb::v1::{SessionProfile, SessionTokens},
-    rest::{channel::Channel, fault::Fault},
+    rest::{channel::Channel, fault::Fault, unary},
 };
 
 mod document;
@@ -35,8 +41,8 @@ mod tests;
 
 pub use document::operations;
 use refusal::Refusal;
-pub use refusal::refuse;
 
+const PREFIX: &str = "/oauth/";
 const TOKEN: &str = "/oauth/token";
 const REVOKE: &str = "/oauth/revoke";
 const ME: &str = "/oauth/me";
@@ -49,13 +55,62 @@ pub fn router(channel: Channel) -> Router {
         .route(TOKEN, post(token))
         .route(REVOKE, post(revoke))
         .route(ME, get(me))
-        .method_not_allowed_fallback(async || refuse(&Reason::HttpMethodNotAllowed.into()))
+        .route(&format!("{PREFIX}{{*path}}"), any(not_found))
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(Contract::new(channel))
 }
 
 /// Whether a path is this face's.
 pub(super) fn owns(path: &str) -> bool {
-    [TOKEN, REVOKE, ME].contains(&path)
+    path.starts_with(PREFIX)
+}
+
+/// Who is answered: a client of SMTPD, or one of OAuth.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Dialect {
+    Smtpd,
+    OAuth,
+}
+
+impl Dialect {
+    /// As far as it is known before the body is read.
+    fn of(path: &str, query: &str, is_json: bool) -> Self {
+        let is_shared = [TOKEN, REVOKE].contains(&path);
+        let names_grant = form_urlencoded::parse(query.as_bytes())
+            .any(|(name, value)| name == "grant_type" && !value.is_empty());
+        if path == ME || is_shared && (is_json || names_grant) {
+            Self::Smtpd
+        } else {
+            Self::OAuth
+        }
+    }
+
+    fn of_request(request: &Request) -> Self {
+        let (uri, headers) = (request.uri(), request.headers());
+        let is_json = unary::media_type(headers).as_deref() == Some(body::JSON);
+        Self::of(uri.path(), uri.query().unwrap_or_default(), is_json)
+    }
+
+    fn refuse(self, fault: Fault) -> Response {
+        match self {
+            Self::Smtpd => Refusal::from(fault).into_response(),
+            Self::OAuth => oauth::refuse(&fault),
+        }
+    }
+}
+
+/// The answer to a fault on a path of this face, in the form of SMTPD or of OAuth.
+#[must_use]
+pub fn refuse(path: &str, query: &str, is_json: bool, fault: &Fault) -> Response {
+    Dialect::of(path, query, is_json).refuse(fault.clone())
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    Dialect::of_request(&request).refuse(Reason::HttpMethodNotAllowed.into())
+}
+
+async fn not_found(request: Request) -> Response {
+    Dialect::of_request(&request).refuse(Reason::MethodNotFound.into())
 }
 
 /// The tokens of a session.
@@ -87,47 +142,39 @@ impl TryFrom<SessionTokens> for Tokens {
     }
 }
 
-async fn token(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
-    let in_query = grant_in_query(request.uri())?;
+async fn token(State(contract): State<Contract>, request: Request) -> Response {
+    let dialect = Dialect::of_request(&request);
+    let answer = grant(&contract, dialect, request).await;
+    answer.unwrap_or_else(|fault| dialect.refuse(fault))
+}
+
+async fn grant(contract: &Contract, dialect: Dialect, request: Request) -> Result<Response, Fault> {
+    let query = body::parameters(request.uri().query().unwrap_or_default().as_bytes())?;
     let (call, members) = body::read(request, &CONTENT_TYPES).await?;
-    let tokens = match grant(in_query.as_deref(), &members)? {
-        Grant::Password => log_in(&contract, &call, members.typed()?).await?,
-        Grant::RefreshToken => {
-            let sent: RefreshGrant = members.typed()?;
+    let in_body = members.text("grant_type").filter(|grant| !grant.is_empty());
+    if dialect == Dialect::OAuth {
+        return match in_body {
+            Some(_) => Ok(oauth::unsupported_grant_type()),
+            None => Err(grant_fault("is required")),
+        };
+    }
+    let in_query = query.get("grant_type").and_then(Value::as_str);
+    let tokens = match (in_query, in_body) {
+        (Some(query), Some(body)) if query != body => {
+            return Err(grant_fault("is not the same in the query and in the body"));
+        }
+        (Some("password"), _) => log_in(contract, &call, members.typed()?).await?,
+        (Some("refresh_token"), _) => {
+            let sent: RefreshToken = members.typed()?;
             contract.refresh_session(&call, sent.refresh_token).await?
         }
-        Grant::OAuth => return Ok(oauth::unsupported_grant_type()),
+        _ => {
+            return Err(grant_fault(
+                "must stand in the query and be password or refresh_token",
+            ));
+        }
     };
     Ok(reply::answer(StatusCode::OK, Tokens::try_from(tokens)?))
-}
-
-enum Grant {
-    Password,
-    RefreshToken,
-    /// Stands in the form: RFC 6749's.
-    OAuth,
-}
-
-fn grant_in_query(uri: &Uri) -> Result<Option<String>, Fault> {
-    let parameters = body::parameters(uri.query().unwrap_or_default().as_bytes())?;
-    let grant = parameters
-        .get("grant_type")
-        .and_then(|grant| grant.as_str());
-    Ok(grant.map(str::to_owned))
-}
-
-fn grant(in_query: Option<&str>, members: &Members) -> Result<Grant, Fault> {
-    match (in_query, members.text("grant_type")) {
-        (None, Some(_)) if members.is_form() => Ok(Grant::OAuth),
-        (Some(query), Some(body)) if query != body => {
-            Err(grant_fault("is not the same in the query and in the body"))
-        }
-        (Some("password"), _) => Ok(Grant::Password),
-        (Some("refresh_token"), _) => Ok(Grant::RefreshToken),
-        _ => Err(grant_fault(
-            "must stand in the query and be password or refresh_token",
-        )),
-    }
 }
 
 fn grant_fault(description: &'static str) -> Fault {
@@ -136,16 +183,12 @@ fn grant_fault(description: &'static str) -> Fault {
 
 /// Logs in. The user name is an e-mail address and goes by one of three names.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [
     {"required": ["username"]},
     {"required": ["email"]},
     {"required": ["email_address"]},
 ]))]
 struct PasswordGrant {
-    /// May be repeated here, as long as it says the same as the query.
-    #[serde(rename = "grant_type")]
-    _grant_type: Option<String>,
     /// The e-mail address of the account.
     username: Option<String>,
     /// Another name for `username`.
@@ -195,22 +238,9 @@ async fn log_in(
     contract::present(made.tokens, "tokens")
 }
 
-/// Gets the next access token.
+/// Gets the next access token, or logs out.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RefreshGrant {
-    /// May be repeated here, as long as it says the same as the query.
-    #[serde(rename = "grant_type")]
-    _grant_type: Option<String>,
-    /// The refresh token of an earlier answer.
-    #[schemars(length(min = 1))]
-    refresh_token: String,
-}
-
-/// Logs out.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RevokeRequest {
+struct RefreshToken {
     /// The refresh token of an earlier answer.
     #[schemars(length(min = 1))]
     refresh_token: String,
@@ -220,33 +250,52 @@ struct RevokeRequest {
 #[derive(JsonSchema, Serialize)]
 struct Empty {}
 
-async fn revoke(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &CONTENT_TYPES).await?;
-    if members.is_form()
-        && let Some(token) = members.text("token")
-    {
-        return match members.text("refresh_token") {
-            // Only one of the two would end, and the caller would not learn which.
-            Some(_) => Err(Refusal::from(Fault::from(Error::invalid_field(
-                "refresh_token",
-                "must not come together with token",
-            )))),
-            None => Ok(revoke_by_rfc_7009(&contract, &call, token).await),
+async fn revoke(State(contract): State<Contract>, request: Request) -> Response {
+    let dialect = Dialect::of_request(&request);
+    let (call, members) = match body::read(request, &CONTENT_TYPES).await {
+        Ok(read) => read,
+        Err(fault) => return dialect.refuse(fault),
+    };
+    let names_token = members.text("token").is_some();
+    let revoked =
+        if dialect == Dialect::OAuth && (names_token || members.text("refresh_token").is_none()) {
+            let revoked = revoke_by_rfc_7009(&contract, &call, &members).await;
+            revoked.map_err(|fault| oauth::refuse(&fault))
+        } else {
+            let revoked = revoke_by_smtpd(&contract, &call, members).await;
+            revoked.map_err(|fault| Refusal::of_revocation(fault).into_response())
         };
-    }
-    let sent: RevokeRequest = members.typed()?;
+    revoked.map_or_else(
+        |refusal| refusal,
+        |()| reply::answer(StatusCode::OK, Empty {}),
+    )
+}
+
+async fn revoke_by_smtpd(contract: &Contract, call: &Call, members: Members) -> Result<(), Fault> {
+    let sent: RefreshToken = members.typed()?;
     contract
-        .revoke_refresh_token(&call, sent.refresh_token)
+        .revoke_refresh_token(call, sent.refresh_token)
         .await
-        .map_err(Refusal::of_revocation)?;
-    Ok(reply::answer(StatusCode::OK, Empty {}))
 }
 
 /// RFC 7009 section 2.2: an invalid token is not an error, as the purpose is already achieved.
-async fn revoke_by_rfc_7009(contract: &Contract, call: &Call, token: &str) -> Response {
-    match contract.revoke_refresh_token(call, token.to_owned()).await {
-        Err(fault) if fault.reason != Reason::RefreshTokenInvalid => oauth::refuse(&fault),
-        Ok(()) | Err(_) => reply::answer(StatusCode::OK, Empty {}),
+async fn revoke_by_rfc_7009(
+    contract: &Contract,
+    call: &Call,
+    members: &Members,
+) -> Result<(), Fault> {
+    if members.text("refresh_token").is_some() {
+        // Only one of the two would end, and the caller would not learn which.
+        return Err(
+            Error::invalid_field("refresh_token", "must not come together with token").into(),
+        );
+    }
+    let token = members.text("token").unwrap_or_default().to_owned();
+    match contract.revoke_refresh_token(call, token).await {
+        Err(fault) if fault.reason != Reason::RefreshTokenInvalid => {
+            Err(reply::rename(&fault, &[("refresh_token", "token")]))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

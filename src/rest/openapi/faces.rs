@@ -68,13 +68,14 @@ fn query_parameter(document: &mut Document, tag: &str, parameter: QueryParameter
 }
 
 fn body(document: &mut Document, tag: &str, request: RequestBody) -> Value {
+    let required = request.required;
     let schema = schema(document, tag, request.schema);
     let content: Map<_, _> = request
         .content_types
         .iter()
         .map(|content_type| ((*content_type).to_owned(), json!({"schema": schema})))
         .collect();
-    json!({"required": true, "content": content})
+    json!({"required": required, "content": content})
 }
 
 fn responses(document: &mut Document, tag: &str, responses: Vec<FaceResponse>) -> Value {

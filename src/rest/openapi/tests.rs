@@ -24,6 +24,7 @@ fn face(path: &'static str) -> FaceOperation {
         summary: "Does something",
         tag: "Some Face",
         request: Some(RequestBody {
+            required: true,
             content_types: &["application/json", "application/x-www-form-urlencoded"],
             schema: schemars::schema_for!(Outer),
         }),

@@ -1,7 +1,7 @@
 //! `GET /authz/forward`, as nginx, Caddy and Traefik call it.
 
 use http::{Method, header::WWW_AUTHENTICATE};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::world::{World, rules, stored};
 use crate::support::TestResponse;
@@ -39,6 +39,11 @@ fn identity(answer: &TestResponse) -> [&str; 7] {
         assert_eq!(answer.headers.get_all(name).iter().count(), 1, "{name}");
         answer.header(name)
     })
+}
+
+/// Mail.td's word, since the path is one of its own.
+fn word(answer: &TestResponse) -> Value {
+    answer.json()["error"].take()
 }
 
 fn reason(answer: &TestResponse) -> Value {
@@ -118,8 +123,8 @@ async fn without_a_good_credential_one_is_asked_for() {
     let path = world.messages();
     let missing = world.forwards(NGINX, None, ["GET", &path]).await;
     assert_eq!(
-        (missing.status(), reason(&missing)),
-        (401, "CREDENTIAL_MISSING".into())
+        (missing.status(), word(&missing)),
+        (401, "invalid_or_expired_token".into())
     );
     let basic = r#"Basic realm="countersign", charset="UTF-8""#;
     let bearer = r#"Bearer realm="countersign""#;
@@ -129,8 +134,8 @@ async fn without_a_good_credential_one_is_asked_for() {
     );
     let bad = world.forwards(NGINX, Some("bad"), ["GET", &path]).await;
     assert_eq!(
-        (bad.status(), reason(&bad)),
-        (401, "CREDENTIAL_INVALID".into())
+        (bad.status(), word(&bad)),
+        (401, "invalid_or_expired_token".into())
     );
     let invalid = format!(r#"{bearer}, error="invalid_token", {basic}"#);
     assert_eq!(bad.header("www-authenticate"), invalid);
@@ -165,6 +170,57 @@ async fn without_a_good_credential_one_is_asked_for() {
         .send()
         .await;
     assert_eq!(answer.header("x-countersign-credential"), "api-key");
+}
+
+#[tokio::test]
+async fn the_client_reads_a_refusal_in_the_form_of_whoever_owns_its_path() {
+    let world = World::new().await;
+    let messages = world.messages();
+    for (path, status, body) in [
+        (
+            messages.as_str(),
+            401,
+            json!({"error": "invalid_or_expired_token"}),
+        ),
+        (
+            "/api/auth/me?x=/auth/",
+            403,
+            json!({"error": {"code": "forbidden", "message": "This credential may not do this."}}),
+        ),
+        (
+            "/v1/auth/profile",
+            403,
+            json!({
+                "success": false,
+                "error": {"code": "FORBIDDEN", "message": "This credential may not do this."},
+            }),
+        ),
+        (
+            "/oauth/me",
+            403,
+            json!({"code": 40301, "message": "This credential may not do this."}),
+        ),
+        (
+            "/oauth/userinfo",
+            403,
+            json!({"error": "unauthorized_client", "error_description": "This credential may not do this."}),
+        ),
+    ] {
+        for names in [NGINX, OTHERS] {
+            let answer = world.forwards(names, None, ["GET", path]).await;
+            assert_eq!(
+                (answer.status(), answer.json()),
+                (status, body.clone()),
+                "{path}"
+            );
+            assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        }
+    }
+    let other = world.forwards(NGINX, None, ["GET", "/notes"]).await;
+    assert_eq!(
+        (other.status(), reason(&other)),
+        (403, "PERMISSION_DENIED".into())
+    );
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         Reason::ChallengeInvalid => (StatusCode::BAD_REQUEST, "challenge_invalid"),
         Reason::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
         Reason::CredentialMissing => (StatusCode::UNAUTHORIZED, "token_missing"),
+        Reason::CredentialSchemeInvalid => (StatusCode::UNAUTHORIZED, "token_scheme_invalid"),
         Reason::CredentialInvalid | Reason::RefreshTokenInvalid => {
             (StatusCode::UNAUTHORIZED, "token_invalid")
         }

@@ -6,7 +6,7 @@ use super::{
     super::document, ACCOUNT, ACCOUNTS, Account, CHALLENGE, Challenge, LOGIN, LogIn, LoggedIn,
     NewAccount, ONE_TOKEN, Opened, SignIn, TOKEN, TOKENS, refusal::Failure, tokens,
 };
-use crate::rest::openapi::{Credential, FaceOperation};
+use crate::rest::openapi::{Credential, FaceOperation, RequestBody};
 
 const TAG: &str = "Mail.td";
 
@@ -127,7 +127,10 @@ fn log_in() -> FaceOperation {
 fn create_token() -> FaceOperation {
     FaceOperation {
         credential: Credential::Required,
-        request: Some(document::json::<tokens::NewToken>()),
+        request: Some(RequestBody {
+            required: false,
+            ..document::json::<tokens::NewToken>()
+        }),
         responses: document::responses::<tokens::Created, Failure>(
             (201, "The token is made"),
             &[UNAUTHORIZED, PRO_ALONE],

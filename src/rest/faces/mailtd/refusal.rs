@@ -1,4 +1,5 @@
-//! How Mail.td says no: `{"error"}`, and where a field is at fault, `{"error","field","message"}`.
+//! How Mail.td says no: `{"error"}`; with `message` where the word alone does not tell what to do, and with `field`
+//! where one is at fault.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -19,7 +20,7 @@ pub(super) struct Failure {
     /// The first field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// What is wrong with it, for people.
+    /// What is wrong, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
 }
@@ -44,7 +45,8 @@ pub fn refuse(fault: &Fault) -> Response {
     let body = Failure {
         error,
         field: field.map(|violation| violation.field.to_string()),
-        message: field.map(|_| fault.message.clone()),
+        message: (field.is_some() || fault.reason == Reason::CredentialSchemeInvalid)
+            .then(|| fault.message.clone()),
     };
     reply::bearer_refusal(fault, status, body)
 }
@@ -66,9 +68,10 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         Reason::ChallengeRequired => (StatusCode::BAD_REQUEST, "challenge_required"),
         Reason::ChallengeInvalid => (StatusCode::BAD_REQUEST, "challenge_invalid"),
         Reason::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
-        Reason::CredentialMissing | Reason::CredentialInvalid | Reason::RefreshTokenInvalid => {
-            (StatusCode::UNAUTHORIZED, "invalid_or_expired_token")
-        }
+        Reason::CredentialMissing
+        | Reason::CredentialInvalid
+        | Reason::CredentialSchemeInvalid
+        | Reason::RefreshTokenInvalid => (StatusCode::UNAUTHORIZED, "invalid_or_expired_token"),
         Reason::PermissionDenied => (StatusCode::FORBIDDEN, "permission_denied"),
         Reason::HttpsRequired => (StatusCode::FORBIDDEN, "https_required"),
         Reason::MethodNotFound => (StatusCode::NOT_FOUND, "not_found"),

@@ -1,5 +1,6 @@
 use axum::body::Body;
 use http::Request;
+use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use super::{
@@ -30,6 +31,12 @@ async fn send(caller: &Caller, method: &str, path: &str, body: Option<Value>) ->
     }
     let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
     caller.send(request.body(body).unwrap()).await
+}
+
+/// A body whose length is not said before it.
+fn chunked(body: &'static str) -> Body {
+    let whole: Full<bytes::Bytes> = body.into();
+    Body::new(whole.map_frame(std::convert::identity))
 }
 
 #[tokio::test]
@@ -237,6 +244,31 @@ async fn an_id_that_is_none_is_asked_for_like_one_that_is_nobodys() {
             Message::GetApiKey(sent) => assert_eq!(sent.name, "apiKeys/-"),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_pro_token_needs_no_body_and_no_content_type() {
+    for (kind, body) in [
+        (None, Body::empty()),
+        (None, chunked("")),
+        (Some("application/json"), Body::empty()),
+        (Some("application/json"), Body::from("{}")),
+        // What `curl -d ''` sends.
+        (Some("application/x-www-form-urlencoded"), Body::empty()),
+    ] {
+        let caller = Caller::new();
+        let mut request = Request::post(TOKENS).header("authorization", "Bearer abc");
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        let answer = caller.send(request.body(body).unwrap()).await;
+        assert_eq!(
+            (answer.status, &answer.body["name"]),
+            (201, &json!("")),
+            "{kind:?}"
+        );
+        assert_eq!(answer.body["token"], "tm_pro_AbCdSecret");
     }
 }
 

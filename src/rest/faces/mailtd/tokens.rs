@@ -29,7 +29,7 @@ use crate::{
 /// Where the face gives fields other names than the contract.
 const FIELD_NAMES: [(&str, &str); 1] = [("api_key.display_name", "name")];
 
-/// Asks for a new token.
+/// Asks for a new token. The whole body may be left out.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
@@ -90,7 +90,7 @@ pub(super) async fn create(
     State(contract): State<Contract>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) = body::read_optional(request).await?;
     let sent: NewToken = members.typed()?;
     let key = v1::ApiKey {
         display_name: sent.name.unwrap_or_default(),

@@ -86,6 +86,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str, Option<&'static 
         Reason::InvalidCredentials => unauthorized("Invalid email or password"),
         Reason::CredentialMissing => unauthorized("Access token is missing"),
         Reason::CredentialInvalid => unauthorized("Invalid or expired access token"),
+        Reason::CredentialSchemeInvalid => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", None),
         Reason::RefreshTokenInvalid => unauthorized("Invalid or expired refresh token"),
         Reason::PermissionDenied | Reason::HttpsRequired => {
             (StatusCode::FORBIDDEN, "FORBIDDEN", None)

@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use super::{
     super::{document, oauth::ErrorBody},
-    CONTENT_TYPES, Empty, ME, Me, PasswordGrant, REVOKE, RefreshGrant, RevokeRequest, TOKEN,
-    Tokens,
+    CONTENT_TYPES, Empty, ME, Me, PasswordGrant, REVOKE, RefreshToken, TOKEN, Tokens,
     refusal::Failure,
 };
 use crate::rest::openapi::{Credential, FaceOperation, QueryParameter, RequestBody};
@@ -31,10 +30,11 @@ pub fn operations() -> Vec<FaceOperation> {
 fn token() -> FaceOperation {
     let (password, refresh) = (
         document::request_schema::<PasswordGrant>(),
-        document::request_schema::<RefreshGrant>(),
+        document::request_schema::<RefreshToken>(),
     );
     FaceOperation {
         request: Some(RequestBody {
+            required: true,
             content_types: &CONTENT_TYPES,
             schema: json_schema!({ "anyOf": [password, refresh] }),
         }),
@@ -58,8 +58,9 @@ fn token() -> FaceOperation {
 fn revoke() -> FaceOperation {
     FaceOperation {
         request: Some(RequestBody {
+            required: true,
             content_types: &CONTENT_TYPES,
-            schema: document::request_schema::<RevokeRequest>(),
+            schema: document::request_schema::<RefreshToken>(),
         }),
         responses: document::responses::<Empty, SharedFailure>(
             (200, "The session is over"),

@@ -1,29 +1,4 @@
-//! How SMTPD says no: `{code, message}`.
-//!
-//! | code | status | when |
-//! |---|---|---|
-//! | 40001 | 400 | a field is missing, unknown or not valid, the grant type included |
-//! | 40002 | 400 | the body could not be read |
-//! | 40003 | 400 | the password is too common |
-//! | 40101 | 401 | no credential was sent |
-//! | 40102 | 403 | the user name or the password is wrong |
-//! | 40103 | 401 | the credential is wrong, revoked or has expired |
-//! | 40106 | 403 | the refresh token is wrong, revoked or has expired; 401 when it is to be revoked |
-//! | 40301 | 403 | the credential may not do this |
-//! | 40302 | 403 | the call came over plain HTTP |
-//! | 40401 | 404 | there is no such thing |
-//! | 40501 | 405 | the path does not take this method |
-//! | 40901 | 409 | the e-mail address is taken |
-//! | 40902 | 409 | the thing has changed in the meantime |
-//! | 40903 | 409 | the account owns an organization that others are in |
-//! | 41301 | 413 | the body is larger than 64 KiB |
-//! | 41501 | 415 | the content type is not accepted |
-//! | 42901 | 429 | too many calls |
-//! | 42902 | 429 | too many things |
-//! | 50001 | 500 | something broke on the server |
-//! | 50301 | 503 | the server is busy |
-//! | 50302 | 503 | the database does not answer |
-//! | 50401 | 504 | a deadline ended first |
+//! How SMTPD says no: `{code, message}`. `docs/ERRORS.md` lists the codes.
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -83,12 +58,6 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The face's answer to a fault.
-#[must_use]
-pub fn refuse(fault: &Fault) -> Response {
-    Refusal::from(fault.clone()).into_response()
-}
-
 /// The status, the code, and the message where the document has one of its own.
 pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
     match reason {
@@ -110,6 +79,7 @@ pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
             let message = "The API key or access token is invalid or has expired";
             (StatusCode::UNAUTHORIZED, 40103, Some(message))
         }
+        Reason::CredentialSchemeInvalid => (StatusCode::UNAUTHORIZED, 40104, None),
         Reason::RefreshTokenInvalid => (
             StatusCode::FORBIDDEN,
             40106,

@@ -49,6 +49,32 @@ async fn the_password_grant_answers_as_documented() {
 }
 
 #[tokio::test]
+async fn members_that_are_not_known_are_ignored_in_json_as_in_forms() {
+    for more in [
+        json!({"client_id": "x"}),
+        json!({"scope": ["a"], "deep": {"er": null}}),
+    ] {
+        for (path, mut body) in [
+            (PASSWORD, login()),
+            (REFRESH, json!({"refresh_token": "the-refresh-token"})),
+            (REVOKE, json!({"refresh_token": "the-refresh-token"})),
+        ] {
+            body.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            let answer = Caller::new().json(path, body).await;
+            assert_eq!(answer.status, 200, "{path} {more}");
+        }
+    }
+    for (path, form) in [
+        (REFRESH, "refresh_token=the-refresh-token&client_id=x"),
+        (REVOKE, "refresh_token=the-refresh-token&client_id=x"),
+    ] {
+        assert_eq!(Caller::new().form(path, form).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_may_carry_the_password_grant_and_more() {
     for form in [
         "username=user%40example.com&password=secure_password_123",
@@ -137,17 +163,30 @@ async fn the_grant_type_decides_who_answers() {
     let twice = format!("{PASSWORD}&grant_type=password");
     let twice = caller.json(&twice, login()).await;
     assert_eq!((twice.status, &twice.body["code"]), (400, &json!(40002)));
-    for form in [
-        "grant_type=authorization_code&code=x",
-        "grant_type=password&username=user@example.com&password=x",
-        "grant_type=",
+    for (path, form, error) in [
+        (
+            TOKEN,
+            "grant_type=authorization_code&code=x",
+            "unsupported_grant_type",
+        ),
+        (
+            TOKEN,
+            "grant_type=password&username=user@example.com&password=x",
+            "unsupported_grant_type",
+        ),
+        // Without a value is as good as absent (RFC 6749 section 3.2).
+        (TOKEN, "grant_type=", "invalid_request"),
+        (TOKEN, "username=a&password=b", "invalid_request"),
+        (
+            "/oauth/token?grant_type=",
+            "username=a&password=b",
+            "invalid_request",
+        ),
     ] {
-        let answer = caller.form(TOKEN, form).await;
-        assert_eq!(answer.status, 400, "{form}");
-        assert_eq!(answer.body["error"], "unsupported_grant_type", "{form}");
+        let answer = caller.form(path, form).await;
+        assert_eq!(answer.status, 400, "{path} {form}");
+        assert_eq!(answer.body["error"], error, "{path} {form}");
     }
-    let form = caller.form(TOKEN, "username=a&password=b").await;
-    assert_eq!((form.status, form.body), (400, unknown));
     assert!(caller.services.seen().is_empty());
 }
 
@@ -221,10 +260,20 @@ async fn rfc_7009_does_not_tell_whether_a_token_was_known() {
         .services
         .refuse(|| Error::new(Reason::StorageUnavailable));
     let broken = caller.form(REVOKE, "token=x").await;
-    assert_eq!(broken.status, 503);
-    assert_eq!(broken.body["error"], "temporarily_unavailable");
-    let both = caller.form(REVOKE, "token=x&refresh_token=y").await;
-    assert_eq!((both.status, &both.body["code"]), (400, &json!(40001)));
+    let description = json!({"error_description": Reason::StorageUnavailable.meaning().message});
+    assert_eq!((broken.status, broken.body), (503, description));
+    for form in [
+        "token=x&refresh_token=y",
+        "token_type_hint=refresh_token",
+        "",
+    ] {
+        let answer = caller.form(REVOKE, form).await;
+        assert_eq!(
+            (answer.status, &answer.body["error"]),
+            (400, &json!("invalid_request")),
+            "{form}"
+        );
+    }
     let json = caller.json(REVOKE, json!({"token": "x"})).await;
     assert_eq!((json.status, &json.body["code"]), (400, &json!(40001)));
 }
@@ -266,6 +315,11 @@ async fn a_missing_credential_is_asked_for() {
             Reason::CredentialInvalid,
             40103,
             "Bearer realm=\"countersign\", error=\"invalid_token\"",
+        ),
+        (
+            Reason::CredentialSchemeInvalid,
+            40104,
+            "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"The scheme before the credential is missing or not accepted\"",
         ),
     ] {
         let caller = Caller::new();

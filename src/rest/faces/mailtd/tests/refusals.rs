@@ -10,7 +10,7 @@ use super::{
         ACCOUNTS, CHALLENGE, LOGIN, TOKEN, TOKENS,
         refusal::row,
     },
-    credentials, send, with_pow,
+    chunked, credentials, send, with_pow,
 };
 use crate::error::{Error, Reason};
 
@@ -22,7 +22,14 @@ async fn every_reason_has_its_answer() {
         let answer = caller.json(TOKEN, credentials()).await;
         let (status, error) = row(reason);
         assert_eq!(answer.status, status.as_u16(), "{reason:?}");
-        assert_eq!(answer.body, json!({ "error": error }));
+        let expected = match reason {
+            // The word does not tell what to do.
+            Reason::CredentialSchemeInvalid => {
+                json!({"error": error, "message": reason.meaning().message})
+            }
+            _ => json!({ "error": error }),
+        };
+        assert_eq!(answer.body, expected);
         let challenges = answer.header("www-authenticate").len();
         assert_eq!(challenges, usize::from(answer.status == 401), "{reason:?}");
     }
@@ -124,6 +131,25 @@ async fn bad_bodies_are_refused_before_any_rpc_and_never_repeated() {
             .post(ACCOUNTS, kind, with_pow().to_string())
             .await;
         assert_eq!(answer.status, 201, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_may_be_left_out_is_still_json() {
+    for (kind, body, status) in [
+        ("text/plain", "hello", 415),
+        ("application/x-www-form-urlencoded", "name=ci", 415),
+        ("", "{}", 415),
+        ("application/json", "[]", 400),
+        ("application/json", "ci", 400),
+        ("application/json", r#"{"nmae":"ci"}"#, 400),
+    ] {
+        let caller = Caller::new();
+        for body in [Body::from(body), chunked(body)] {
+            let answer = caller.post(TOKENS, kind, body).await;
+            assert_eq!(answer.status, status, "{kind} {answer:?}");
+        }
+        assert!(caller.services.seen().is_empty(), "{kind}");
     }
 }
 

@@ -37,6 +37,11 @@ async fn bad_bodies_are_refused_before_any_rpc_and_never_repeated() {
         let caller = Caller::new();
         let text = String::from_utf8_lossy(&body).into_owned();
         let answer = caller.post(PASSWORD, kind, body).await;
+        // What is not known is ignored here.
+        if text.contains("\"hunter\":") {
+            assert_eq!(answer.status, 200, "{text}");
+            continue;
+        }
         assert_eq!(answer.status, status, "{kind} {text:.80}");
         assert!(answer.body["code"].is_u64(), "{text:.80}");
         assert!(
@@ -76,9 +81,42 @@ async fn other_methods_are_refused_in_the_words_of_the_face() {
         (Method::POST, ME, "GET,HEAD"),
     ] {
         let request = Request::builder().method(method).uri(path);
-        let answer = caller.send(request.body(Body::empty()).unwrap()).await;
+        let json = request.header("content-type", "application/json");
+        let answer = caller.send(json.body(Body::empty()).unwrap()).await;
         assert_eq!((answer.status, &answer.body["code"]), (405, &json!(40501)));
         assert_eq!(answer.header("allow"), [allow]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_smtpds_is_refused_in_the_words_of_oauth() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let large = "a".repeat((64 << 10) + 1);
+    for (method, path, kind, body, status) in [
+        ("GET", TOKEN, "", "", 405),
+        ("DELETE", REVOKE, FORM, "", 405),
+        ("GET", "/oauth/authorize", "", "", 404),
+        ("POST", "/oauth/register", "application/json", "{}", 404),
+        ("POST", "/oauth/token/", FORM, "grant_type=password", 404),
+        ("POST", TOKEN, FORM, large.as_str(), 413),
+        ("POST", REVOKE, FORM, large.as_str(), 413),
+        ("POST", TOKEN, "text/plain", "grant_type=password", 415),
+        ("POST", REVOKE, "", "token=x", 415),
+        ("POST", TOKEN, FORM, "", 400),
+        ("POST", TOKEN, FORM, "grant_type=a&grant_type=b", 400),
+        ("POST", TOKEN, FORM, "grant_type=a&\"\\=1&\"\\=2", 400),
+        ("POST", REVOKE, FORM, "token=a&token=b", 400),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", kind);
+        let answer = Caller::new()
+            .send(request.body(Body::from(body.to_owned())).unwrap())
+            .await;
+        assert_eq!(answer.status, status, "{method} {path} {body:.40}");
+        assert_eq!(answer.body["error"], "invalid_request", "{method} {path}");
+        let description = answer.body["error_description"].as_str().unwrap();
+        assert!(!description.contains(['"', '\\']), "{description}");
+        assert_eq!(answer.header("allow").is_empty(), status != 405, "{path}");
     }
 }
 
