@@ -33,7 +33,7 @@ pub use crate::model::account::Plan;
 use crate::{
     config::Config,
     env::Env,
-    server::{Server, control::ControlSocket},
+    server::{Server, control::ControlSocket, tls::Certificate},
     store::{SchemaState, Store},
 };
 
@@ -49,6 +49,7 @@ pub struct App {
     parts: Parts,
     url: String,
     control: Option<ControlSocket>,
+    has_accounts: bool,
     has_administrator: bool,
     /// Kept until the end: one process per data folder.
     _lock: Option<FolderLock>,
@@ -67,13 +68,17 @@ impl App {
         let metrics_server = metrics::listen(&config).await?;
         let issuer = config.issuer_at(server.local_addr());
         let parts = Parts::build(&config, issuer.as_str(), env).await?;
-        let has_administrator = parts.store.read().has_administrator().await;
+        let reader = parts.store.read();
+        let has_accounts = reader.has_accounts().await.map_err(parts::refused)?;
+        let has_administrator = reader.has_administrator().await.map_err(parts::refused)?;
+        announce(&config, issuer.as_str(), server.local_addr());
         Ok(Self {
             url: issuer.as_str().to_owned(),
             server: server.counted_by(parts.metrics.clone()),
             metrics_server,
             control: control_socket(&config),
-            has_administrator: has_administrator.map_err(parts::refused)?,
+            has_accounts,
+            has_administrator,
             parts,
             _lock: lock,
         })
@@ -95,6 +100,18 @@ impl App {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The certificate that clients are shown, when it speaks TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.server.certificate()
+    }
+
+    /// Whether anybody has signed up.
+    #[must_use]
+    pub fn has_accounts(&self) -> bool {
+        self.has_accounts
     }
 
     /// Whether anybody administers it who can log in.
@@ -170,6 +187,18 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Says once what runs where. Of the database, the engine and the host: the rest of its URL may be secret.
+fn announce(config: &Config, issuer: &str, listening: SocketAddr) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        %listening,
+        issuer,
+        database = config.database.place(),
+        data_dir = %config.data_dir.display(),
+        "started"
+    );
 }
 
 /// Opens the data folder, for this process alone when the database is in it.

@@ -84,8 +84,8 @@ struct Cli {
 enum Command {
     /// Serve until told to stop (what happens without a command)
     ///
-    /// SIGTERM and SIGINT stop the server: it takes no new calls, finishes those in flight, and ends
-    /// within 10 seconds.
+    /// SIGTERM, SIGINT and SIGQUIT stop the server: it takes no new calls, finishes those in flight, and ends
+    /// within 10 seconds. On SIGHUP it reads the log filter and the TLS certificate again.
     Serve,
     /// Bring the database schema up to date, and end
     ///
@@ -141,7 +141,7 @@ impl Cli {
             .flag("data_dir", self.data_dir)
             .flag("listen", self.listen);
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(start(&sources)?),
+            Command::Serve => serve::run(sources),
             Command::Migrate => migrate::run(&start(&sources)?),
             Command::Config(command) => command.run(&sources),
             Command::Keys(command) => command.run(&start(&sources)?),
@@ -155,7 +155,7 @@ impl Cli {
 /// Reads the settings, and logs as they say from here on.
 fn start(sources: &Sources) -> Result<Config, Box<dyn Error>> {
     let config = Loaded::from_sources(sources)?.config;
-    logging::start(&config.log, config.log_format)?;
+    logging::start(&config.log, config.log_format);
     Ok(config)
 }
 

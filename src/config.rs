@@ -43,7 +43,7 @@ pub use self::{
     keys::{Keys, decode_master_key, encode_master_key},
     limits::Limits,
     load::Loaded,
-    log::LogFormat,
+    log::{LogFilter, LogFormat},
     mail::Mail,
     metrics::Metrics,
     organizations::Organizations,
@@ -76,9 +76,9 @@ settings! {
         /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed, as a list of networks
         /// such as `10.0.0.0/8` or single addresses; separated by commas in the environment.
         trusted_proxies: Vec<IpNet> = Vec::new(),
-        /// What is logged, as `tracing` filter directives such as `info,countersign=debug`. Other
-        /// libraries never log more than `info`.
-        log: String = "info".to_owned(),
+        /// What is logged: `off`, `error`, `warn`, `info`, `debug` or `trace`, and levels for parts of the
+        /// program after it, such as `info,countersign::grpc=debug`. Libraries are never logged.
+        log: LogFilter = LogFilter::default(),
         /// How log lines look: `text` or `json`.
         log_format: LogFormat = LogFormat::Text,
     }
@@ -129,7 +129,6 @@ impl Config {
     fn check(&self) -> Result<(), Broken> {
         self.check_issuer()?;
         self.check_proxies()?;
-        log::check(&self.log)?;
         self.database.check()?;
         self.tls.check()?;
         self.server.check()?;

@@ -1,16 +1,36 @@
 //! `countersign serve`: the server itself.
 
-use std::{error::Error, io, net::SocketAddr, pin::pin};
+use std::{error::Error, io, pin::pin};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 
-use super::{Env, StartError, block_on, print};
-use crate::{app::App, config::Config};
+use super::{
+    Env, Loaded, Sources, StartError, block_on,
+    logging::{self, Log},
+    print,
+};
+use crate::app::App;
+
+/// What would end the process although nobody asked it to stop: timers, what operators send to other programs,
+/// and the limit on the size of files, which the write that meets it reports too.
+const IGNORED: [Signal; 8] = [
+    Signal::USR1,
+    Signal::USR2,
+    Signal::ALARM,
+    Signal::VTALARM,
+    Signal::PROF,
+    Signal::PIPE,
+    Signal::IO,
+    Signal::XFSZ,
+];
 
 /// Serves until the process is told to stop.
-pub(super) fn run(config: Config) -> Result<(), Box<dyn Error>> {
+pub(super) fn run(sources: Sources) -> Result<(), Box<dyn Error>> {
+    let config = Loaded::from_sources(&sources)?.config;
+    let log = logging::start(&config.log, config.log_format);
     block_on(async {
-        let stop = Stop::listen().map_err(|error| {
+        let Signals { stop, mut hang_up } = Signals::catch().map_err(|error| {
             StartError::new(
                 format!("cannot wait for signals: {error}"),
                 "raise the limit of open files of this user",
@@ -23,57 +43,94 @@ pub(super) fn run(config: Config) -> Result<(), Box<dyn Error>> {
             () = &mut stop => return Ok(()),
             app = App::start(config, Env::system()) => app?,
         };
-        print(welcome(
-            app.local_addr(),
-            app.url(),
-            app.has_administrator(),
-        ))?;
-        app.serve(stop).await?;
-        Ok(())
+        // A server whose output nobody reads serves all the same.
+        let _ = print(welcome(&app));
+        let certificate = app.certificate();
+        // Ends with the runtime.
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                reload_filter(&sources, &log);
+                if let Some(certificate) = &certificate {
+                    certificate.reload().await;
+                }
+            }
+        });
+        Ok(app.serve(stop).await?)
     })
 }
 
+/// Reads the settings again, of which the log filter can change while the server runs.
+fn reload_filter(sources: &Sources, log: &Log) {
+    match Loaded::from_sources(sources) {
+        Ok(loaded) => log.replace(&loaded.config.log),
+        Err(cause) => {
+            tracing::error!(%cause, "the settings cannot be used as they are now; the log filter stays");
+        }
+    }
+}
+
 /// Where the server is, and the first thing to do with it.
-fn welcome(listening: SocketAddr, url: &str, has_administrator: bool) -> String {
+fn welcome(app: &App) -> String {
+    let (listening, url) = (app.local_addr(), app.url());
     // Behind a proxy the two differ.
     let place = if url.ends_with(&listening.to_string()) {
         url.to_owned()
     } else {
         format!("{listening}, and clients reach it at {url}")
     };
-    let administrator = if has_administrator {
+    let sign_up = if app.has_accounts() {
+        String::new()
+    } else {
+        format!(
+            "Sign up next:\n  \
+             curl {url}/v1/accounts -H 'content-type: application/json' \
+             -d '{{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}}'\n"
+        )
+    };
+    let administrator = if app.has_administrator() {
         ""
     } else {
-        "Then make an administrator of that account:\n  countersign admin grant ada@example.com\n"
+        "Make an account that signed up an administrator:\n  countersign admin grant ada@example.com\n"
     };
-    format!(
-        "Countersign listens on {place}\n\
-         Sign up next:\n  \
-         curl {url}/v1/accounts -H 'content-type: application/json' \
-         -d '{{\"email\":\"ada@example.com\",\"password\":\"correct horse battery\"}}'\n\
-         {administrator}"
-    )
+    format!("Countersign listens on {place}\n{sign_up}{administrator}")
 }
 
-/// The signals that ask a process to stop. They are caught from the moment this is made, so that one
-/// that comes while the server starts is not lost.
+/// The signals that mean something to a server. They are caught from the moment this is made, so that one that
+/// comes while the server starts is not lost.
+struct Signals {
+    stop: Stop,
+    hang_up: unix::Signal,
+}
+
 struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    quit: unix::Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        for ignored in IGNORED {
+            // Once caught, a signal stays caught.
+            drop(signal(SignalKind::from_raw(ignored.as_raw()))?);
+        }
+        Ok(Self {
+            stop: Stop {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+                quit: signal(SignalKind::quit())?,
+            },
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 impl Stop {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
     async fn wait(mut self) {
         let name = tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
         };
         tracing::info!(signal = name, "stopping");
     }

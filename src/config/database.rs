@@ -1,5 +1,7 @@
 //! Where data is kept.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -29,6 +31,28 @@ impl Database {
     #[must_use]
     pub fn is_postgres(&self) -> bool {
         !self.url.expose_secret().is_empty()
+    }
+
+    /// The engine, and the host where that is another process; nothing of the URL that may be secret.
+    #[must_use]
+    pub fn place(&self) -> String {
+        if !self.is_postgres() {
+            return "SQLite".to_owned();
+        }
+        let url = Url::parse(self.url.expose_secret()).ok();
+        let host = url.and_then(|url| {
+            let parameter = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+                matches!(&*name, "host" | "hostaddr").then(|| value.into_owned())
+            };
+            let named = url.host_str().filter(|host| !host.is_empty());
+            named
+                .map(ToOwned::to_owned)
+                .or_else(|| url.query_pairs().find_map(parameter))
+        });
+        host.map_or_else(
+            || "Postgres".to_owned(),
+            |host| format!("Postgres at {host}"),
+        )
     }
 
     pub(super) fn check(&self) -> Result<(), Broken> {

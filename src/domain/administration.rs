@@ -270,14 +270,6 @@ impl Domain {
         tracing::info!(administrator = %who, organization = %id, "an organization was deleted");
         Ok(())
     }
-
-    /// Whether anybody administers the server who can log in.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn has_administrator(&self) -> Result<bool> {
-        self.store.read().has_administrator().await
-    }
 }
 
 /// The lists of administrators are nobody's own.

@@ -97,12 +97,21 @@ impl Certificate {
         }))
     }
 
+    /// Reads the files again, and says in the log what came of it.
+    pub async fn reload(&self) -> Reload {
+        self.look(true).await
+    }
+
     /// Reads the files again. A pair that is broken, or only half written yet, changes nothing.
     pub async fn reload_if_changed(&self) -> Reload {
+        self.look(false).await
+    }
+
+    async fn look(&self, told_to: bool) -> Reload {
         let pem = Pem::read(&self.files).await;
         let digest = pem.as_ref().ok().map(Pem::digest);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if digest == last.digest {
+        if digest == last.digest && !told_to {
             return if last.failed {
                 Reload::Kept
             } else {
@@ -114,11 +123,11 @@ impl Certificate {
             Ok(certified) => {
                 self.current.store(Arc::new(certified));
                 last.failed = false;
-                tracing::info!("the TLS certificate was replaced");
+                tracing::info!("the TLS certificate was read again");
                 Reload::Replaced
             }
             Err(cause) => {
-                if !last.failed {
+                if !last.failed || told_to {
                     tracing::error!(%cause, "the new TLS certificate cannot be used; the old one stays");
                 }
                 last.failed = true;

@@ -109,6 +109,15 @@ impl Reader<'_> {
         Ok(self.overviews(found).await?.pop())
     }
 
+    /// Whether there is any account.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn has_accounts(&self) -> Result<bool> {
+        let any = account::Entity::find().limit(1).all(&self.database).await?;
+        Ok(!any.is_empty())
+    }
+
     /// Whether anybody administers the server who can log in.
     ///
     /// # Errors

@@ -5,13 +5,14 @@ mod admin;
 mod commands;
 mod pow;
 mod settings;
+mod signals;
 mod start;
 
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -98,12 +99,24 @@ impl Person {
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut err = BufReader::new(child.stderr.take().unwrap());
         let mut first = String::new();
         out.read_line(&mut first).unwrap();
         if first.is_empty() {
-            return Err(Said::from(child.wait_with_output().unwrap()));
+            let mut said = String::new();
+            err.read_to_string(&mut said).unwrap();
+            return Err(Said {
+                code: child.wait().unwrap().code(),
+                out: first,
+                err: said,
+            });
         }
-        Ok(Server { child, out, first })
+        Ok(Server {
+            child,
+            out,
+            err,
+            first,
+        })
     }
 }
 
@@ -138,7 +151,8 @@ impl Said {
 /// A running server, killed when a test ends early.
 struct Server {
     child: Child,
-    out: BufReader<std::process::ChildStdout>,
+    out: BufReader<ChildStdout>,
+    err: BufReader<ChildStderr>,
     first: String,
 }
 
@@ -147,14 +161,29 @@ impl Server {
         self.first.rsplit(' ').next().unwrap().trim()
     }
 
-    fn stops_on(mut self, signal: Signal) -> Said {
+    fn gets(&self, signal: Signal) {
         let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(id, signal).unwrap();
+    }
+
+    /// The next line of the log that has this in it.
+    fn logs(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.err.read_line(&mut line).unwrap();
+            assert!(read > 0, "the log ended without {text:?}");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn stops_on(mut self, signal: Signal) -> Said {
+        self.gets(signal);
         let mut out = self.first.clone();
         self.out.read_to_string(&mut out).unwrap();
         let mut err = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut err).unwrap();
+        self.err.read_to_string(&mut err).unwrap();
         let code = self.child.wait().unwrap().code();
         Said { code, out, err }
     }

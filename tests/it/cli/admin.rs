@@ -65,7 +65,7 @@ impl Server {
             .map(ToOwned::to_owned)
     }
 
-    fn status(&self, line: &str, token: &str) -> u16 {
+    pub(super) fn status(&self, line: &str, token: &str) -> u16 {
         self.call(line, token, &Value::Null).0
     }
 }
@@ -122,10 +122,13 @@ fn a_server_with_an_administrator_does_not_ask_for_one() {
     let person = Person::new();
     let server = person.serves_freely(&[]);
     server.signs_up("ada@example.com");
-    person.admin(&["grant", "ada@example.com"]).text();
     drop(server);
     let said = person.serves_freely(&[]).stops_on(Signal::TERM);
-    assert!(!said.out.contains("admin grant"), "{}", said.out);
+    assert!(!said.out.contains("Sign up"), "{}", said.out);
+    assert!(said.out.contains("admin grant"), "{}", said.out);
+    person.admin(&["grant", "ada@example.com"]).text();
+    let said = person.serves_freely(&[]).stops_on(Signal::TERM);
+    assert_eq!(said.out.lines().count(), 1, "{}", said.out);
 }
 
 #[test]

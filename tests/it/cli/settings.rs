@@ -120,7 +120,20 @@ fn a_setting_that_is_not_allowed_is_refused_in_one_line() {
         ("DATABASE_URL", "mysql://a/b", "database.url", "postgres://"),
         ("TLS_CERT", "cert.pem", "tls.key", "together"),
         ("TLS_KEY", "key.pem", "tls.cert", "together"),
-        ("LOG", "info,=", "log", "filter"),
+        ("LOG", "info,=", "log", "a level"),
+        (
+            "LOG",
+            "warning",
+            "log",
+            "off, error, warn, info, debug or trace",
+        ),
+        ("LOG", "info,verbos", "log", "a level"),
+        (
+            "LOG",
+            "info,sqlx=debug",
+            "log",
+            "libraries are never logged",
+        ),
         ("LOG_FORMAT", "xml", "log_format", "text or json"),
         (
             "SERVER_DRAIN_TIMEOUT",

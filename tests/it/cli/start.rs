@@ -10,6 +10,7 @@ use std::{
 use rustix::process::Signal;
 
 use super::{Person, shown};
+use crate::store_contract::Base;
 
 #[test]
 fn a_server_says_where_it_is_and_stops_when_told() {
@@ -26,6 +27,59 @@ fn a_server_says_where_it_is_and_stops_when_told() {
         assert_eq!(said.code, Some(0), "{}", said.err);
         assert!(said.out.contains(&call), "{}", said.out);
     }
+}
+
+#[test]
+fn the_start_says_in_one_line_what_runs_where() {
+    let person = Person::new();
+    let server = person.serves(&[]);
+    let url = server.url().to_owned();
+    let said = server.stops_on(Signal::TERM);
+    let lines: Vec<_> = said.err.lines().collect();
+    assert_eq!(lines.len(), 2, "the start and the stop: {}", said.err);
+    for part in [
+        concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""),
+        &format!("issuer=\"{url}\""),
+        "database=\"SQLite\"",
+        &format!("data_dir={}", shown(&person.data_dir())),
+    ] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+
+    let json = [("COUNTERSIGN_LOG_FORMAT", "json")];
+    let server = person.tries_to_serve(&json, &[]).ok().unwrap();
+    let said = server.stops_on(Signal::TERM);
+    for line in said.err.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let target = line["target"].as_str().unwrap();
+        assert!(target.starts_with("countersign::"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_names_the_host_of_postgres_and_no_more_of_its_url() {
+    crate::store_contract::on_postgres(names_the_host).await;
+}
+
+async fn names_the_host(base: Base) {
+    let url = base.url().unwrap();
+    let url = format!("{url}?application_name=canary");
+    let variables = [
+        ("COUNTERSIGN_DATABASE_URL", url.as_str()),
+        ("COUNTERSIGN_LOG", "trace"),
+    ];
+    let server = Person::new().tries_to_serve(&variables, &[]).ok().unwrap();
+    let said = server.stops_on(Signal::TERM);
+    let (_, host) = url.rsplit_once('@').unwrap();
+    let host = host.split([':', '/', '?']).next().unwrap();
+    let database = format!("database=\"Postgres at {host}\"");
+    assert!(said.err.contains(&database), "{}", said.err);
+    let name = url.rsplit_once('/').unwrap().1.split('?').next().unwrap();
+    assert!(
+        !said.err.contains("canary") && !said.err.contains(name),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
