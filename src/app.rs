@@ -153,7 +153,7 @@ impl App {
         let shutdown = async {
             shutdown.await;
             stopping.cancel();
-            health.stop().await;
+            health.stop();
         };
         let counted = async {
             if let Some(server) = self.metrics_server {

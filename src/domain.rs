@@ -26,6 +26,7 @@ use crate::{
         sign_up_rate::SignUpRate, throttle::Throttle,
     },
     env::Env,
+    error::Result,
     metrics::{HashingLoad, Metrics},
     model::{access, session::Profile},
     store::Store,
@@ -206,7 +207,20 @@ impl Domain {
     ///
     /// # Errors
     /// It does not.
-    pub async fn ping(&self) -> crate::error::Result<()> {
+    pub async fn ping(&self) -> Result<()> {
         self.store.ping().await
+    }
+
+    /// Whether a write was committed since this was last asked.
+    pub fn took_write(&self) -> bool {
+        self.store.took_write()
+    }
+
+    /// Whether the database takes writes, by one that changes nothing.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`, `OVERLOADED`: it does not.
+    pub async fn try_write(&self) -> Result<()> {
+        self.store.try_write().await
     }
 }

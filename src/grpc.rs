@@ -9,13 +9,16 @@ mod challenge_service;
 pub mod codec;
 mod convert;
 mod device;
+pub mod health;
 pub mod limits;
 mod normalize;
+mod reflection;
 mod session_service;
 pub mod status;
 
 use std::{convert::Infallible, sync::Arc};
 
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tower::util::BoxCloneSyncService;
 
@@ -43,15 +46,15 @@ pub type GrpcService = BoxCloneSyncService<
     Infallible,
 >;
 
-/// Builds the services of the contract. `others` adds services outside of it, such as health and
-/// reflection, which no policy guards.
+/// Builds the services of the contract, with health, which tells `status` until its sender is gone, and
+/// reflection.
 ///
 /// # Errors
-/// The descriptor cannot be read.
+/// A descriptor cannot be read.
 pub fn services(
     domain: &Arc<Domain>,
     limits: Option<Arc<limits::Limits>>,
-    others: impl FnOnce(Routes) -> Routes,
+    status: watch::Receiver<health::Status>,
 ) -> Result<GrpcService, PolicyError> {
     let accounts = account_service::Service::new(Arc::clone(domain));
     let sessions = session_service::Service::new(Arc::clone(domain));
@@ -73,7 +76,12 @@ pub fn services(
     .add_service(
         AdminServiceServer::new(administration).max_decoding_message_size(MAX_MESSAGE_BYTES),
     );
-    let routes = others(routes).prepare();
+    let (v1, v1alpha) = reflection::services(limits.clone(), status.clone())?;
+    let routes = routes
+        .add_service(health::service(status)?)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .prepare();
     // The policy stands before the decoder: a call that may not be made costs no decoding.
     let guarded = auth::Authorize::new(
         normalize::Normalize::new(routes),

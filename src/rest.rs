@@ -11,6 +11,7 @@ pub mod json;
 pub mod openapi;
 mod pace;
 mod percent;
+pub mod probes;
 mod proto_json;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,6 @@
 mod connection;
 pub mod control;
 pub mod dispatch;
-pub mod health;
 mod http;
 pub mod options;
 mod proxy_protocol;

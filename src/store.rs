@@ -25,7 +25,10 @@ mod writer;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sea_orm::{
@@ -112,6 +115,8 @@ struct Inner {
     writes: Writes,
     tasks: TaskTracker,
     closing: CancellationToken,
+    /// Set by each write that is committed.
+    wrote: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -139,6 +144,7 @@ impl Store {
                 writes: Writes::Pooled,
                 tasks: TaskTracker::new(),
                 closing: CancellationToken::new(),
+                wrote: AtomicBool::new(false),
                 database,
             },
         };
@@ -204,10 +210,28 @@ impl Store {
         if IN_TRANSACTION.try_with(|()| ()).is_ok() {
             return Err(Error::internal(Nested));
         }
-        match &self.inner.writes {
+        let written = match &self.inner.writes {
             Writes::Queued(queue, _) => queue.write(use_case).await,
             Writes::Pooled => write_alone(self.inner.readers.begin().await?, use_case).await,
-        }
+        }?;
+        self.inner.wrote.store(true, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    /// Whether a write was committed since this was last asked.
+    #[must_use]
+    pub fn took_write(&self) -> bool {
+        self.inner.wrote.swap(false, Ordering::Relaxed)
+    }
+
+    /// Commits a write that changes nothing. A full disk, a file that is read-only and a Postgres that is a
+    /// standby or read-only refuse it as they do every other one.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub async fn try_write(&self) -> Result<()> {
+        self.write(|tx| Box::pin(async move { tx.write_nothing().await }))
+            .await
     }
 
     /// Whether other nodes may use the same database.
@@ -282,6 +306,7 @@ async fn open_sqlite(
         writes: Writes::Queued(queue, file),
         tasks,
         closing,
+        wrote: AtomicBool::new(false),
     })
 }
 

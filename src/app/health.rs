@@ -1,51 +1,48 @@
-//! Health: whether the database answers, for `grpc.health.v1` and `/readyz`.
+//! Health: whether the database can be read and written, asked at an interval, so that no probe asks it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::{sync::Mutex, time::MissedTickBehavior};
-use tonic_health::{ServingStatus, server::HealthReporter};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, timeout},
+};
 
-use crate::domain::Domain;
+use crate::{domain::Domain, error::Reason, grpc::health::Status};
 
 /// How often the database is asked.
 const EVERY: Duration = Duration::from_secs(2);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The services of the contract; the empty name is the server as a whole.
-const SERVICES: [&str; 7] = [
-    "",
-    "countersign.v1.AccountService",
-    "countersign.v1.SessionService",
-    "countersign.v1.ApiKeyService",
-    "countersign.v1.ChallengeService",
-    "countersign.v1.AuthorizationService",
-    "countersign.v1.AdminService",
-];
+/// After how many checks without a committed write one is made, while nothing speaks against writing.
+const QUIET: u32 = 5;
+/// For how many checks writes may go without an answer, as they do while another program locks SQLite's file.
+const UNANSWERED: u32 = 15;
 
 /// Tells whoever asks whether calls can be answered.
 pub struct Health {
     domain: Arc<Domain>,
-    told: Mutex<Told>,
+    /// None once the server stops.
+    status: Mutex<Option<watch::Sender<Status>>>,
+    writes: tokio::sync::Mutex<Writes>,
 }
 
-/// What watchers know.
-struct Told {
-    reporter: HealthReporter,
-    /// None before the first time.
-    last: Option<ServingStatus>,
-    stopping: bool,
+/// What is known of writing.
+#[derive(Default)]
+struct Writes {
+    /// How many checks ago a write was committed.
+    unproven: u32,
+    failing: bool,
 }
 
 impl Health {
-    pub(super) fn new(domain: Arc<Domain>, reporter: HealthReporter) -> Self {
-        let told = Told {
-            reporter,
-            last: None,
-            stopping: false,
-        };
+    pub(super) fn new(domain: Arc<Domain>, status: watch::Sender<Status>) -> Self {
         Self {
             domain,
-            told: Mutex::new(told),
+            status: Mutex::new(Some(status)),
+            writes: tokio::sync::Mutex::default(),
         }
     }
 
@@ -61,42 +58,45 @@ impl Health {
 
     /// Asks the database once, and reports.
     pub async fn check(&self) {
-        let status = if is_ready(&self.domain).await {
-            ServingStatus::Serving
+        let reads = matches!(timeout(PATIENCE, self.domain.ping()).await, Ok(Ok(())));
+        self.tell(if reads && self.takes_writes().await {
+            Status::Serving
         } else {
-            ServingStatus::NotServing
-        };
-        self.told.lock().await.tell(status).await;
+            Status::NotServing
+        });
     }
 
-    /// Tells every watcher that the server does not serve any more, and ends the watches: they would keep
-    /// their connections, and so the server, from ending.
-    pub async fn stop(&self) {
-        let mut told = self.told.lock().await;
-        told.tell(ServingStatus::NotServing).await;
-        told.stopping = true;
-        for service in SERVICES {
-            told.reporter.clear_service_status(service).await;
-        }
+    /// Tells every watcher that the server does not serve any more, and ends all streams of health and
+    /// reflection: they would keep their connections, and so the server, from ending.
+    pub fn stop(&self) {
+        self.tell(Status::NotServing);
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
 
-impl Told {
     /// Wakes the watchers only when there is something new.
-    async fn tell(&mut self, status: ServingStatus) {
-        if self.stopping || self.last.replace(status) == Some(status) {
-            return;
-        }
-        for service in SERVICES {
-            self.reporter.set_service_status(service, status).await;
+    fn tell(&self, status: Status) {
+        let sender = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*sender {
+            sender.send_if_modified(|told| std::mem::replace(told, status) != status);
         }
     }
-}
 
-/// Whether the database answers in time.
-pub(super) async fn is_ready(domain: &Domain) -> bool {
-    matches!(
-        tokio::time::timeout(PATIENCE, domain.ping()).await,
-        Ok(Ok(()))
-    )
+    /// Whether writes are committed. Known from the callers' own; without any for some checks, or after a
+    /// refusal, by one that changes nothing.
+    async fn takes_writes(&self) -> bool {
+        let mut writes = self.writes.lock().await;
+        writes.unproven = writes.unproven.saturating_add(1);
+        if self.domain.took_write() {
+            *writes = Writes::default();
+        } else if writes.failing || writes.unproven >= QUIET {
+            match timeout(PATIENCE, self.domain.try_write()).await {
+                Ok(Ok(())) => *writes = Writes::default(),
+                Ok(Err(refusal)) if refusal.reason() == Reason::StorageUnavailable => {
+                    writes.failing = true;
+                }
+                Ok(Err(_)) | Err(_) => writes.failing |= writes.unproven >= UNANSWERED,
+            }
+        }
+        !writes.failing
+    }
 }

@@ -3,13 +3,9 @@
 use std::{num::NonZero, sync::Arc};
 
 use axum::{Router, response::Response};
-use tonic::service::Routes;
-use tonic_health::server::health_reporter;
+use tokio::sync::watch;
 
-use super::{
-    StartError,
-    health::{self, Health},
-};
+use super::{StartError, health::Health};
 use crate::{
     config::{Config, Issuer},
     domain::Domain,
@@ -18,6 +14,7 @@ use crate::{
     grpc::{
         self, GrpcService,
         auth::as_operator,
+        health::Status,
         limits::{Limits, Quotas},
         status::to_status,
     },
@@ -27,17 +24,16 @@ use crate::{
         uncounted,
     },
     metrics::{Exposition, Metrics},
-    pages, pb,
+    pages,
     rest::{
         connect, faces,
         fault::Fault,
-        forward, openapi,
+        forward, openapi, probes,
         transcode::{self, Transcoder},
         well_known,
     },
     server::{
         dispatch::dispatch,
-        health as probes,
         options::{ServerOptions, TlsFiles},
     },
 };
@@ -56,27 +52,10 @@ pub(super) fn build(
     env: &Env,
     (metrics, exposition): (&Metrics, &Arc<Exposition>),
 ) -> Result<Transports, StartError> {
-    let (reporter, health_service) = health_reporter();
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            // So that clients which know the contract by reflection alone can read error details too.
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-    };
-    // Python's client speaks only the older version of reflection.
-    let (v1, v1alpha) = (
-        reflection().build_v1().map_err(broken)?,
-        reflection().build_v1alpha().map_err(broken)?,
-    );
-    let others = |routes: Routes| {
-        routes
-            .add_service(health_service)
-            .add_service(v1)
-            .add_service(v1alpha)
-    };
+    // Its database has just been brought up to date.
+    let (status, told) = watch::channel(Status::Serving);
     let limits = limits(config, env, metrics);
-    let services = grpc::services(domain, limits.clone(), others).map_err(broken)?;
+    let services = grpc::services(domain, limits.clone(), told).map_err(broken)?;
     let operator = as_operator(services.clone());
     let connect = connect::connect_service(services.clone()).map_err(broken)?;
     let mut rest = rest_router(services.clone(), domain, env)?;
@@ -92,7 +71,7 @@ pub(super) fn build(
     );
     Ok(Transports {
         http,
-        health: Health::new(Arc::clone(domain), reporter),
+        health: Health::new(Arc::clone(domain), status),
         operator,
     })
 }
@@ -121,17 +100,13 @@ fn rest_router(
 ) -> Result<Router, StartError> {
     let document = openapi::document(faces::operations()).map_err(broken)?;
     let transcoder = Transcoder::new(services.clone()).map_err(broken)?;
-    let (probed, keys) = (Arc::clone(domain), Arc::clone(domain));
-    let ready = move || {
-        let domain = Arc::clone(&probed);
-        async move { health::is_ready(&domain).await }
-    };
+    let keys = Arc::clone(domain);
     Ok(Router::new()
         .merge(forward::router(services.clone()))
+        .merge(probes::router(services.clone()))
         .merge(faces::router(services, env.clone()))
         .merge(openapi::router(document))
         .merge(well_known::router(move || keys.jwks()))
-        .merge(probes::router(ready))
         .merge(pages::router())
         .fallback_service(transcoder.into_service()))
 }

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Services outside the contract that anybody may call.
+/// Services outside the contract that anybody may call. They have a limit of their own.
 const OPEN_SERVICES: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection."];
 
 /// The policy of every rpc, by its path.
@@ -158,11 +158,12 @@ impl Rules {
             let open = OPEN_SERVICES
                 .iter()
                 .any(|service| path.starts_with(service));
-            return if open {
-                Ok(Admitted::default())
-            } else {
-                Err(Reason::MethodNotFound.into())
-            };
+            if !open {
+                return Err(Reason::MethodNotFound.into());
+            }
+            let client = count(&request.extensions);
+            self.spend(|limits| limits.probe(client))?;
+            return Ok(Admitted::default());
         };
         let client = count(&request.extensions);
         match policy.access() {
@@ -310,7 +311,7 @@ impl Rules {
 
 /// Notes that the call is counted here, and gives the address that it is counted for. The layers put it
 /// there; without them all calls are one client's.
-fn count(extensions: &Extensions) -> IpAddr {
+pub(super) fn count(extensions: &Extensions) -> IpAddr {
     extensions
         .get::<RequestContext>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |context| {

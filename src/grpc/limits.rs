@@ -18,6 +18,8 @@ use crate::{
 
 /// How many credentials in a form of ours are looked for, where one of any other form is.
 const WELL_FORMED: NonZeroU32 = NonZeroU32::new(16).unwrap();
+/// Probes and questions of reflection per second: many programs of a network ask at once when it is started.
+const PROBES: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
 /// How often each class may call.
 #[derive(Clone, Copy, Debug)]
@@ -55,11 +57,13 @@ pub enum Class {
     WellFormedCredential,
     /// A log-in by a device that the account knows.
     KnownDevice,
+    /// A question to health or reflection.
+    Probe,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Public,
         Self::Free,
         Self::Pro,
@@ -68,6 +72,7 @@ impl Class {
         Self::FailedCredential,
         Self::WellFormedCredential,
         Self::KnownDevice,
+        Self::Probe,
     ];
 
     /// The name of the limit in answers.
@@ -86,6 +91,7 @@ impl Class {
             Self::FailedCredential => metrics::Limit::FailedCredentials,
             Self::WellFormedCredential => metrics::Limit::WellFormedCredentials,
             Self::KnownDevice => metrics::Limit::KnownDevice,
+            Self::Probe => metrics::Limit::Probes,
         }
     }
 
@@ -106,6 +112,7 @@ impl Class {
             Self::Creation => Quota::with_period(quotas.creation)
                 .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)),
             Self::ProCreation => Quota::per_second(quotas.pro_creation),
+            Self::Probe => Quota::per_second(PROBES),
             Self::FailedCredential => Quota::per_second(quotas.failed_credentials),
             Self::WellFormedCredential => {
                 Quota::per_second(quotas.failed_credentials.saturating_mul(WELL_FORMED))
@@ -148,6 +155,14 @@ impl Limits {
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn public(&self, client: IpAddr) -> Result<()> {
         self.spend(Class::Public, Network::of(client))
+    }
+
+    /// Spends one question of a client to health or reflection.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn probe(&self, client: IpAddr) -> Result<()> {
+        self.spend(Class::Probe, Network::of(client))
     }
 
     /// Spends one call of a client with a credential.

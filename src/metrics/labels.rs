@@ -68,6 +68,8 @@ labels! {
         WellFormedCredentials = "well-formed-credentials",
         /// Log-ins of devices that their account knows.
         KnownDevice = "known-device",
+        /// Questions to health and reflection.
+        Probes = "probes",
         /// Attempts to log in.
         LogIn = "log-in",
     }

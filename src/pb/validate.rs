@@ -50,7 +50,7 @@ impl Path<'_> {
 const NO_CONTROL_CHARACTERS: &str = r"^[^\p{Cc}]*$";
 
 /// What an e-mail address looks like at first sight; `model::email` reads it in full.
-const EMAIL_ADDRESS: &str = r"^[^\p{Cc}]+@[^\p{Cc}@]+[.][^\p{Cc}@]+$";
+const EMAIL_ADDRESS: &str = r"^[^\p{Cc}]+@[^\p{Cc}@]+[.。．｡][^\p{Cc}@]+$";
 
 /// What carries opaque ids: no spaces, nothing to escape.
 const VISIBLE_ASCII: &str = "^[!-~]*$";

@@ -33,6 +33,7 @@ mod openapi;
 mod organization_accounts;
 mod pow_vectors;
 mod proof_of_work;
+mod reflection;
 mod rest_transcode;
 mod server;
 mod shapes;

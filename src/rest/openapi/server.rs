@@ -96,7 +96,8 @@ fn ready() -> Value {
     };
     json!({
         "200": answer("Calls can be served.", "ready"),
-        "503": answer("The database does not answer.", "unavailable"),
+        "429": {"$ref": format!("#/components/responses/{}", refusal_name(429))},
+        "503": answer("The database cannot be read or written, or the server stops.", "unavailable"),
     })
 }
 
