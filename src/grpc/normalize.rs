@@ -62,7 +62,8 @@ fn framework_refusal(response: &Response<Body>) -> Option<Reason> {
         return None;
     }
     match status.code() {
-        Code::Unimplemented if status.message().is_empty() => Some(Reason::MethodNotFound),
+        // The rpc is one of the contract, or its policy would not have let it through: what is missing is
+        // the compression.
         Code::Unimplemented => Some(Reason::UnsupportedMediaType),
         Code::OutOfRange => Some(Reason::MessageTooLarge),
         Code::Internal | Code::Unknown | Code::InvalidArgument => Some(Reason::MalformedRequest),

@@ -138,13 +138,17 @@ fn closest_reason(code: Code) -> Reason {
         Code::Unauthenticated => Reason::CredentialInvalid,
         Code::PermissionDenied => Reason::PermissionDenied,
         Code::NotFound | Code::Unimplemented => Reason::MethodNotFound,
-        Code::AlreadyExists => Reason::EmailAlreadyExists,
-        Code::Aborted => Reason::EtagMismatch,
         Code::ResourceExhausted => Reason::Overloaded,
         // tonic answers `CANCELLED` when a deadline ends.
         Code::DeadlineExceeded | Code::Cancelled => Reason::DeadlineExceeded,
         Code::Unavailable => Reason::StorageUnavailable,
-        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Reason::Internal,
+        // A service of ours says what exists already or has changed; what else does is not known here.
+        Code::AlreadyExists
+        | Code::Aborted
+        | Code::Ok
+        | Code::Unknown
+        | Code::Internal
+        | Code::DataLoss => Reason::Internal,
     }
 }
 
@@ -179,6 +183,10 @@ mod tests {
     fn a_strange_status_says_nothing_of_its_cause() {
         let fault = Fault::from_status(&Status::unknown("thread 'main' panicked at secret"));
         assert_eq!(fault, Fault::from_reason(Reason::Internal));
+        for code in [Code::AlreadyExists, Code::Aborted] {
+            let fault = Fault::from_status(&Status::new(code, "a row of some table"));
+            assert_eq!(fault, Fault::from_reason(Reason::Internal));
+        }
         let other = ErrorDetails::with_error_info("INTERNAL", "elsewhere", []);
         let status = Status::with_error_details(Code::NotFound, "row 7", other);
         assert_eq!(Fault::from_status(&status).reason, Reason::MethodNotFound);

@@ -171,6 +171,7 @@ impl Contract {
         call: &Call,
         refresh_token: String,
     ) -> Result<v1::SessionTokens, Fault> {
+        let bad_token = bad_token(refresh_token.is_empty());
         // Neither face can hand out a new refresh token.
         let message = v1::RefreshSessionRequest {
             refresh_token,
@@ -186,6 +187,7 @@ impl Contract {
         call: &Call,
         refresh_token: String,
     ) -> Result<(), Fault> {
+        let bad_token = bad_token(refresh_token.is_empty());
         let message = v1::RevokeRefreshTokenRequest { refresh_token };
         let request = call.request(message);
         let answer = self.sessions().revoke_refresh_token(request).await;
@@ -208,19 +210,12 @@ fn inner<M>(answer: Result<tonic::Response<M>, Status>) -> Result<M, Fault> {
         .map_err(|status| Fault::from_status(&status))
 }
 
-/// A refresh token of a length that no refresh token has is a wrong one like any other; a missing
-/// one stays a missing field.
-fn bad_token(fault: Fault) -> Fault {
-    let is_missing = |fault: &Fault| {
-        fault
-            .violations
-            .iter()
-            .any(|violation| violation.description == "is required")
-    };
-    if fault.reason == Reason::InvalidField && !is_missing(&fault) {
-        Reason::RefreshTokenInvalid.into()
-    } else {
-        fault
+/// What is said of a refresh token in a form that none has: it is a wrong one like any other. A missing one
+/// stays a missing field.
+fn bad_token(is_missing: bool) -> impl FnOnce(Fault) -> Fault {
+    move |fault| match fault.reason {
+        Reason::InvalidField if !is_missing => Reason::RefreshTokenInvalid.into(),
+        _ => fault,
     }
 }
 
