@@ -14,6 +14,10 @@ const POSTGRES_CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
 /// And single ones: a server that has become a standby, and a lock that was not to be had.
 const POSTGRES: [&str; 2] = ["25006", "55P03"];
 
+/// What Postgres says of text that it cannot hold, which is any with a NUL: `character_not_in_repertoire` and
+/// `untranslatable_character`. SQLite holds every text.
+const UNTENABLE: [&str; 2] = ["22021", "22P05"];
+
 impl From<DbErr> for Error {
     fn from(cause: DbErr) -> Self {
         Self::new(reason(&cause)).because(cause)
@@ -30,21 +34,16 @@ pub(super) fn orphan(cause: DbErr, reason: Reason) -> Error {
 }
 
 fn reason(cause: &DbErr) -> Reason {
-    let unavailable = match cause {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+    match cause {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Reason::StorageUnavailable,
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            is_unavailable(cause)
+            reason_of_driver(cause)
         }
-        _ => false,
-    };
-    if unavailable {
-        Reason::StorageUnavailable
-    } else {
-        Reason::Internal
+        _ => Reason::Internal,
     }
 }
 
-fn is_unavailable(cause: &SqlxError) -> bool {
+fn reason_of_driver(cause: &SqlxError) -> Reason {
     match cause {
         SqlxError::Io(_)
         | SqlxError::Tls(_)
@@ -52,9 +51,13 @@ fn is_unavailable(cause: &SqlxError) -> bool {
         | SqlxError::PoolTimedOut
         | SqlxError::PoolClosed
         | SqlxError::WorkerCrashed
-        | SqlxError::BeginFailed => true,
-        SqlxError::Database(cause) => cause.code().is_some_and(|code| comes_from_outside(&code)),
-        _ => false,
+        | SqlxError::BeginFailed => Reason::StorageUnavailable,
+        SqlxError::Database(cause) => match cause.code() {
+            Some(code) if comes_from_outside(&code) => Reason::StorageUnavailable,
+            Some(code) if UNTENABLE.contains(&&*code) => Reason::MalformedRequest,
+            _ => Reason::Internal,
+        },
+        _ => Reason::Internal,
     }
 }
 

@@ -21,6 +21,7 @@ mod grpc_api_keys;
 mod grpc_refresh;
 mod grpc_sessions;
 mod health;
+mod hostile_text;
 mod https_only;
 mod keys;
 mod layering;

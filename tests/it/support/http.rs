@@ -91,6 +91,12 @@ impl Call<'_> {
         self
     }
 
+    /// A header whose value need not be ASCII.
+    pub(crate) fn header_value(mut self, name: &'static str, value: HeaderValue) -> Self {
+        self.headers.append(HeaderName::from_static(name), value);
+        self
+    }
+
     /// From another address than the tests' own.
     pub(crate) fn from(mut self, address: &str) -> Self {
         self.from.peer.set_ip(address.parse().unwrap());
