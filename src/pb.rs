@@ -1,5 +1,7 @@
 //! The generated contract: messages, services, the descriptor, and the checks of its field rules.
 
+#[cfg(test)]
+mod generate;
 pub mod validate;
 
 use std::sync::OnceLock;
@@ -75,3 +77,6 @@ pub const LIMIT: &str = "limit";
 pub const LIMIT_CALLS: &str = "limit_calls";
 /// The metadata that says how long a window is.
 pub const LIMIT_WINDOW_SECONDS: &str = "limit_window_seconds";
+
+/// The metadata from which gRPC's own retries learn how long to wait (gRPC A6).
+pub const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";

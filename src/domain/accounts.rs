@@ -12,7 +12,7 @@ use crate::{
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     model::{
         account::{Account, Organization, Plan},
         api_key::{ApiKey, ApiKeyKind},
@@ -343,14 +343,22 @@ impl Opened {
 }
 
 pub(super) fn chosen_email(text: &str) -> Result<Email> {
-    text.parse()
-        .map_err(|refused: InvalidEmail| Error::invalid_field("email", refused.to_string()))
+    text.parse().map_err(|refused: InvalidEmail| {
+        Error::invalid_field("email", FieldReason::InvalidFormat, refused.to_string())
+    })
 }
 
 pub(super) fn chosen_password(text: &str, field: &'static str) -> Result<Password> {
     Password::chosen(text).map_err(|refused| match refused {
         PasswordRefused::TooCommon => Error::new(Reason::PasswordTooCommon).on_field(field),
-        refused => Error::invalid_field(field, refused.to_string()),
+        refused => {
+            let reason = match refused {
+                PasswordRefused::TooShort => FieldReason::TooShort,
+                PasswordRefused::TooLong => FieldReason::TooLong,
+                _ => FieldReason::InvalidFormat,
+            };
+            Error::invalid_field(field, reason, refused.to_string())
+        }
     })
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use self::action::{AccountAction, OrganizationAction};
 use crate::{
     domain::{Domain, accounts::credentials_of},
-    error::{Error, FieldViolation, Reason, Result},
+    error::{Error, Reason, Result},
     model::{
         account::{Account, Plan},
         administration::{
@@ -305,7 +305,6 @@ async fn leave_an_administrator(tx: &Tx<'_>, who: Administrator) -> Result<()> {
     if who == Administrator::Operator || tx.has_administrator().await? {
         Ok(())
     } else {
-        let violation = FieldViolation::new("name", LAST_ADMINISTRATOR);
-        Err(Error::new(Reason::PermissionDenied).violating(violation))
+        Err(Error::new(Reason::PermissionDenied).on_field_because("name", LAST_ADMINISTRATOR))
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         credentials::{Caller, CredentialId, Reach},
     },
     env::Timestamp,
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     model::{
         account::Account,
         api_key::{ApiKey, ApiKeyKind},
@@ -101,7 +101,11 @@ fn may_have(caller: &Caller, kind: ApiKeyKind, field: &'static str) -> Result<()
 pub(super) fn may_start_with(kind: Option<ApiKeyKind>) -> Result<()> {
     if kind == Some(ApiKeyKind::MailTd) {
         let rule = "must be a kind that is not for the paid plan alone";
-        Err(Error::invalid_field("api_key_kind", rule))
+        Err(Error::invalid_field(
+            "api_key_kind",
+            FieldReason::InvalidValue,
+            rule,
+        ))
     } else {
         Ok(())
     }
@@ -201,6 +205,7 @@ impl Domain {
         if request.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::invalid_field(
                 "api_key.expire_time",
+                FieldReason::OutOfRange,
                 "must be in the future",
             ));
         }
@@ -303,7 +308,11 @@ impl Domain {
         overlap: Duration,
     ) -> Result<Rotated> {
         if overlap > LONGEST_OVERLAP {
-            return Err(Error::invalid_field("overlap", "must be at most 30 days"));
+            return Err(Error::invalid_field(
+                "overlap",
+                FieldReason::OutOfRange,
+                "must be at most 30 days",
+            ));
         }
         let old = self.api_key(caller, id).await?;
         may_have(caller, old.kind, "name")?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::{
     crypto::secrets,
     domain::Domain,
-    error::{Error, Result},
+    error::{Error, FieldReason, Result},
     model::{id::AccountId, page::PageRequest},
 };
 
@@ -38,6 +38,7 @@ impl Domain {
             .ok_or_else(|| {
                 Error::invalid_field(
                     "page_token",
+                    FieldReason::InvalidValue,
                     "must be the next_page_token of the page before",
                 )
             })

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::Domain,
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     grpc::{auth, convert},
     model::{
         account::Plan,
@@ -253,10 +253,17 @@ fn chosen_plan(mask: Option<&[String]>, sent: Option<Plan>) -> Result<Option<Pla
     if paths.iter().any(|path| path != "plan" && path != "*") {
         return Err(Error::invalid_field(
             "update_mask",
+            FieldReason::InvalidValue,
             "must name only fields that can be changed: plan",
         ));
     }
-    let missing = || Error::invalid_field("organization.plan", "must be PLAN_FREE or PLAN_PRO");
+    let missing = || {
+        Error::invalid_field(
+            "organization.plan",
+            FieldReason::InvalidValue,
+            "must be PLAN_FREE or PLAN_PRO",
+        )
+    };
     sent.map(Some).ok_or_else(missing)
 }
 
@@ -271,9 +278,13 @@ fn organization_filter(name: &str) -> Result<Option<OrganizationId>> {
     if name.is_empty() {
         return Ok(None);
     }
-    organization_id(name)
-        .map(Some)
-        .map_err(|_| Error::invalid_field("organization", "must be organizations/ID, or empty"))
+    organization_id(name).map(Some).map_err(|_| {
+        Error::invalid_field(
+            "organization",
+            FieldReason::InvalidFormat,
+            "must be organizations/ID, or empty",
+        )
+    })
 }
 
 /// The organization that a resource name means.

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{Domain, api_keys::NewApiKey},
-    error::{Error, Result},
+    error::{Error, FieldReason, Result},
     grpc::{auth, convert},
     model::{api_key::ApiKeyKind, scope::Scopes},
     pb::v1::{
@@ -122,22 +122,31 @@ impl ApiKeyService for Service {
 fn overlap(sent: Option<prost_types::Duration>) -> Result<Duration> {
     match sent {
         None => Ok(DEFAULT_OVERLAP),
-        Some(sent) => Duration::try_from(sent)
-            .map_err(|_| Error::invalid_field("overlap", "must not be negative")),
+        Some(sent) => Duration::try_from(sent).map_err(|_| {
+            Error::invalid_field("overlap", FieldReason::OutOfRange, "must not be negative")
+        }),
     }
 }
 
 fn new_key(wanted: ApiKey) -> Result<NewApiKey> {
     let kind = convert::kind(wanted.kind()).unwrap_or(ApiKeyKind::Standard);
-    let scopes = Scopes::requested(wanted.scopes)
-        .map_err(|unknown| Error::invalid_field("api_key.scopes", unknown.to_string()))?;
-    let expires_at =
-        match wanted.expire_time {
-            Some(sent) => Some(convert::moment(&sent).ok_or_else(|| {
-                Error::invalid_field("api_key.expire_time", "must be a valid time")
-            })?),
-            None => None,
-        };
+    let scopes = Scopes::requested(wanted.scopes).map_err(|unknown| {
+        Error::invalid_field(
+            "api_key.scopes",
+            FieldReason::InvalidValue,
+            unknown.to_string(),
+        )
+    })?;
+    let expires_at = match wanted.expire_time {
+        Some(sent) => Some(convert::moment(&sent).ok_or_else(|| {
+            Error::invalid_field(
+                "api_key.expire_time",
+                FieldReason::OutOfRange,
+                "must be a valid time",
+            )
+        })?),
+        None => None,
+    };
     Ok(NewApiKey {
         kind,
         display_name: wanted.display_name,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::{
     domain::{challenges::ProofOfWork, tokens::Tokens},
     env::Timestamp,
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     model::{
         account::{Account, Plan},
         api_key::{ApiKey, ApiKeyKind},
@@ -256,6 +256,7 @@ pub(super) fn masks_display_name(mask: Option<&[String]>, sent: &str) -> Result<
     {
         Some(_) => Err(Error::invalid_field(
             "update_mask",
+            FieldReason::InvalidValue,
             "must name only fields that can be changed: display_name",
         )),
         None => Ok(true),

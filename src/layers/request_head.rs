@@ -16,7 +16,7 @@ use super::{
     call::Call,
     refusal::{RenderRefusal, refuse},
 };
-use crate::error::{Error, FieldViolation, Reason};
+use crate::error::{Error, FieldReason, FieldViolation, Reason};
 
 /// Refuses what is invalid, and answers `OPTIONS *`.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl RequestHead {
             StatusCode::NOT_IMPLEMENTED => Reason::MethodNotFound,
             _ => Reason::MalformedRequest,
         };
-        let violation = FieldViolation::new(problem.part, problem.rule);
+        let violation = FieldViolation::new(problem.part, FieldReason::InvalidValue, problem.rule);
         let error = Error::new(reason).violating(violation);
         let mut response = refuse(&Call::of(request), &error, &self.render);
         *response.status_mut() = problem.status;

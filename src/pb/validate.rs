@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
 
-use crate::error::FieldViolation;
+use crate::error::{FieldReason, FieldViolation};
 
 /// A message that can tell which of its fields break a rule.
 pub trait Validate {
@@ -41,24 +41,20 @@ impl Path<'_> {
         }
     }
 
-    fn violation(&self, description: impl Into<Cow<'static, str>>) -> FieldViolation {
-        FieldViolation::new(self.text(), description)
+    fn violation(
+        &self,
+        reason: FieldReason,
+        description: impl Into<Cow<'static, str>>,
+    ) -> FieldViolation {
+        FieldViolation::new(self.text(), reason, description)
     }
 }
 
-/// Control characters break logs, mail headers and terminals; this pattern is worth words of its own.
-const NO_CONTROL_CHARACTERS: &str = r"^[^\p{Cc}]*$";
-
-/// What an e-mail address looks like at first sight; `model::email` reads it in full.
-const EMAIL_ADDRESS: &str = r"^[^\p{Cc}]+@[^\p{Cc}@]+[.。．｡][^\p{Cc}@]+$";
-
-/// What carries opaque ids: no spaces, nothing to escape.
-const VISIBLE_ASCII: &str = "^[!-~]*$";
-
 /// A pattern that is compiled at its first use. One that does not compile matches nothing.
 struct Pattern {
-    source: &'static str,
     regex: LazyLock<Option<Regex>>,
+    /// What it asks for.
+    words: &'static str,
 }
 
 impl Pattern {
@@ -67,22 +63,13 @@ impl Pattern {
             .as_ref()
             .is_some_and(|regex| regex.is_match(value))
     }
-
-    fn description(&self) -> Cow<'static, str> {
-        match self.source {
-            NO_CONTROL_CHARACTERS => "must not contain control characters".into(),
-            EMAIL_ADDRESS => "must be an e-mail address like name@example.com".into(),
-            VISIBLE_ASCII => "must be visible ASCII".into(),
-            source => format!("must match {source}").into(),
-        }
-    }
 }
 
 macro_rules! pattern {
-    ($source:literal) => {
+    ($source:literal, $words:literal) => {
         Pattern {
-            source: $source,
             regex: LazyLock::new(|| Regex::new($source).ok()),
+            words: $words,
         }
     };
 }
@@ -98,18 +85,24 @@ struct StringRule {
 fn string(value: &str, at: &Path<'_>, rule: &StringRule, found: &mut Vec<FieldViolation>) {
     // Bytes first: it bounds the work that the other checks do.
     if let Some(limit) = rule.max_bytes.filter(|limit| value.len() > *limit) {
-        return found.push(at.violation(format!("must be at most {limit} bytes long")));
+        let description = format!("must be at most {limit} bytes long");
+        return found.push(at.violation(FieldReason::TooLong, description));
     }
     let length = value.chars().count();
-    if rule.min_len.is_some() && value.is_empty() {
-        found.push(at.violation("is required"));
+    let violation = if rule.min_len.is_some() && value.is_empty() {
+        at.violation(FieldReason::Required, "is required")
     } else if let Some(least) = rule.min_len.filter(|least| length < *least) {
-        found.push(at.violation(format!("must be at least {least} characters long")));
+        let description = format!("must be at least {least} characters long");
+        at.violation(FieldReason::TooShort, description)
     } else if let Some(limit) = rule.max_len.filter(|limit| length > *limit) {
-        found.push(at.violation(format!("must be at most {limit} characters long")));
+        let description = format!("must be at most {limit} characters long");
+        at.violation(FieldReason::TooLong, description)
     } else if let Some(pattern) = rule.pattern.filter(|pattern| !pattern.matches(value)) {
-        found.push(at.violation(pattern.description()));
-    }
+        at.violation(FieldReason::InvalidFormat, pattern.words)
+    } else {
+        return;
+    };
+    found.push(violation);
 }
 
 fn strings(
@@ -120,7 +113,8 @@ fn strings(
     found: &mut Vec<FieldViolation>,
 ) {
     if values.len() > max {
-        return found.push(at.violation(format!("must have at most {max} items")));
+        let description = format!("must have at most {max} items");
+        return found.push(at.violation(FieldReason::TooManyItems, description));
     }
     for value in values {
         string(value, at, item, found);
@@ -129,13 +123,15 @@ fn strings(
 
 fn at_least(value: i32, least: i32, at: &Path<'_>, found: &mut Vec<FieldViolation>) {
     if value < least {
-        found.push(at.violation(format!("must be at least {least}")));
+        let description = format!("must be at least {least}");
+        found.push(at.violation(FieldReason::OutOfRange, description));
     }
 }
 
 fn defined(known: bool, at: &Path<'_>, found: &mut Vec<FieldViolation>) {
     if !known {
-        found.push(at.violation("must be a value that the contract names"));
+        let description = "must be a value that the contract names";
+        found.push(at.violation(FieldReason::InvalidValue, description));
     }
 }
 
@@ -147,7 +143,7 @@ fn nested<M: Validate>(
 ) {
     match value {
         Some(message) => message.validate(at, found),
-        None if required => found.push(at.violation("is required")),
+        None if required => found.push(at.violation(FieldReason::Required, "is required")),
         None => {}
     }
 }

@@ -26,7 +26,7 @@ use super::{
     contract::{self, ContractError, Rpc},
     percent, proto_json, unary,
 };
-use crate::error::{Error, FieldViolation, Reason};
+use crate::error::{Error, FieldReason, Reason};
 
 const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
@@ -143,7 +143,11 @@ async fn posted(parts: &Parts, body: Body) -> Result<(Codec, Bytes), Failure> {
     };
     let version = parts.headers.get(CONNECT_VERSION);
     if version.is_some_and(|version| version != "1") {
-        return Err(refused("connect-protocol-version", "must be 1"));
+        return Err(refused(
+            "connect-protocol-version",
+            FieldReason::InvalidValue,
+            "must be 1",
+        ));
     }
     if !unary::is_identity(&parts.headers) {
         return Err(Failure::compressed());
@@ -155,7 +159,7 @@ async fn posted(parts: &Parts, body: Body) -> Result<(Codec, Bytes), Failure> {
 fn queried(query: &str) -> Result<(Codec, Bytes), Failure> {
     let value = |name| parameter(query, name);
     if value("connect")?.is_some_and(|version| version != "v1") {
-        return Err(refused("connect", "must be v1"));
+        return Err(refused("connect", FieldReason::InvalidValue, "must be v1"));
     }
     if value("compression")?.is_some_and(|coding| !matches!(&*coding, "" | "identity")) {
         return Err(Failure::compressed());
@@ -164,13 +168,24 @@ fn queried(query: &str) -> Result<(Codec, Bytes), Failure> {
         Some("json") => Codec::Json,
         Some("proto") => Codec::Proto,
         Some(_) => return Err(Failure::unsupported_codec()),
-        None => return Err(refused("encoding", "must be json or proto")),
+        None => {
+            return Err(refused(
+                "encoding",
+                FieldReason::InvalidValue,
+                "must be json or proto",
+            ));
+        }
     };
-    let message = value("message")?.ok_or_else(|| refused("message", "is required"))?;
+    let message = value("message")?
+        .ok_or_else(|| refused("message", FieldReason::Required, "is required"))?;
     let message = if value("base64")?.as_deref() == Some("1") {
-        BASE64_URL
-            .decode(&*message)
-            .map_err(|_| refused("message", "must be base64 in the URL alphabet"))?
+        BASE64_URL.decode(&*message).map_err(|_| {
+            refused(
+                "message",
+                FieldReason::InvalidFormat,
+                "must be base64 in the URL alphabet",
+            )
+        })?
     } else {
         message.into_owned().into_bytes()
     };
@@ -188,10 +203,14 @@ fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, st
         .map(|(_, value)| value);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => percent::decode_query(value)
-            .map(Some)
-            .ok_or_else(|| refused(name, "must be percent-encoded UTF-8 (RFC 3986)")),
-        _ => Err(refused(name, "must be given once")),
+        (Some(value), None) => percent::decode_query(value).map(Some).ok_or_else(|| {
+            refused(
+                name,
+                FieldReason::InvalidFormat,
+                "must be percent-encoded UTF-8 (RFC 3986)",
+            )
+        }),
+        _ => Err(refused(name, FieldReason::GivenTwice, "must be given once")),
     }
 }
 
@@ -206,7 +225,13 @@ fn set_timeout(headers: &mut HeaderMap) -> Result<(), Failure> {
         .ok()
         .filter(|text| text.len() <= 10 && text.bytes().all(|octet| octet.is_ascii_digit()))
         .and_then(|text| text.parse::<u64>().ok())
-        .ok_or_else(|| refused("connect-timeout-ms", "must be at most ten digits"))?;
+        .ok_or_else(|| {
+            refused(
+                "connect-timeout-ms",
+                FieldReason::InvalidFormat,
+                "must be at most ten digits",
+            )
+        })?;
     let timeout = if millis < 100_000_000 {
         format!("{millis}m")
     } else {
@@ -230,7 +255,7 @@ impl Codec {
             Self::Proto => unary::frame_encoded(message),
             Self::Json => {
                 let value = proto_json::parse(&rpc.input, message)?;
-                unary::frame(&proto_json::read(&rpc.input, &value)?)
+                unary::frame(&proto_json::read(&rpc.input, value)?)
             }
         }
     }
@@ -246,8 +271,8 @@ impl Codec {
     }
 }
 
-fn refused(name: &'static str, description: &'static str) -> Failure {
-    Error::invalid(vec![FieldViolation::new(name, description)]).into()
+fn refused(name: &'static str, reason: FieldReason, description: &'static str) -> Failure {
+    Error::invalid_field(name, reason, description).into()
 }
 
 /// Leading metadata as headers, and trailing metadata as headers with a prefix.

@@ -124,8 +124,10 @@ fn violations(details: &ErrorDetails) -> Vec<FieldViolation> {
         .map(|bad| bad.field_violations.as_slice())
         .unwrap_or_default()
         .iter()
-        .map(|violation| {
-            FieldViolation::new(violation.field.clone(), violation.description.clone())
+        .map(|violation| FieldViolation {
+            field: violation.field.clone().into(),
+            reason: violation.reason.clone().into(),
+            description: violation.description.clone().into(),
         })
         .collect()
 }
@@ -155,11 +157,13 @@ fn closest_reason(code: Code) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::FieldReason;
 
     #[test]
     fn a_status_of_ours_comes_back_whole() {
         let error = Error::invalid(vec![FieldViolation::new(
             "account.display_name",
+            FieldReason::TooLong,
             "is too long",
         )])
         .retry_after(Duration::from_millis(1_200));

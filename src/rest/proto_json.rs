@@ -1,17 +1,23 @@
 //! proto3 JSON, strictly: an unknown member, a member given under both of its names and a value of
-//! the wrong type are refused by name, and never with the value.
+//! the wrong type are refused by name, and never with the value. `prost-reflect` reads and writes the
+//! messages; `scalar` comes before it, for the spellings of numbers that it reads otherwise than ProtoJSON.
 //!
 //! Answers always have every scalar and list of a message, also where it is empty or zero, so that
 //! the shape of an answer does not depend on its values; absent messages and timestamps are left
 //! out. That is `always_print_primitive_fields` of other transcoders, and what `/openapi.json` says.
+
+mod scalar;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
 use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
+pub(super) use self::scalar::parse_number;
 use super::json::{self, JsonError};
-use crate::error::{Error, FieldViolation, Reason, Result};
+use crate::error::{Error, FieldReason, FieldViolation, Reason, Result};
 
 /// Longer names are not worth repeating to the caller.
 const LONGEST_NAME: usize = 64;
@@ -29,7 +35,7 @@ pub(super) fn parse_field(field: &FieldDescriptor, body: &[u8]) -> Result<Value>
 fn unreadable(cause: JsonError, message: Option<MessageDescriptor>, path: &str) -> Error {
     let repeated = cause.repeated().map(|members| {
         let names = child(path, &proto_names(message, members));
-        malformed(&names, "must be given once")
+        malformed(&names, FieldReason::GivenTwice, "must be given once")
     });
     repeated
         .unwrap_or_else(|| Reason::MalformedRequest.into())
@@ -47,9 +53,10 @@ fn proto_names(mut message: Option<MessageDescriptor>, path: &str) -> String {
 }
 
 /// Reads a message.
-pub(super) fn read(message: &MessageDescriptor, value: &Value) -> Result<DynamicMessage> {
-    check_names(message, value, "")?;
-    DynamicMessage::deserialize(message.clone(), value).map_err(|_| wrong_value(message, value, ""))
+pub(super) fn read(message: &MessageDescriptor, mut value: Value) -> Result<DynamicMessage> {
+    prepare(message, &mut value, "")?;
+    DynamicMessage::deserialize(message.clone(), &value)
+        .map_err(|_| wrong_value(message, &value, ""))
 }
 
 /// Writes a message.
@@ -101,36 +108,54 @@ fn child(path: &str, name: &str) -> String {
     }
 }
 
-fn malformed(path: &str, description: &'static str) -> Error {
-    Error::new(Reason::MalformedRequest)
-        .violating(FieldViolation::new(path.to_owned(), description))
+fn malformed(path: &str, reason: FieldReason, description: &'static str) -> Error {
+    Error::new(Reason::MalformedRequest).violating(FieldViolation::new(
+        path.to_owned(),
+        reason,
+        description,
+    ))
 }
 
-/// Refuses members that no field has, and fields under two names.
-fn check_names(message: &MessageDescriptor, value: &Value, path: &str) -> Result<()> {
+/// Refuses members that no field has, and fields under two names; normalizes the scalars.
+fn prepare(message: &MessageDescriptor, value: &mut Value, path: &str) -> Result<()> {
     let (true, Value::Object(object)) = (is_plain(message), value) else {
         return Ok(());
     };
-    for (name, value) in object {
+    for name in object.keys() {
         let Some(field) = field(message, name) else {
-            return Err(malformed(&child(path, &shown(name)), "is not known"));
+            return Err(malformed(
+                &child(path, &shown(name)),
+                FieldReason::UnknownField,
+                "is not known",
+            ));
         };
         if name != field.name() && object.contains_key(field.name()) {
-            return Err(malformed(&child(path, field.name()), "must be given once"));
+            return Err(malformed(
+                &child(path, field.name()),
+                FieldReason::GivenTwice,
+                "must be given once",
+            ));
         }
-        if let Some(inner) = plain_message(&field) {
-            check_field_names(&inner, value, &child(path, field.name()))?;
+    }
+    for (name, value) in object {
+        if let Some(field) = field(message, name) {
+            let path = child(path, field.name());
+            match value {
+                Value::Array(items) if field.is_list() => items
+                    .iter_mut()
+                    .try_for_each(|item| prepare_field(&field, item, &path))?,
+                value => prepare_field(&field, value, &path)?,
+            }
         }
     }
     Ok(())
 }
 
-fn check_field_names(message: &MessageDescriptor, value: &Value, path: &str) -> Result<()> {
-    match value {
-        Value::Array(items) => items
-            .iter()
-            .try_for_each(|item| check_names(message, item, path)),
-        value => check_names(message, value, path),
+fn prepare_field(field: &FieldDescriptor, value: &mut Value, path: &str) -> Result<()> {
+    match plain_message(field) {
+        Some(message) => prepare(&message, value, path),
+        None if scalar::normalize(&field.kind(), value) => Ok(()),
+        None => Err(invalid(path, expectation(&field.kind()))),
     }
 }
 
@@ -175,8 +200,13 @@ fn wrong_field(field: &FieldDescriptor, value: &Value, path: &str) -> Error {
     }
 }
 
+/// A value that is not of the JSON type that the field asks for.
 fn invalid(path: &str, description: &'static str) -> Error {
-    Error::invalid(vec![FieldViolation::new(path.to_owned(), description)])
+    Error::invalid(vec![FieldViolation::new(
+        path.to_owned(),
+        FieldReason::WrongType,
+        description,
+    )])
 }
 
 /// What a value of this kind must be, to follow after the name of a field.

@@ -21,6 +21,7 @@ use crate::{
         device::{PLAIN_COOKIE, SECURE_COOKIE, cookies},
         request::RequestContext,
     },
+    pb::RETRY_PUSHBACK,
 };
 
 /// The largest body that is read, in octets.
@@ -238,6 +239,7 @@ pub(super) fn metadata(headers: HeaderMap) -> HeaderMap {
         HeaderName::from_static("grpc-status-details-bin"),
         HeaderName::from_static("grpc-encoding"),
         HeaderName::from_static("grpc-accept-encoding"),
+        HeaderName::from_static(RETRY_PUSHBACK),
     ] {
         seen.remove(name);
     }

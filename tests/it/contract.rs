@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use countersign::{
-    error::Reason,
+    error::{FieldReason, Reason},
     pb::{DESCRIPTORS, v1},
 };
 use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
@@ -159,6 +159,25 @@ fn every_reason_has_its_row_in_the_document() {
         let row = format!("| `{}` | {code} | {} |", meaning.name, meaning.http);
         assert!(document.contains(&row), "docs/ERRORS.md lacks: {row}");
     }
+}
+
+#[test]
+fn every_reason_of_a_field_has_its_row_in_the_document() {
+    let document = include_str!("../../docs/ERRORS.md");
+    let rows = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let documented: BTreeSet<_> = rows.map(|(name, _)| name).collect();
+    for reason in FieldReason::ALL {
+        assert!(
+            documented.contains(reason.name()),
+            "docs/ERRORS.md lacks {}",
+            reason.name()
+        );
+        // One name, one meaning (google.rpc.BadRequest).
+        assert_eq!(Reason::from_name(reason.name()), None);
+    }
+    assert_eq!(documented.len(), Reason::ALL.len() + FieldReason::ALL.len());
 }
 
 fn snake_case(name: &str) -> String {

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 
 use super::{call::Call, members::Members};
 use crate::{
-    error::{Error, FieldViolation, Reason},
+    error::{Error, FieldReason, FieldViolation, Reason},
     rest::{fault::Fault, json, unary},
 };
 
@@ -92,7 +92,11 @@ fn malformed(message: impl Into<Cow<'static, str>>) -> Fault {
 }
 
 fn given_twice(name: &str) -> Fault {
-    let violation = FieldViolation::new(name.to_owned(), "must be given once");
+    let violation = FieldViolation::new(
+        name.to_owned(),
+        FieldReason::GivenTwice,
+        "must be given once",
+    );
     Error::new(Reason::MalformedRequest)
         .violating(violation)
         .into()

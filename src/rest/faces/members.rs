@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{Error, FieldViolation},
+    error::{Error, FieldReason, FieldViolation},
     rest::fault::Fault,
 };
 
@@ -211,12 +211,18 @@ impl From<Flaw> for FieldViolation {
     fn from(flaw: Flaw) -> Self {
         match flaw.kind {
             FlawKind::Unknown if is_repeatable(&flaw.field) => {
-                Self::new(flaw.field, "is not known here")
+                Self::new(flaw.field, FieldReason::UnknownField, "is not known here")
             }
-            FlawKind::Unknown => Self::new("body", "has a field that is not known here"),
-            FlawKind::Missing => Self::new(flaw.field, "is required"),
-            FlawKind::NotText => Self::new(flaw.field, "must be a string"),
-            FlawKind::Other => Self::new(flaw.field, "is of the wrong type"),
+            FlawKind::Unknown => Self::new(
+                "body",
+                FieldReason::UnknownField,
+                "has a field that is not known here",
+            ),
+            FlawKind::Missing => Self::new(flaw.field, FieldReason::Required, "is required"),
+            FlawKind::NotText => Self::new(flaw.field, FieldReason::WrongType, "must be a string"),
+            FlawKind::Other => {
+                Self::new(flaw.field, FieldReason::WrongType, "is of the wrong type")
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     env::{Env, Timestamp},
-    error::{Error, Reason},
+    error::{Error, FieldReason, Reason},
     pb::v1::{self, SessionProfile},
     rest::{
         channel::Channel,
@@ -117,7 +117,12 @@ async fn register(State(face): State<Face>, request: Request) -> Result<Response
     let sent: RegisterRequest = members.typed()?;
     let name = sent.name.trim();
     if name.is_empty() {
-        return Err(Fault::from(Error::invalid_field("name", "is required")).into());
+        return Err(Fault::from(Error::invalid_field(
+            "name",
+            FieldReason::Required,
+            "is required",
+        ))
+        .into());
     }
     let message = v1::CreateAccountRequest {
         email: sent.email,

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
 use serde::Serialize;
 
 use crate::{
-    error::{FieldViolation, Reason},
+    error::Reason,
     rest::{challenge, fault::Fault, pace},
 };
 
@@ -73,7 +73,7 @@ pub(super) fn rename(fault: &Fault, names: &[(&str, &'static str)]) -> Fault {
     let mut fault = fault.clone();
     for violation in &mut fault.violations {
         if let Some((_, name)) = names.iter().find(|(field, _)| violation.field == *field) {
-            *violation = FieldViolation::new(*name, violation.description.clone());
+            violation.field = (*name).into();
         }
     }
     if let (Reason::InvalidField, [first, ..]) = (fault.reason, fault.violations.as_slice()) {

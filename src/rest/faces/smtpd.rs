@@ -28,7 +28,7 @@ use super::{
     oauth, reply,
 };
 use crate::{
-    error::{Error, Reason},
+    error::{Error, FieldReason, Reason},
     model::account::split_name,
     pb::v1::{SessionProfile, SessionTokens},
     rest::{channel::Channel, fault::Fault, unary},
@@ -178,7 +178,7 @@ async fn grant(contract: &Contract, dialect: Dialect, request: Request) -> Resul
 }
 
 fn grant_fault(description: &'static str) -> Fault {
-    Error::invalid_field("grant_type", description).into()
+    Error::invalid_field("grant_type", FieldReason::InvalidValue, description).into()
 }
 
 /// Logs in. The user name is an e-mail address and goes by one of three names.
@@ -212,12 +212,14 @@ impl PasswordGrant {
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
         .collect();
         let Some((first, rest)) = sent.split_first() else {
-            return Err(Error::invalid_field("username", "is required").into());
+            return Err(
+                Error::invalid_field("username", FieldReason::Required, "is required").into(),
+            );
         };
         match rest.iter().find(|other| other.1 != first.1) {
             Some((name, _)) => {
                 let description = "says something else than another name of the same field";
-                Err(Error::invalid_field(name, description).into())
+                Err(Error::invalid_field(name, FieldReason::NotAllowed, description).into())
             }
             None => Ok(*first),
         }
@@ -286,9 +288,12 @@ async fn revoke_by_rfc_7009(
 ) -> Result<(), Fault> {
     if members.text("refresh_token").is_some() {
         // Only one of the two would end, and the caller would not learn which.
-        return Err(
-            Error::invalid_field("refresh_token", "must not come together with token").into(),
-        );
+        return Err(Error::invalid_field(
+            "refresh_token",
+            FieldReason::NotAllowed,
+            "must not come together with token",
+        )
+        .into());
     }
     let token = members.text("token").unwrap_or_default().to_owned();
     match contract.revoke_refresh_token(call, token).await {

@@ -45,9 +45,13 @@ fn body(fault: &Fault, request_id: Option<&str>) -> Value {
         let violations: Vec<_> = fault
             .violations
             .iter()
-            .map(
-                |violation| json!({"field": violation.field, "description": violation.description}),
-            )
+            .map(|violation| {
+                json!({
+                    "field": violation.field,
+                    "description": violation.description,
+                    "reason": violation.reason,
+                })
+            })
             .collect();
         details.push(json!({
             "@type": "type.googleapis.com/google.rpc.BadRequest",

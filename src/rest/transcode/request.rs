@@ -13,7 +13,7 @@ use super::{
     template::SplitPath,
 };
 use crate::{
-    error::{Error, FieldViolation, Reason, Result},
+    error::{Error, FieldReason, FieldViolation, Reason, Result},
     rest::{percent, proto_json, unary},
 };
 
@@ -31,19 +31,26 @@ pub(super) fn message(
         add_parameter(route, &mut object, &name, value)?;
     }
     for (field, value) in route.captures(path) {
-        let value =
-            value.ok_or_else(|| violation(field, "must be percent-encoded UTF-8 (RFC 3986)"))?;
+        let value = value.ok_or_else(|| {
+            violation(
+                field,
+                FieldReason::InvalidFormat,
+                "must be percent-encoded UTF-8 (RFC 3986)",
+            )
+        })?;
         set(&mut object, field, value)?;
     }
-    proto_json::read(&route.rpc.input, &Value::Object(object))
+    proto_json::read(&route.rpc.input, Value::Object(object))
 }
 
 fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object> {
     if body.is_empty() {
         return match &route.body {
-            Body::Field { field, required } if *required => {
-                Err(violation(slice::from_ref(field), "is required"))
-            }
+            Body::Field { field, required } if *required => Err(violation(
+                slice::from_ref(field),
+                FieldReason::Required,
+                "is required",
+            )),
             _ => Ok(Object::new()),
         };
     }
@@ -56,9 +63,11 @@ fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object>
     }
     let value = parse(route, body)?;
     match (&route.body, value) {
-        (Body::Field { field, required }, Value::Null) if *required => {
-            Err(violation(slice::from_ref(field), "is required"))
-        }
+        (Body::Field { field, required }, Value::Null) if *required => Err(violation(
+            slice::from_ref(field),
+            FieldReason::Required,
+            "is required",
+        )),
         (Body::Field { field, .. }, value) => Ok([(field.json_name().to_owned(), value)]
             .into_iter()
             .collect()),
@@ -80,7 +89,11 @@ fn unbound(route: &Route, object: Object) -> Result<Object> {
         if let Some(field) = proto_json::field(&route.rpc.input, name)
             && route.is_bound(slice::from_ref(&field))
         {
-            return Err(violation(&[field], "is set by the path"));
+            return Err(violation(
+                &[field],
+                FieldReason::NotAllowed,
+                "is set by the path",
+            ));
         }
     }
     Ok(object)
@@ -97,6 +110,7 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>> {
             let value = percent::decode_query(value).ok_or_else(|| {
                 invalid(
                     proto_json::shown(&name),
+                    FieldReason::InvalidFormat,
                     "must be percent-encoded UTF-8 (RFC 3986)",
                 )
             })?;
@@ -111,24 +125,43 @@ fn add_parameter(route: &Route, object: &mut Object, name: &str, value: String) 
         _ => {
             return Err(invalid(
                 proto_json::shown(name),
+                FieldReason::UnknownField,
                 "is not a parameter of this path",
             ));
         }
     };
     if route.is_bound(&field) {
-        return Err(violation(&field, "is set by the path"));
+        return Err(violation(
+            &field,
+            FieldReason::NotAllowed,
+            "is set by the path",
+        ));
     }
     if matches!(&route.body, Body::Field { field: body, .. } if field.first() == Some(body)) {
-        return Err(violation(&field, "is set by the body"));
+        return Err(violation(
+            &field,
+            FieldReason::NotAllowed,
+            "is set by the body",
+        ));
     }
     let Some(last) = field.last().filter(|last| is_parameter(last)) else {
-        return Err(violation(&field, "cannot be given in the query"));
+        return Err(violation(
+            &field,
+            FieldReason::NotAllowed,
+            "cannot be given in the query",
+        ));
     };
     let value = json_value(last, value);
     let inner = object_of(object, &field)?;
     match proto_json::member(inner, last) {
         Some(Value::Array(items)) => items.push(value),
-        Some(_) => return Err(violation(&field, "must be given once")),
+        Some(_) => {
+            return Err(violation(
+                &field,
+                FieldReason::GivenTwice,
+                "must be given once",
+            ));
+        }
         None if last.is_list() => proto_json::put(inner, last, vec![value].into()),
         None => proto_json::put(inner, last, value),
     }
@@ -158,7 +191,9 @@ fn object_of<'o>(object: &'o mut Object, path: &[FieldDescriptor]) -> Result<&'o
         }
         inner = proto_json::member(inner, field)
             .and_then(Value::as_object_mut)
-            .ok_or_else(|| violation(&path[..=depth], "must be an object"))?;
+            .ok_or_else(|| {
+                violation(&path[..=depth], FieldReason::WrongType, "must be an object")
+            })?;
     }
     Ok(inner)
 }
@@ -167,7 +202,7 @@ fn object_of<'o>(object: &'o mut Object, path: &[FieldDescriptor]) -> Result<&'o
 fn json_value(field: &FieldDescriptor, text: String) -> Value {
     match field.kind() {
         Kind::Bool => text.parse().map_or(Value::String(text), Value::Bool),
-        Kind::Enum(_) => text.parse::<i32>().map_or(Value::String(text), Value::from),
+        Kind::Enum(_) => proto_json::parse_number(&text).map_or(Value::String(text), Value::Number),
         Kind::Message(message) if message.full_name() == "google.protobuf.FieldMask" => {
             camel_case(&text).into()
         }
@@ -191,11 +226,11 @@ fn camel_case(mask: &str) -> String {
     camel
 }
 
-fn violation(path: &[FieldDescriptor], description: &'static str) -> Error {
+fn violation(path: &[FieldDescriptor], reason: FieldReason, description: &'static str) -> Error {
     let names: Vec<_> = path.iter().map(FieldDescriptor::name).collect();
-    invalid(names.join("."), description)
+    invalid(names.join("."), reason, description)
 }
 
-fn invalid(field: String, description: &'static str) -> Error {
-    Error::invalid(vec![FieldViolation::new(field, description)])
+fn invalid(field: String, reason: FieldReason, description: &'static str) -> Error {
+    Error::invalid(vec![FieldViolation::new(field, reason, description)])
 }

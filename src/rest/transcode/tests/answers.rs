@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    error::FieldViolation,
+    error::{FieldReason, FieldViolation},
     pb::v1,
     rest::testing::{context, request},
 };
@@ -147,7 +147,7 @@ async fn an_answer_has_every_scalar_and_leaves_out_absent_messages() {
 #[tokio::test]
 async fn a_refusal_of_a_service_is_a_status_in_json() {
     let rest = Rest::new().await;
-    let violation = FieldViolation::new("email", "must be an address");
+    let violation = FieldViolation::new("email", FieldReason::InvalidFormat, "must be an address");
     rest.fake.refuses(Error::invalid(vec![violation]));
     let answer = rest.get("/v1/accounts/me").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -156,7 +156,7 @@ async fn a_refusal_of_a_service_is_a_status_in_json() {
         json!({"code": 3, "message": "email must be an address.", "details": [
             {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "INVALID_FIELD", "domain": "countersign"},
             {"@type": "type.googleapis.com/google.rpc.BadRequest",
-             "fieldViolations": [{"field": "email", "description": "must be an address"}]},
+             "fieldViolations": [{"field": "email", "description": "must be an address", "reason": "INVALID_FORMAT"}]},
             {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "request-7"},
         ]})
     );

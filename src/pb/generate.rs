@@ -1,0 +1,314 @@
+//! Part of `build.rs`: writes an `impl Validate` for every message of the contract, from its `buf.validate` rules. A
+//! rule that it does not know is an error, wherever it stands.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt::Write as _,
+};
+
+use prost_reflect::{
+    Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
+    ReflectMessage as _, Value,
+};
+
+const PACKAGE: &str = "countersign.v1";
+/// Where rules come from; it uses some itself.
+const RULES: &str = "buf.validate";
+const FIELD_RULES: &str = "buf.validate.field";
+const FORMS: &str = "countersign.v1.forms";
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Rust for the rules of all messages.
+///
+/// # Errors
+/// A rule is not known, or a pattern is not said in words.
+pub(crate) fn validators(pool: &DescriptorPool) -> Result<String> {
+    check_places(pool)?;
+    let mut rules = Rules {
+        code: String::new(),
+        forms: forms(pool),
+        used: BTreeSet::new(),
+    };
+    let messages = pool.all_messages();
+    for message in messages.filter(|message| message.package_name() == PACKAGE) {
+        rules.message(&message)?;
+    }
+    Ok(rules.code)
+}
+
+/// Rules count only on fields of our own messages: anywhere else nobody would look at them.
+fn check_places(pool: &DescriptorPool) -> Result<()> {
+    for file in pool.files().filter(|file| file.package_name() != RULES) {
+        check_options(file.name(), &file.options(), &[])?;
+        for extension in file.extensions() {
+            check_options(extension.full_name(), &extension.options(), &[])?;
+        }
+    }
+    for message in pool.all_messages().filter(|m| m.package_name() != RULES) {
+        let is_ours = message.package_name() == PACKAGE;
+        let known: &[&str] = if is_ours { &[FIELD_RULES] } else { &[] };
+        check_options(message.full_name(), &message.options(), &[])?;
+        for oneof in message.oneofs() {
+            check_options(oneof.full_name(), &oneof.options(), &[])?;
+        }
+        for field in message.fields() {
+            check_options(field.full_name(), &field.options(), known)?;
+            if is_ours && field.is_map() {
+                return Err(format!("{}: maps have no rules yet", field.full_name()).into());
+            }
+        }
+        for extension in message.child_extensions() {
+            check_options(extension.full_name(), &extension.options(), &[])?;
+        }
+    }
+    for kind in pool.all_enums().filter(|kind| kind.package_name() != RULES) {
+        check_options(kind.full_name(), &kind.options(), &[])?;
+        for value in kind.values() {
+            check_options(value.full_name(), &value.options(), &[])?;
+        }
+    }
+    for service in pool.services() {
+        check_options(service.full_name(), &service.options(), &[])?;
+        for rpc in service.methods() {
+            check_options(rpc.full_name(), &rpc.options(), &[])?;
+        }
+    }
+    Ok(())
+}
+
+fn check_options(place: &str, options: &DynamicMessage, known: &[&str]) -> Result<()> {
+    for (extension, value) in options.extensions() {
+        let name = extension.full_name();
+        if name.starts_with(RULES) && !known.contains(&name) {
+            let rule = value.as_message().and_then(|rules| rules.fields().next());
+            let rule = rule.map_or(String::new(), |(rule, _)| format!(".{}", rule.name()));
+            return Err(unknown(place, &format!("{name}{rule}")));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(place: &str, rule: &str) -> Box<dyn Error> {
+    format!("{place}: unknown rule {rule}").into()
+}
+
+/// The patterns of the contract, each with its words.
+fn forms(pool: &DescriptorPool) -> BTreeMap<String, String> {
+    let files = pool.files().map(|file| file.options());
+    let lists = files.flat_map(|options| {
+        let found = options.extensions().find(|(e, _)| e.full_name() == FORMS);
+        found.map(|(_, value)| value.clone())
+    });
+    lists
+        .filter_map(|list| list.as_list().map(<[Value]>::to_vec))
+        .flatten()
+        .filter_map(|form| {
+            let form = form.as_message()?;
+            let text = |name| Some(form.get_field_by_name(name)?.as_str()?.to_owned());
+            Some((text("pattern")?, text("words")?))
+        })
+        .collect()
+}
+
+struct Rules {
+    code: String,
+    forms: BTreeMap<String, String>,
+    used: BTreeSet<String>,
+}
+
+impl Rules {
+    fn message(&mut self, message: &MessageDescriptor) -> Result<()> {
+        let mut body = String::new();
+        for field in message.fields() {
+            self.field(&field, &mut body)?;
+        }
+        let (at, found) = if body.is_empty() {
+            ("_at", "_found")
+        } else {
+            ("at", "found")
+        };
+        writeln!(
+            self.code,
+            "impl Validate for super::v1::{name} {{\n    fn validate(&self, {at}: &Path<'_>, {found}: &mut Vec<FieldViolation>) {{\n{body}    }}\n}}",
+            name = message.name(),
+        )?;
+        Ok(())
+    }
+
+    fn field(&mut self, field: &FieldDescriptor, body: &mut String) -> Result<()> {
+        let name = field.name();
+        let mut rules = field_rules(field)?;
+        let required = rules
+            .iter()
+            .any(|(rule, value)| rule == "required" && value.as_bool() == Some(true));
+        rules.retain(|(rule, _)| rule != "required");
+        let is_list = field.cardinality() == Cardinality::Repeated;
+        match field.kind() {
+            Kind::Message(message) if message.package_name() == PACKAGE && !is_list => writeln!(
+                body,
+                "        nested(self.{name}.as_ref(), &at.field({name:?}), {required}, found);"
+            )?,
+            _ if required => return Err(unknown(field.full_name(), "required")),
+            Kind::Message(message) if message.package_name() == PACKAGE => writeln!(
+                body,
+                "        nested_list(&self.{name}, &at.field({name:?}), found);"
+            )?,
+            _ => {}
+        }
+        for (kind, value) in rules {
+            let place = format!("&at.field({name:?})");
+            let check = match (kind.as_str(), value.as_message()) {
+                ("string", Some(rules)) => {
+                    let rule = self.string(field, rules)?;
+                    format!("string(&self.{name}, {place}, &{rule}, found);")
+                }
+                ("enum", Some(rules)) => enumeration(field, rules, &place)?,
+                ("int32", Some(rules)) => integer(field, rules, &place)?,
+                ("repeated", Some(rules)) => self.repeated(field, rules, &place)?,
+                _ => return Err(unknown(field.full_name(), &kind)),
+            };
+            writeln!(body, "        {check}")?;
+        }
+        Ok(())
+    }
+
+    fn string(&mut self, field: &FieldDescriptor, rules: &DynamicMessage) -> Result<String> {
+        let mut limits = BTreeMap::from(
+            ["min_len", "max_len", "max_bytes", "pattern"].map(|rule| (rule, "None".to_owned())),
+        );
+        for (rule, value) in set_fields(field, rules)? {
+            let literal = match (rule.as_str(), value) {
+                ("pattern", Value::String(pattern)) => {
+                    format!("Some(&{})", self.pattern(field, pattern)?)
+                }
+                (_, Value::U64(limit)) => format!("Some({limit})"),
+                _ => String::new(),
+            };
+            match limits.get_mut(rule.as_str()) {
+                Some(limit) if !literal.is_empty() => *limit = literal,
+                _ => return Err(unknown(field.full_name(), &format!("string.{rule}"))),
+            }
+        }
+        let members: Vec<_> = limits
+            .iter()
+            .map(|(rule, limit)| format!("{rule}: {limit}"))
+            .collect();
+        Ok(format!("StringRule {{ {} }}", members.join(", ")))
+    }
+
+    /// The name of a pattern, which is written down at its first use.
+    fn pattern(&mut self, field: &FieldDescriptor, pattern: String) -> Result<String> {
+        let Some(index) = self.forms.keys().position(|known| *known == pattern) else {
+            let place = field.full_name();
+            return Err(format!("{place}: {FORMS} does not say {pattern} in words").into());
+        };
+        let name = format!("PATTERN_{index}");
+        if !self.used.contains(&pattern) {
+            let words = &self.forms[&pattern];
+            writeln!(
+                self.code,
+                "static {name}: Pattern = pattern!({pattern:?}, {words:?});"
+            )?;
+            self.used.insert(pattern);
+        }
+        Ok(name)
+    }
+
+    fn repeated(
+        &mut self,
+        field: &FieldDescriptor,
+        rules: &DynamicMessage,
+        place: &str,
+    ) -> Result<String> {
+        let name = field.name();
+        let mut max = String::from("usize::MAX");
+        let mut item = String::from(
+            "StringRule { max_bytes: None, max_len: None, min_len: None, pattern: None }",
+        );
+        for (rule, value) in set_fields(field, rules)? {
+            match (rule.as_str(), &value) {
+                ("max_items", Value::U64(limit)) => max = limit.to_string(),
+                ("items", Value::Message(items)) => {
+                    for (kind, value) in set_fields(field, items)? {
+                        let (true, Some(value)) = (kind == "string", value.as_message()) else {
+                            let rule = format!("repeated.items.{kind}");
+                            return Err(unknown(field.full_name(), &rule));
+                        };
+                        item = self.string(field, value)?;
+                    }
+                }
+                _ => return Err(unknown(field.full_name(), &format!("repeated.{rule}"))),
+            }
+        }
+        Ok(format!(
+            "strings(&self.{name}, {place}, {max}, &{item}, found);"
+        ))
+    }
+}
+
+fn enumeration(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> Result<String> {
+    let Kind::Enum(kind) = field.kind() else {
+        return Err(format!("{}: an enum rule on another type", field.full_name()).into());
+    };
+    let rules = set_fields(field, rules)?;
+    let unknown_rule = rules
+        .iter()
+        .find(|(rule, value)| rule != "defined_only" || *value != Value::Bool(true));
+    if let Some((rule, _)) = unknown_rule {
+        return Err(unknown(field.full_name(), &format!("enum.{rule}")));
+    }
+    Ok(format!(
+        "defined(super::v1::{}::try_from(self.{}).is_ok(), {place}, found);",
+        kind.name(),
+        field.name(),
+    ))
+}
+
+fn integer(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> Result<String> {
+    let mut checks = String::new();
+    for (rule, value) in set_fields(field, rules)? {
+        let (true, Value::I32(least)) = (rule == "gte", value) else {
+            return Err(unknown(field.full_name(), &format!("int32.{rule}")));
+        };
+        let name = field.name();
+        write!(checks, "at_least(self.{name}, {least}, {place}, found);")?;
+    }
+    Ok(checks)
+}
+
+fn field_rules(field: &FieldDescriptor) -> Result<Vec<(String, Value)>> {
+    let options = field.options();
+    let rules = options
+        .extensions()
+        .find(|(extension, _)| extension.full_name() == FIELD_RULES);
+    match rules {
+        Some((_, value)) => match value.as_message() {
+            Some(rules) => set_fields(field, rules),
+            None => Err(unknown(field.full_name(), FIELD_RULES)),
+        },
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The rules that are set; predefined ones are extensions, and those of a newer `buf.validate` are not known at all.
+fn set_fields(field: &FieldDescriptor, rules: &DynamicMessage) -> Result<Vec<(String, Value)>> {
+    if let Some((extension, _)) = rules.extensions().next() {
+        return Err(unknown(field.full_name(), extension.full_name()));
+    }
+    if let Some(other) = rules.unknown_fields().next() {
+        let number = other.number();
+        let rules = rules.descriptor();
+        let rule = format!("{number} of {}", rules.full_name());
+        return Err(unknown(field.full_name(), &rule));
+    }
+    Ok(rules
+        .fields()
+        .map(|(field, value)| (field.name().to_owned(), value.clone()))
+        .collect())
+}
+
+#[cfg(test)]
+#[path = "generate/tests.rs"]
+mod tests;
