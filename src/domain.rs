@@ -37,6 +37,8 @@ use crate::{
 pub struct Settings {
     /// The issuer of every token, and the audience of the service's own (RFC 8414 section 2).
     pub issuer: String,
+    /// Who else the tokens are for.
+    pub audiences: Vec<String>,
     /// How long an access token lives in profiles that refresh.
     pub access_lifetime: Duration,
     /// How long MailKite's session token lives.

@@ -244,6 +244,7 @@ pub(super) fn signing_keys(
 fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
     Settings {
         issuer: issuer.to_owned(),
+        audiences: config.tokens.audiences_beside(issuer),
         access_lifetime: config.tokens.access_lifetime,
         mailkite_lifetime: config.tokens.mailkite_lifetime,
         mailtd_lifetime: config.tokens.mailtd_lifetime,

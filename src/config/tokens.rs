@@ -1,4 +1,4 @@
-//! How long credentials live.
+//! Whom tokens are for, and how long credentials live.
 
 use std::time::Duration;
 
@@ -8,9 +8,16 @@ use super::{
     setting::settings,
 };
 
+/// More would make tokens longer than is accepted back.
+const MOST_AUDIENCES: usize = 4;
+
 settings! {
-    /// How long credentials live.
+    /// Whom tokens are for, and how long credentials live.
     pub struct Tokens {
+        /// The services that the access tokens are for beside this server, up to 4, such as `https://api.example.com`:
+        /// their `aud` is then the issuer and these, else the issuer alone. A service that verifies tokens itself
+        /// asks for its own name there (docs/TOKENS.md). Tokens that were issued before keep theirs.
+        audiences: Vec<String> = Vec::new(),
         /// Access tokens of SMTPD, MoMail and the contract itself, 1m to 1d.
         access_lifetime: Duration = hours(1),
         /// MailKite's session tokens, 1m to 365d.
@@ -27,7 +34,29 @@ settings! {
 }
 
 impl Tokens {
+    /// Whom tokens are for beside the issuer, each of them once.
+    #[must_use]
+    pub fn audiences_beside(&self, issuer: &str) -> Vec<String> {
+        let mut others = Vec::new();
+        for name in &self.audiences {
+            if name != issuer && !others.contains(name) {
+                others.push(name.clone());
+            }
+        }
+        others
+    }
+
     pub(super) fn check(&self) -> Result<(), Broken> {
+        require(
+            self.audiences.len() <= MOST_AUDIENCES,
+            "tokens.audiences",
+            "it must be at most 4 names",
+        )?;
+        require(
+            self.audiences.iter().all(|name| is_audience(name)),
+            "tokens.audiences",
+            "it must be names of 1 to 200 visible characters of ASCII without quotes, commas and backslashes, such as https://api.example.com",
+        )?;
         let minute = Duration::from_secs(60);
         within(
             "tokens.access_lifetime",
@@ -59,5 +88,41 @@ impl Tokens {
             "tokens.refresh_lifetime",
             "it must not be shorter than `tokens.access_lifetime`",
         )
+    }
+}
+
+/// What stands in tokens and settings as it is, and in every language's source.
+fn is_audience(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b',');
+    (1..=200).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(names: &[&str]) -> Tokens {
+        Tokens {
+            audiences: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Tokens::default()
+        }
+    }
+
+    #[test]
+    fn audiences_are_up_to_four_plain_names() {
+        let good = ["https://api.example.com", "api", "urn:example:mail", "b"];
+        assert!(with(&good).check().is_ok());
+        assert!(with(&["a", "b", "c", "d", "e"]).check().is_err());
+        let long = "x".repeat(201);
+        for name in ["", "a b", "a,b", "\"a\"", "a\\b", "é", "a\n", &long] {
+            assert!(with(&[name]).check().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_named_once() {
+        let issuer = "https://id.example.com";
+        let others = with(&["a", issuer, "a", "b"]).audiences_beside(issuer);
+        assert_eq!(others, ["a", "b"]);
     }
 }

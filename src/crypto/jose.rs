@@ -28,9 +28,35 @@ use crate::model::signing_key::Algorithm;
 
 /// The longest token that is read or made, in bytes. Ours take some 600.
 pub(super) const MAX_TOKEN_BYTES: usize = 4096;
-/// The type of an access token (RFC 9068 section 2.1), so that no other signed text passes for one.
-const TYPE: &str = "at+jwt";
 const RSA_BITS: u32 = 2048;
+
+/// The `typ` of a token, so that no other signed text passes for one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenType {
+    /// `at+jwt`, an access token with the claims of RFC 9068 section 2.2.
+    AccessToken,
+    /// `JWT` (RFC 7519 section 5.1), a token with other claims.
+    Jwt,
+}
+
+impl TokenType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::Jwt => "JWT",
+        }
+    }
+
+    /// RFC 9068 section 4: `at+jwt` or `application/at+jwt`; a media type has no case (RFC 7515 section 4.1.9).
+    fn named(typ: &str) -> Option<Self> {
+        if typ == Self::Jwt.as_str() {
+            return Some(Self::Jwt);
+        }
+        let typ = typ.to_ascii_lowercase();
+        let name = typ.strip_prefix("application/").unwrap_or(&typ);
+        (name == Self::AccessToken.as_str()).then_some(Self::AccessToken)
+    }
+}
 
 /// A signing key cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +136,14 @@ impl PrivateKey {
             Pair::Es256(_) => Box::new(ES256.signer_from_der(&*der)?),
             Pair::Rs256(_) => Box::new(RS256.signer_from_der(&*der)?),
         };
-        let header =
-            json!({"alg": self.algorithm().as_str(), "typ": TYPE, "kid": self.public().kid});
+        let kid = self.public().kid;
+        let header = |typ: TokenType| {
+            let header = json!({"alg": self.algorithm().as_str(), "typ": typ.as_str(), "kid": kid});
+            BASE64_URL_SAFE_NO_PAD.encode(header.to_string())
+        };
         Ok(Signer {
-            header: BASE64_URL_SAFE_NO_PAD.encode(header.to_string()),
+            access_token_header: header(TokenType::AccessToken),
+            jwt_header: header(TokenType::Jwt),
             signer,
         })
     }
@@ -186,16 +216,25 @@ impl PublicKey {
 
 /// Signs access tokens with one key.
 pub(super) struct Signer {
-    header: String,
+    access_token_header: String,
+    jwt_header: String,
     signer: Box<dyn JwsSigner>,
 }
 
 impl Signer {
-    /// The token that makes these claims.
-    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
+    /// The token of this type that makes these claims.
+    pub(super) fn sign(
+        &self,
+        typ: TokenType,
+        claims: &Map<String, Value>,
+    ) -> Result<String, KeyError> {
+        let header = match typ {
+            TokenType::AccessToken => &self.access_token_header,
+            TokenType::Jwt => &self.jwt_header,
+        };
         let claims = serde_json::to_vec(claims).map_err(|cause| KeyError(cause.into()))?;
         let claims = BASE64_URL_SAFE_NO_PAD.encode(claims);
-        let token = self.sign_input(format!("{}.{claims}", self.header))?;
+        let token = self.sign_input(format!("{header}.{claims}"))?;
         if token.len() > MAX_TOKEN_BYTES {
             return Err(KeyError(Fault::TooLong.into()));
         }
@@ -235,6 +274,7 @@ impl Verifier {
 /// A token in its three parts, of which nothing is proved yet.
 pub(super) struct Compact<'t> {
     header: Header,
+    typ: TokenType,
     signed: &'t str,
     claims: &'t str,
     signature: Vec<u8>,
@@ -261,27 +301,25 @@ impl<'t> Compact<'t> {
         let header = decode(header).ok_or(Fault::Malformed)?;
         let header = object(&header).ok_or(Fault::Header)?;
         let header: Header = serde_json::from_value(header.into()).map_err(|_| Fault::Header)?;
-        if !is_access_token(&header.typ) {
-            return Err(Fault::Header);
-        }
+        let typ = TokenType::named(&header.typ).ok_or(Fault::Header)?;
         Ok(Self {
             header,
+            typ,
             signed,
             claims,
             signature: decode(signature).ok_or(Fault::Malformed)?,
         })
     }
 
+    /// Its type.
+    pub(super) fn typ(&self) -> TokenType {
+        self.typ
+    }
+
     /// The id of the key that is said to have signed it.
     pub(super) fn kid(&self) -> &str {
         &self.header.kid
     }
-}
-
-/// RFC 9068 section 4: `at+jwt` or `application/at+jwt`; a media type has no case (RFC 7515 section 4.1.9).
-fn is_access_token(typ: &str) -> bool {
-    let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
 }
 
 /// Base64url without padding, line breaks or stray bits: each text has one reading and each reading one text.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-pub use crate::crypto::jose::KeyError;
+pub use crate::crypto::jose::{KeyError, TokenType};
 use crate::{
     crypto::{
         jose::{Compact, Fault, PrivateKey, PublicKey, Signer, Verifier},
@@ -233,13 +233,14 @@ impl KeyRing {
         self.0.rcu(|set| KeySet::at(set.keys.clone(), now));
     }
 
-    /// The access token that makes these claims, signed with the newest active key.
+    /// The token of this type that makes these claims, signed with the newest active key.
     ///
     /// # Errors
     /// No key of this algorithm is active, or the token would be longer than is accepted back.
     pub fn sign(
         &self,
         algorithm: Algorithm,
+        typ: TokenType,
         claims: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<String> {
@@ -247,7 +248,7 @@ impl KeyRing {
         let key = keys
             .signing(algorithm, now)
             .ok_or_else(|| Error::internal(NoActiveKey(algorithm)))?;
-        key.signer.sign(claims).map_err(Error::internal)
+        key.signer.sign(typ, claims).map_err(Error::internal)
     }
 
     /// Checks all that makes a text a live access token of this service (RFC 9068 section 4), except
@@ -271,7 +272,7 @@ impl KeyRing {
             .verifying(token.kid(), expected.now)
             .ok_or(Fault::UnknownKey)?;
         let claims = key.verifier.verify(&token)?;
-        Claims::read(claims)?.check(expected)
+        Claims::read(claims)?.check(token.typ(), expected)
     }
 
     /// The published keys: a JWK set (RFC 7517 section 5) of all that sign, will sign or have signed.
@@ -296,6 +297,8 @@ struct Claims {
     exp: i64,
     jti: String,
     sid: String,
+    /// What the tokens that SMTPD documents have beside that, and nothing else of the type `JWT`.
+    account_id: Option<String>,
 }
 
 /// RFC 7519 section 4.1.3: one text, or a list.
@@ -320,7 +323,14 @@ impl Claims {
         serde_json::from_value(claims.into()).map_err(|_| Fault::Claims)
     }
 
-    fn check(self, expected: &Expected<'_>) -> std::result::Result<AccessClaims, Fault> {
+    fn check(
+        self,
+        typ: TokenType,
+        expected: &Expected<'_>,
+    ) -> std::result::Result<AccessClaims, Fault> {
+        if typ == TokenType::Jwt && self.account_id.is_none() {
+            return Err(Fault::Header);
+        }
         let issued_at = Timestamp::from_seconds(self.iat);
         let expires_at = Timestamp::from_seconds(self.exp);
         if self.iss != expected.issuer {

@@ -108,6 +108,12 @@ impl Caller {
         self.profile == Some(Profile::MailTd)
     }
 
+    /// Whether the call may act as the whole account, as far as its own: with an e-mail token too.
+    #[must_use]
+    pub fn acts_as_account(&self) -> bool {
+        self.scopes.is_full() || self.is_mailbox()
+    }
+
     /// Which accounts the caller reaches: the owner of an organization on the paid plan all of it, unless
     /// the call was made with an e-mail token, and everybody else their own.
     #[must_use]

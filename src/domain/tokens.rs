@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::secrets,
+    crypto::{keyring::TokenType, secrets},
     domain::Domain,
     env::Timestamp,
     error::Result,
@@ -64,7 +64,7 @@ impl Client {
 /// What a program keeps to act as the account.
 #[derive(Clone)]
 pub struct Tokens {
-    /// The credential of each call, a JWT (RFC 9068).
+    /// The credential of each call, a JWT; docs/TOKENS.md says what it claims.
     pub access_token: Zeroizing<String>,
     /// When it ends.
     pub access_expires_at: Timestamp,
@@ -133,7 +133,12 @@ impl Domain {
         let lifetime = self.settings.access_lifetime(session.profile);
         let access_expires_at = now.after(lifetime).min(session.expires_at);
         let claims = self.claims(account, session, access_expires_at, now)?;
-        let access_token = Zeroizing::new(self.key_ring.sign(Algorithm::Es256, &claims, now)?);
+        let access_token = Zeroizing::new(self.key_ring.sign(
+            Algorithm::Es256,
+            token_type(session.profile),
+            &claims,
+            now,
+        )?);
         self.expect(&access_token, session.id, access_expires_at);
         Ok(Tokens {
             access_token,
@@ -153,7 +158,7 @@ impl Domain {
     ) -> Result<Map<String, Value>> {
         let mut claims = Map::from_iter([
             ("iss".to_owned(), json!(self.settings.issuer)),
-            ("aud".to_owned(), json!(self.settings.issuer)),
+            ("aud".to_owned(), self.audience()),
             ("iat".to_owned(), json!(now.seconds())),
             ("exp".to_owned(), json!(expires_at.seconds())),
             ("jti".to_owned(), json!(self.env.uuid()?)),
@@ -184,16 +189,39 @@ impl Domain {
         }
         Ok(claims)
     }
+
+    /// This server, alone or among others (RFC 7519 section 4.1.3).
+    fn audience(&self) -> Value {
+        let settings = &self.settings;
+        if settings.audiences.is_empty() {
+            return json!(settings.issuer);
+        }
+        std::iter::once(&settings.issuer)
+            .chain(&settings.audiences)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+/// SMTPD documents claims that are not those of RFC 9068: `scope` is a list of numbers, and there is no `client_id`.
+fn token_type(profile: Profile) -> TokenType {
+    match profile {
+        Profile::Smtpd => TokenType::Jwt,
+        Profile::Native
+        | Profile::MailKite
+        | Profile::MoMail
+        | Profile::MailTd
+        | Profile::MailTdPro => TokenType::AccessToken,
+    }
 }
 
 fn default_scopes(profile: Profile) -> Scopes {
     match profile {
         Profile::Smtpd => Scopes::from_stored("admin"),
-        Profile::Native
-        | Profile::MailKite
-        | Profile::MoMail
-        | Profile::MailTd
-        | Profile::MailTdPro => Scopes::full(),
+        Profile::MailTd => Scopes::mailbox(),
+        Profile::Native | Profile::MailKite | Profile::MoMail | Profile::MailTdPro => {
+            Scopes::full()
+        }
     }
 }
 

@@ -322,7 +322,7 @@ pub(super) fn count(extensions: &Extensions) -> IpAddr {
 
 /// Every rpc that asks for a credential works on the whole account.
 fn require_full_account(caller: &Caller) -> Result<()> {
-    if caller.scopes.is_full() {
+    if caller.acts_as_account() {
         Ok(())
     } else {
         Err(Reason::PermissionDenied.into())

@@ -5,6 +5,10 @@ use std::fmt;
 /// The scope of the full account; `admin` is SMTPD's name for it.
 pub const FULL_ACCOUNT: &str = "mcp";
 
+/// The scope of Mail.td's e-mail tokens: one account, without its API keys, its organization and what it administers.
+/// It cannot be asked for.
+pub const MAILBOX: &str = "mailbox";
+
 /// A set of scope tokens (RFC 6749 section 3.3), in the order in which they were given.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Scopes(Vec<String>);
@@ -29,6 +33,12 @@ impl Scopes {
     #[must_use]
     pub fn full() -> Self {
         Self(vec![FULL_ACCOUNT.to_owned()])
+    }
+
+    /// What an e-mail token may do.
+    #[must_use]
+    pub fn mailbox() -> Self {
+        Self(vec![MAILBOX.to_owned()])
     }
 
     /// The scopes asked for; none asks for the full account.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{PASSWORD, TestApp};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -77,6 +77,64 @@ async fn access_tokens_say_what_rfc_9068_asks() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn smtpds_token_is_no_access_token_of_rfc_9068_and_does_not_say_so() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    let body = json!({"username": "ann@example.com", "password": PASSWORD});
+    let path = "/oauth/token?grant_type=password";
+    let tokens = app.post_json(path, body).await.json();
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(header(token)["typ"], "JWT");
+    assert_eq!(claims(token)["client_id"], Value::Null);
+    assert!(app.opens(token).await);
+}
+
+#[tokio::test]
+async fn an_email_token_does_not_claim_the_full_account() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    for (path, name, scope) in [
+        ("/api/token", "address", "mailbox"),
+        ("/api/user/login", "email", "mcp"),
+    ] {
+        let body = json!({name: "ann@example.com", "password": PASSWORD});
+        let answer = app.post_json(path, body).await.json();
+        let token = answer["token"].as_str().unwrap();
+        assert_eq!(header(token)["typ"], "at+jwt");
+        assert_eq!(claims(token)["scope"], scope, "{path}");
+        assert!(app.opens(token).await, "{path}");
+    }
+    let key = json!({"scopes": ["mailbox"]});
+    let body = json!({"email": "ann@example.com", "password": PASSWORD});
+    let ann = app.post_json("/api/auth/login", body).await.json();
+    let ann = ann["token"].as_str().unwrap();
+    let asked = app.post("/v1/apiKeys").bearer(ann).json(key).send().await;
+    assert_eq!(asked.status(), 400);
+}
+
+#[tokio::test]
+async fn tokens_are_for_the_server_and_for_the_audiences_that_are_set() {
+    let app = TestApp::with(|config| {
+        config.tokens.audiences = ["https://api.example.com", "mail"]
+            .map(str::to_owned)
+            .to_vec();
+    })
+    .await;
+    let ann = app.sign_up("ann").await.logs_in().await;
+    let token = ann.tokens.access_token.clone();
+    assert_eq!(
+        claims(&token)["aud"],
+        json!([crate::support::ISSUER, "https://api.example.com", "mail"])
+    );
+    assert!(app.opens(&token).await);
+    // A change of the setting ends no session.
+    let app = app
+        .restart_with(|config| config.tokens.audiences.clear())
+        .await;
+    assert!(app.opens(&token).await);
 }
 
 #[tokio::test]

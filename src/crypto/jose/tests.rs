@@ -32,7 +32,11 @@ fn the_published_key_verifies_tokens_without_our_code() {
     let mut claims = Map::new();
     claims.insert("sub".into(), "someone".into());
     let read_elsewhere = |key: &PrivateKey, verifier: &dyn JwsVerifier| {
-        let token = key.signer().unwrap().sign(&claims).unwrap();
+        let token = key
+            .signer()
+            .unwrap()
+            .sign(TokenType::AccessToken, &claims)
+            .unwrap();
         let (payload, header) = josekit::jws::deserialize_compact(token, verifier).unwrap();
         assert_eq!(payload, br#"{"sub":"someone"}"#);
         assert_eq!(header.token_type(), Some("at+jwt"));
@@ -52,7 +56,7 @@ fn signatures_of_every_shape_verify() {
     let mut claims = Map::new();
     for number in 0..2000 {
         claims.insert("number".into(), number.into());
-        let token = signer.sign(&claims).unwrap();
+        let token = signer.sign(TokenType::AccessToken, &claims).unwrap();
         assert_eq!(token.rsplit_once('.').unwrap().1.len(), 86);
         let read = verifier.verify(&Compact::parse(&token).unwrap()).unwrap();
         assert_eq!(read, claims);
@@ -60,26 +64,27 @@ fn signatures_of_every_shape_verify() {
 }
 
 #[test]
-fn only_the_type_of_an_access_token_is_one() {
+fn only_the_types_of_our_tokens_are_known() {
     for typ in [
         "at+jwt",
         "AT+JWT",
         "application/at+jwt",
         "Application/At+Jwt",
     ] {
-        assert!(is_access_token(typ), "{typ}");
+        assert_eq!(TokenType::named(typ), Some(TokenType::AccessToken), "{typ}");
     }
+    assert_eq!(TokenType::named("JWT"), Some(TokenType::Jwt));
     for typ in [
         "",
         "jwt",
-        "JWT",
+        "JWT ",
         "at",
         "at+jwt ",
         "text/at+jwt",
         "application/jwt",
         "application/",
     ] {
-        assert!(!is_access_token(typ), "{typ}");
+        assert_eq!(TokenType::named(typ), None, "{typ}");
     }
 }
 
@@ -91,7 +96,7 @@ fn no_token_is_made_that_would_not_be_read() {
         .unwrap();
     let mut claims = Map::new();
     claims.insert("name".into(), "x".repeat(MAX_TOKEN_BYTES).into());
-    assert!(signer.sign(&claims).is_err());
+    assert!(signer.sign(TokenType::AccessToken, &claims).is_err());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{
-    KeyRing,
+    KeyRing, TokenType,
     tests::{AUDIENCE, HOUR, ISSUER, SESSION, both, claims, expected},
 };
 use crate::{
@@ -36,7 +36,9 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let ring = both();
-        let token = ring.sign(Algorithm::Es256, &claims(), START).unwrap();
+        let token = ring
+            .sign(Algorithm::Es256, TokenType::AccessToken, &claims(), START)
+            .unwrap();
         Self { ring, token }
     }
 

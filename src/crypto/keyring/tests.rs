@@ -74,7 +74,8 @@ impl Key {
 }
 
 fn sign(ring: &KeyRing, now: Timestamp) -> String {
-    ring.sign(Algorithm::Es256, &claims(), now).unwrap()
+    ring.sign(Algorithm::Es256, TokenType::AccessToken, &claims(), now)
+        .unwrap()
 }
 
 fn kid(token: &str) -> String {
@@ -94,7 +95,9 @@ fn published(ring: &KeyRing) -> Vec<String> {
 fn a_good_token_of_either_algorithm_is_accepted() {
     let ring = both();
     for algorithm in Algorithm::ALL {
-        let token = ring.sign(algorithm, &claims(), START).unwrap();
+        let token = ring
+            .sign(algorithm, TokenType::AccessToken, &claims(), START)
+            .unwrap();
         let read = AccessClaims {
             session_id: SESSION.parse().unwrap(),
             jti: "a-token".into(),
@@ -109,7 +112,9 @@ fn a_good_token_of_either_algorithm_is_accepted() {
 fn every_damaged_token_is_refused() {
     let ring = both();
     for algorithm in Algorithm::ALL {
-        let token = ring.sign(algorithm, &claims(), START).unwrap();
+        let token = ring
+            .sign(algorithm, TokenType::AccessToken, &claims(), START)
+            .unwrap();
         for damaged in damage(&token) {
             let refused = ring.verify(&damaged, &expected()).expect_err(&damaged);
             assert_eq!(refused.reason(), Reason::CredentialInvalid);
@@ -153,7 +158,9 @@ fn a_token_for_several_audiences_is_accepted_by_each() {
     let ring = both();
     let mut claims = claims();
     claims.insert("aud".into(), json!(["https://other.example.org", AUDIENCE]));
-    let token = ring.sign(Algorithm::Es256, &claims, START).unwrap();
+    let token = ring
+        .sign(Algorithm::Es256, TokenType::AccessToken, &claims, START)
+        .unwrap();
     assert!(ring.verify(&token, &expected()).is_ok());
 }
 
@@ -183,7 +190,10 @@ fn a_key_is_published_then_signs_then_verifies_then_is_gone() {
     let verify = |token: &str, now| ring.verify(token, &Expected { now, ..expected() }).is_ok();
     let mut long = claims();
     long.insert("exp".into(), START.after(9 * HOUR).seconds().into());
-    let sign = |now| ring.sign(Algorithm::Es256, &long, now).unwrap();
+    let sign = |now| {
+        ring.sign(Algorithm::Es256, TokenType::AccessToken, &long, now)
+            .unwrap()
+    };
 
     assert_eq!(published(&ring), [new.kid.clone(), old.kid.clone()]);
     let early = sign(START.after(HOUR).before(Duration::from_millis(1)));
@@ -226,7 +236,9 @@ fn without_an_active_key_nothing_is_signed() {
         (Algorithm::Rs256, START),
         (Algorithm::Es256, START.before(HOUR)),
     ] {
-        let refused = ring.sign(algorithm, &claims(), now).unwrap_err();
+        let refused = ring
+            .sign(algorithm, TokenType::AccessToken, &claims(), now)
+            .unwrap_err();
         assert_eq!(refused.reason(), Reason::Internal);
     }
 }

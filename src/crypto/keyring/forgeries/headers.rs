@@ -119,6 +119,21 @@ fn no_other_kind_of_token_passes_for_an_access_token() {
     assert_eq!(tried, 15);
 }
 
+/// An ID token is signed with the same keys and has the type `JWT` too: its claims tell it from SMTPD's tokens.
+#[test]
+fn a_plain_jwt_passes_with_the_claims_that_smtpd_documents_alone() {
+    let lab = Lab::new();
+    let header = json!({"alg": "ES256", "typ": "JWT", "kid": lab.kid()}).to_string();
+    let with = |account_id: Option<Value>| {
+        lab.signed(&header, changed(json!(claims()), "account_id", account_id))
+    };
+    let smtpds = with(Some(json!("an-organization")));
+    lab.ring.verify(&smtpds, &expected()).unwrap();
+    let tried = [None, Some(json!(null)), Some(json!(1)), Some(json!([]))];
+    let tried = lab.refuses_all(tried.map(|id| ("account_id", with(id))));
+    assert_eq!(tried, 4);
+}
+
 #[test]
 fn a_header_is_one_object_that_names_each_member_once() {
     let lab = Lab::new();

@@ -138,8 +138,14 @@ fn parts_of_two_tokens_make_none() {
     let lab = Lab::new();
     let mut others = claims();
     others.insert("sid".into(), json!("0198c0de-0000-7000-8000-000000000002"));
-    let other = lab.ring.sign(Algorithm::Es256, &others, START).unwrap();
-    let rsa = lab.ring.sign(Algorithm::Rs256, &claims(), START).unwrap();
+    let other = lab
+        .ring
+        .sign(Algorithm::Es256, TokenType::AccessToken, &others, START)
+        .unwrap();
+    let rsa = lab
+        .ring
+        .sign(Algorithm::Rs256, TokenType::AccessToken, &claims(), START)
+        .unwrap();
     let [header, claims, signature] = lab.parts();
     let [other, rsa] = [&other, &rsa].map(|token| token.split('.').collect::<Vec<_>>());
     lab.refuses_all([
