@@ -3,6 +3,7 @@
 //! A connection is accepted while fewer than the cap are open, is told apart (TLS or not, HTTP/2 or HTTP/1.1)
 //! within the handshake timeout, and is served until it is idle, too old, or the server stops.
 
+mod activity;
 mod connection;
 pub mod control;
 pub mod dispatch;
@@ -171,8 +172,16 @@ impl Server {
                 }
             }
         }
-        drop(accepting);
         stop.cancel();
+        // Those that the system holds for us are connected already, and may have asked something.
+        while let Ok((permit, stream, peer)) = timeout(Duration::ZERO, accepting.next()).await {
+            let connections = Arc::clone(&connections);
+            tasks.spawn(async move {
+                connections.serve(stream, peer).await;
+                drop(permit);
+            });
+        }
+        drop(accepting);
         drain(tasks, drain_timeout).await;
     }
 }

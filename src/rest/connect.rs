@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request::Parts,
 };
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 use tonic::Status;
 use tower::util::BoxCloneSyncService;
 
@@ -113,12 +113,16 @@ impl Connect {
             .get(parts.uri.path())
             .ok_or_else(|| Failure::plain(Reason::MethodNotFound))?;
         let (codec, message) = match parts.method {
-            Method::POST => posted(parts, body).await?,
-            Method::GET if rpc.safe => queried(parts.uri.query().unwrap_or_default())?,
+            Method::POST => (posted(parts)?, body),
+            Method::GET if rpc.safe => {
+                let (codec, message) = queried(parts.uri.query().unwrap_or_default())?;
+                (codec, Body::from(message))
+            }
             _ => return Err(Failure::not_allowed(rpc.safe)),
         };
         set_timeout(&mut parts.headers)?;
-        let frame = codec.frame(rpc, &message)?;
+        let input = rpc.input.clone();
+        let frame = async move { codec.frame(&input, &unary::read_body(message).await?) };
         let answer = unary::call(&self.channel, rpc, parts, frame).await?;
         let body = codec.body(rpc, answer.message)?;
         let mut response = unary::response(StatusCode::OK, codec.content_type(), body);
@@ -134,7 +138,8 @@ fn add(rpcs: &mut HashMap<String, Rpc>, rpc: &MethodDescriptor) -> Result<(), Co
     Ok(())
 }
 
-async fn posted(parts: &Parts, body: Body) -> Result<(Codec, Bytes), Failure> {
+/// The codec of a message that comes in the body of a `POST`.
+fn posted(parts: &Parts) -> Result<Codec, Failure> {
     let media_type = unary::media_type(&parts.headers);
     let codec = match media_type.as_deref() {
         Some("application/json") => Codec::Json,
@@ -152,7 +157,7 @@ async fn posted(parts: &Parts, body: Body) -> Result<(Codec, Bytes), Failure> {
     if !unary::is_identity(&parts.headers) {
         return Err(Failure::compressed());
     }
-    Ok((codec, unary::read_body(body).await?))
+    Ok(codec)
 }
 
 /// A message that came in the query of a `GET`.
@@ -250,12 +255,12 @@ impl Codec {
         }
     }
 
-    fn frame(self, rpc: &Rpc, message: &[u8]) -> crate::error::Result<Bytes> {
+    fn frame(self, input: &MessageDescriptor, message: &[u8]) -> crate::error::Result<Bytes> {
         match self {
             Self::Proto => unary::frame_encoded(message),
             Self::Json => {
-                let value = proto_json::parse(&rpc.input, message)?;
-                unary::frame(&proto_json::read(&rpc.input, value)?)
+                let value = proto_json::parse(input, message)?;
+                unary::frame(&proto_json::read(input, value)?)
             }
         }
     }

@@ -13,6 +13,7 @@ mod tests;
 use std::{convert::Infallible, sync::Arc};
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use prost_reflect::DynamicMessage;
 use tower::util::BoxCloneSyncService;
@@ -86,6 +87,7 @@ impl Transcoder {
     /// Answers one request. What is at no path of the contract is a 404 in the same form.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let parts = Arc::new(parts);
         let response = match self.answer(&parts, body).await {
             Ok(response) => response,
             Err(failure) => {
@@ -110,13 +112,12 @@ impl Transcoder {
         }))
     }
 
-    async fn answer(&self, parts: &Parts, body: Body) -> Result<Response<Body>, Failure> {
+    async fn answer(&self, parts: &Arc<Parts>, body: Body) -> Result<Response<Body>, Failure> {
         let path =
             SplitPath::new(parts.uri.path()).ok_or_else(|| Error::new(Reason::MethodNotFound))?;
         let route = self.find(&parts.method, &path)?;
-        let body = unary::read_body(body).await?;
-        let message = request::message(route, parts, &path, &body)?;
-        let frame = unary::frame(&message)?;
+        request::check_announced(route, &parts.headers, &body)?;
+        let frame = frame(Arc::clone(route), Arc::clone(parts), body);
         let answer = unary::call(&self.channel, &route.rpc, parts, frame).await?;
         let message = DynamicMessage::decode(route.rpc.output.clone(), answer.message)
             .map_err(Error::internal)?;
@@ -125,13 +126,20 @@ impl Transcoder {
         Ok(response)
     }
 
-    fn find(&self, method: &Method, path: &SplitPath<'_>) -> Result<&Route, Failure> {
+    fn find(&self, method: &Method, path: &SplitPath<'_>) -> Result<&Arc<Route>, Failure> {
         match self.routes.find(method, path) {
             Found::Route(route) => Ok(route),
             Found::Nothing => Err(Error::new(Reason::MethodNotFound).into()),
             Found::OtherMethods(allowed) => Err(not_allowed(&allowed)),
         }
     }
+}
+
+/// Reads the body, and makes the message of the whole request.
+async fn frame(route: Arc<Route>, parts: Arc<Parts>, body: Body) -> crate::error::Result<Bytes> {
+    let body = unary::read_body(body).await?;
+    let path = SplitPath::new(parts.uri.path()).ok_or(Reason::MethodNotFound)?;
+    unary::frame(&request::message(&route, &parts, &path, &body)?)
 }
 
 fn not_allowed(allowed: &str) -> Failure {

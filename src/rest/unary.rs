@@ -3,13 +3,14 @@
 
 use axum::body::Body;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use futures_util::{FutureExt as _, stream};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, header,
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT},
     request::Parts,
 };
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited, StreamBody};
 use prost::Message;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
@@ -134,12 +135,13 @@ impl From<Status> for Refusal {
     }
 }
 
-/// Calls an rpc with a framed message on behalf of the caller whose request has these `parts`.
+/// Calls an rpc with a framed message on behalf of the caller whose request has these `parts`. The message is
+/// put together when the rpc asks for it, so that a refusal which needs none does not wait for the body.
 pub(super) async fn call(
     channel: &Channel,
     rpc: &Rpc,
     parts: &Parts,
-    frame: Bytes,
+    frame: impl Future<Output = Result<Bytes>> + Send + 'static,
 ) -> std::result::Result<Answer, Refusal> {
     let request = request(rpc, parts, frame);
     let Ok(response) = channel.clone().oneshot(request).await;
@@ -162,8 +164,14 @@ pub(super) async fn call(
     })
 }
 
-fn request(rpc: &Rpc, parts: &Parts, frame: Bytes) -> Request<tonic::body::Body> {
-    let mut request = Request::new(tonic::body::Body::new(Full::new(frame)));
+fn request(
+    rpc: &Rpc,
+    parts: &Parts,
+    frame: impl Future<Output = Result<Bytes>> + Send + 'static,
+) -> Request<tonic::body::Body> {
+    let frame = frame.map(|frame| frame.map(Frame::data).map_err(Status::from));
+    let body = StreamBody::new(stream::once(frame));
+    let mut request = Request::new(tonic::body::Body::new(body));
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
     *request.uri_mut() = rpc.path.clone().into();

@@ -6,10 +6,11 @@ use std::{
 };
 
 use axum::{body::Body, extract::Request, response::Response};
+use http::{HeaderValue, header::CONNECTION};
 use http_body_util::BodyExt as _;
 use hyper::{
     body::Incoming,
-    server::conn::{http1, http2},
+    server::conn,
     service::{HttpService as HyperService, service_fn},
 };
 use hyper_util::{
@@ -20,7 +21,6 @@ use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
-    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -28,11 +28,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::{
-    http,
+    activity::{Activity, InFlight},
+    http::{http1, http2},
     options::ServerOptions,
     proxy_protocol,
     sniff::{Protocol, Rewound, sniff},
-    unread,
+    unread::{self, Lingering},
 };
 use crate::layers::{Connection, HttpService, client::is_trusted};
 
@@ -52,14 +53,21 @@ const REFUSED_BYTES: u64 = 64 * 1024;
 /// How long the calls of a connection that is idle or too old may go on after it was told to close.
 const CLOSING_GRACE: Duration = Duration::from_secs(60);
 
+/// How long a connection without a call is listened to when the server stops. What has arrived on it was sent
+/// before its client could know, and so was what is still under way.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+/// How long the rest of a request head may take then.
+const REST_OF_HEAD: Duration = Duration::from_secs(1);
+
 /// A connection that is known to come from somebody, and to speak a version of HTTP; `None` when there is
 /// nothing more to do with it.
 type Opened<I> = io::Result<Option<(Connection, Protocol, Rewound<I>)>>;
 
 /// How the connections of one listener are served.
 pub(super) struct Connections {
-    http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http1: conn::http1::Builder,
+    http2: conn::http2::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
     /// The proxies whose connections begin with a PROXY header.
     proxies: Vec<IpNet>,
@@ -78,8 +86,8 @@ impl Connections {
         stop: CancellationToken,
     ) -> Self {
         Self {
-            http1: http::http1(options),
-            http2: http::http2(options),
+            http1: http1(options),
+            http2: http2(options),
             tls,
             proxies: options.proxy_protocol.clone(),
             service,
@@ -156,14 +164,14 @@ impl Connections {
         }
     }
 
-    /// Waits until the client has said what it speaks, but not for long, and not while stopping.
+    /// Waits until the client has said what it speaks, but not for long, and hardly while stopping.
     async fn open<I>(&self, opening: impl Future<Output = Opened<I>>)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let opened = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return,
+            () = self.stopped_for(FAREWELL) => return,
             opened = timeout(self.handshake_timeout, opening) => opened,
         };
         match opened {
@@ -178,23 +186,25 @@ impl Connections {
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (in_flight, calls) = watch::channel(0);
-        let service = with_context(self.service.clone(), protocol, connection, in_flight);
-        let io = TokioIo::new(io);
+        let activity = Activity::default();
         match protocol {
             Protocol::Http2 => {
-                self.live(self.http2.serve_connection(io, service), calls)
-                    .await
+                let service = self.http2_service(connection, activity.clone());
+                let http2 = self.http2.serve_connection(TokioIo::new(io), service);
+                self.live(http2, &activity, self.stop.cancelled()).await;
             }
             Protocol::Http1 => {
-                self.live(self.http1.serve_connection(io, service), calls)
-                    .await
+                let service = self.http1_service(connection, activity.clone());
+                let io = TokioIo::new(Lingering::new(io, activity.clone()));
+                let http1 = self.http1.serve_connection(io, service);
+                self.live(http1, &activity, self.stopped_and_quiet(&activity))
+                    .await;
             }
         }
     }
 
     /// Serves calls until the client closes or the connection is to be closed; then those in flight.
-    async fn live<C>(&self, connection: C, calls: watch::Receiver<usize>)
+    async fn live<C>(&self, connection: C, activity: &Activity, stopped: impl Future<Output = ()>)
     where
         C: GracefulConnection<Error: Display>,
     {
@@ -202,25 +212,85 @@ impl Connections {
         tokio::select! {
             biased;
             ended = connection.as_mut() => return note(ended),
-            () = self.time_to_close(calls) => {}
+            () = stopped => {}
+            () = idle_for(self.idle_timeout, activity) => {}
+            () = sleep(self.max_age) => {}
         }
+        activity.close();
         connection.as_mut().graceful_shutdown();
         if let Ok(ended) = timeout(CLOSING_GRACE, connection).await {
             note(ended);
         }
     }
 
-    async fn time_to_close(&self, calls: watch::Receiver<usize>) {
-        tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = idle_for(self.idle_timeout, calls) => {}
-            () = sleep(self.max_age) => {}
+    async fn stopped_for(&self, long: Duration) {
+        self.stop.cancelled().await;
+        sleep(long).await;
+    }
+
+    /// Returns when the server stops and nothing has come on this connection that would get no answer. HTTP/2
+    /// needs no such wait: its farewell says which calls are still answered.
+    async fn stopped_and_quiet(&self, activity: &Activity) {
+        let mut calls = activity.calls();
+        self.stop.cancelled().await;
+        let nothing = timeout(FAREWELL, calls.wait_for(|in_flight| *in_flight > 0))
+            .await
+            .is_err();
+        if nothing && activity.is_arriving() {
+            let _ = timeout(REST_OF_HEAD, calls.wait_for(|in_flight| *in_flight > 0)).await;
         }
+    }
+
+    /// The service for one connection: tells each call where it came from, and counts those in flight.
+    fn http1_service(
+        &self,
+        connection: Connection,
+        activity: Activity,
+    ) -> impl HyperService<Incoming, ResBody = Body, Error = Infallible, Future: Send + 'static> + use<>
+    {
+        let (service, stop) = (self.service.clone(), self.stop.clone());
+        service_fn(move |request: hyper::Request<Incoming>| {
+            let in_flight = activity.begin();
+            let (service, activity, stop) = (service.clone(), activity.clone(), stop.clone());
+            async move {
+                let prepare = |request: &mut Request| {
+                    request.extensions_mut().insert(connection);
+                };
+                let mut response = unread::answer(service, request, &activity, prepare).await?;
+                if stop.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(counted(response, in_flight))
+            }
+        })
+    }
+
+    fn http2_service(
+        &self,
+        connection: Connection,
+        activity: Activity,
+    ) -> impl HyperService<Incoming, ResBody = Body, Error = Infallible, Future: Send + 'static> + use<>
+    {
+        let service = self.service.clone();
+        service_fn(move |request: hyper::Request<Incoming>| {
+            let in_flight = activity.begin();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(connection);
+            let answer = service.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(counted(answer.await?, in_flight)) }
+        })
     }
 }
 
+/// The count is the body's now: a call is in flight until its last byte is sent.
+fn counted(response: Response, in_flight: InFlight) -> Response {
+    response.map(|body| Body::new(body.map_frame(move |frame| in_flight.pass(frame))))
+}
+
 /// Returns once no call has been in flight for so long.
-async fn idle_for(wait: Duration, mut calls: watch::Receiver<usize>) {
+async fn idle_for(wait: Duration, activity: &Activity) {
+    let mut calls = activity.calls();
     while calls.wait_for(|in_flight| *in_flight == 0).await.is_ok() {
         tokio::select! {
             () = sleep(wait) => return,
@@ -241,55 +311,4 @@ async fn refuse_plaintext(stream: &mut TcpStream) -> io::Result<()> {
     // Closing with unread bytes resets the connection, and the client would never see the answer.
     tokio::io::copy(&mut stream.take(REFUSED_BYTES), &mut tokio::io::sink()).await?;
     Ok(())
-}
-
-/// The service for one connection: tells each request where it came from, and counts those in flight.
-fn with_context(
-    service: HttpService,
-    protocol: Protocol,
-    connection: Connection,
-    in_flight: watch::Sender<usize>,
-) -> impl HyperService<Incoming, ResBody = Body, Error = Infallible, Future: Send + 'static> {
-    service_fn(move |request: hyper::Request<Incoming>| {
-        let counted = InFlight::begin(&in_flight);
-        let service = service.clone();
-        let prepare = move |request: &mut Request| {
-            request.extensions_mut().insert(connection);
-        };
-        async move {
-            let response: Response = match protocol {
-                Protocol::Http1 => unread::answer(service, request, prepare).await?,
-                Protocol::Http2 => {
-                    let mut request = request.map(Body::new);
-                    prepare(&mut request);
-                    service.oneshot(request).await?
-                }
-            };
-            Ok::<_, Infallible>(response.map(|body| {
-                // The count is the body's now: a call is in flight until its last byte is sent.
-                Body::new(body.map_frame(move |frame| counted.pass(frame)))
-            }))
-        }
-    })
-}
-
-/// Counts a call for as long as it exists.
-struct InFlight(watch::Sender<usize>);
-
-impl InFlight {
-    fn begin(calls: &watch::Sender<usize>) -> Self {
-        calls.send_modify(|in_flight| *in_flight += 1);
-        Self(calls.clone())
-    }
-
-    fn pass<T>(&self, value: T) -> T {
-        value
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0
-            .send_modify(|in_flight| *in_flight = in_flight.saturating_sub(1));
-    }
 }

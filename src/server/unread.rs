@@ -1,75 +1,66 @@
-//! A call that is refused before its body was read, over HTTP/1.1.
+//! A call over HTTP/1.1 that is answered before its body was read.
 //!
-//! HTTP/1.1 has no way to stop a client that is still sending, so a server that answers early has to
-//! close the connection, and closing it with unread bytes resets it: the client sees a broken pipe in
-//! place of the refusal. A body of a sane size is therefore read away before the answer is sent, which
-//! also keeps the connection (RFC 9112 section 9.3).
+//! The answer does not wait for the body, which may never come. hyper looks once whether the rest of it is there;
+//! if not, it reads no further and says `connection: close`, for what follows cannot be told from the body
+//! (RFC 9112 section 9.3). A connection that is closed with unread bytes is reset, and the client may lose the
+//! answer; so the sending side is closed first, and what still comes is read away for a while (section 9.6).
 
 use std::{
     convert::Infallible,
+    io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
-use http::header::EXPECT;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::yield_now,
+    time::{Sleep, sleep},
+};
 use tower::ServiceExt as _;
 
+use super::activity::Activity;
 use crate::layers::HttpService;
 
-/// How much of a refused body is read away, in bytes; a client that sends more is cut off.
-const LARGEST_DISCARDED: usize = 1024 * 1024;
+/// How long a client is listened to that was told to stop sending.
+const LONGEST_LINGER: Duration = Duration::from_secs(2);
 
-/// How long a client may take for it.
-const LONGEST_DISCARD: Duration = Duration::from_secs(2);
-
-/// Answers a call, when what the service left of its body is read away.
+/// Answers a call as soon as the service does, whatever it left of the body.
 pub(super) async fn answer(
     service: HttpService,
     request: hyper::Request<Incoming>,
+    activity: &Activity,
     prepare: impl FnOnce(&mut Request),
 ) -> Result<Response, Infallible> {
-    // Such a client waits with its body for the answer.
-    let waits = request.headers().contains_key(EXPECT);
-    let (left_over, mut unread) = oneshot::channel();
     let mut request = request.map(|body| {
-        Body::new(Lent {
-            body: Some(body),
-            left_over: Some(left_over),
+        Body::new(Watched {
+            ended: body.is_end_stream(),
+            body,
+            activity: activity.clone(),
         })
     });
     prepare(&mut request);
     let response = service.oneshot(request).await?;
-    if !waits && let Ok(body) = unread.try_recv() {
-        // Whether it ends well or not, the answer is sent.
-        let _ = timeout(LONGEST_DISCARD, discard(body)).await;
+    if activity.is_unread() {
+        // hyper's turn, so that it knows before it writes the head of the answer.
+        yield_now().await;
     }
     Ok(response)
 }
 
-async fn discard(mut body: Incoming) {
-    let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, Bytes::len);
-        if read > LARGEST_DISCARDED {
-            return;
-        }
-    }
+/// A body that tells when it is dropped before its end.
+struct Watched {
+    body: Incoming,
+    ended: bool,
+    activity: Activity,
 }
 
-/// A body that comes back when the service drops it before its end.
-struct Lent {
-    body: Option<Incoming>,
-    left_over: Option<oneshot::Sender<Incoming>>,
-}
-
-impl HttpBody for Lent {
+impl HttpBody for Watched {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -77,30 +68,108 @@ impl HttpBody for Lent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.ended = frame.is_none() || self.body.is_end_stream();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(SizeHint::default, HttpBody::size_hint)
+        self.body.size_hint()
     }
 }
 
-impl Drop for Lent {
+impl Drop for Watched {
     fn drop(&mut self) {
-        if let (Some(body), Some(left_over)) = (self.body.take(), self.left_over.take())
-            && !body.is_end_stream()
-        {
-            // Nobody waits for it when the answer has begun.
-            let _ = left_over.send(body);
+        if !self.ended {
+            self.activity.leave_unread();
+        }
+    }
+}
+
+/// A connection that is closed in two steps, unless that is between two calls: the client may still be sending.
+pub(super) struct Lingering<I> {
+    io: I,
+    activity: Activity,
+    /// Ends the wait for the client, once the sending side is closed.
+    closing: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I> Lingering<I> {
+    pub(super) fn new(io: I, activity: Activity) -> Self {
+        Self {
+            io,
+            activity,
+            closing: None,
+        }
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Lingering<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.activity.read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let closing = match &mut this.closing {
+            Some(closing) => closing,
+            none => {
+                ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+                if this.activity.is_closed_idle() {
+                    return Poll::Ready(Ok(()));
+                }
+                none.insert(Box::pin(sleep(LONGEST_LINGER)))
+            }
+        };
+        loop {
+            if closing.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut scratch = [0; 4096];
+            let mut discarded = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut this.io).poll_read(cx, &mut discarded))?;
+            if discarded.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }

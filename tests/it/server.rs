@@ -9,3 +9,4 @@ mod proxy_protocol;
 mod support;
 mod tls;
 mod transports;
+mod unread;

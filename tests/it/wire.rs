@@ -168,3 +168,100 @@ async fn an_answer_has_a_request_id_and_no_value_that_was_sent() {
         );
     }
 }
+
+/// A body that is announced and never comes.
+struct Never(u64);
+
+impl http_body::Body for Never {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.0)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_needs_no_body_does_not_wait_for_one() {
+    const JSON: &str = "application/json";
+    let app = TestApp::start().await;
+    for (call, content_type, length, status) in [
+        ("GET /authz/forward", JSON, 9, 403),
+        ("GET /livez", "", 9, 200),
+        ("POST /v1/apiKeys", JSON, 9, 401),
+        ("DELETE /v1/sessions/current", "", 9, 400),
+        ("PATCH /v1/accounts/me", JSON, 9, 401),
+        ("POST /v1/nothing", JSON, 9, 404),
+        ("PUT /v1/accounts", JSON, 9, 405),
+        ("POST /v1/accounts", JSON, 70_000, 413),
+        ("POST /v1/accounts", "text/plain", 9, 415),
+        (
+            "POST /countersign.v1.ApiKeyService/CreateApiKey",
+            JSON,
+            9,
+            401,
+        ),
+        (
+            "POST /countersign.v1.ApiKeyService/CreateApiKey",
+            "application/proto",
+            9,
+            401,
+        ),
+        ("POST /countersign.v1.ApiKeyService/Nothing", JSON, 9, 404),
+        (
+            "PUT /countersign.v1.ApiKeyService/CreateApiKey",
+            JSON,
+            9,
+            405,
+        ),
+        (
+            "POST /countersign.v1.ApiKeyService/CreateApiKey",
+            "text/plain",
+            9,
+            415,
+        ),
+        (
+            "POST /countersign.v1.ApiKeyService/CreateApiKey",
+            "application/grpc-web+proto",
+            9,
+            200,
+        ),
+        ("POST /api/auth/login", "text/plain", 9, 415),
+        ("PUT /api/auth/login", JSON, 9, 405),
+        ("GET /api/user/tokens", JSON, 9, 401),
+        (
+            "DELETE /api/accounts/01a21952-6689-7ee0-9766-eec822d8fd03",
+            JSON,
+            9,
+            401,
+        ),
+        ("POST /v1/auth/logout", JSON, 9, 401),
+        ("POST /v1/auth/login", "text/plain", 9, 415),
+        ("GET /oauth/me", JSON, 9, 401),
+        (
+            "POST /oauth/token?grant_type=password",
+            "text/plain",
+            9,
+            415,
+        ),
+    ] {
+        let (method, path) = call.split_once(' ').unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-length", length)
+            .header("content-type", content_type)
+            .body(Body::new(Never(length)))
+            .unwrap();
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(1), app.raw(request));
+        let answer = answer.await.unwrap_or_else(|_| panic!("{call} waits"));
+        assert_eq!(answer.status(), status, "{call}");
+    }
+}

@@ -43,6 +43,30 @@ pub(super) fn message(
     proto_json::read(&route.rpc.input, Value::Object(object))
 }
 
+/// Whether the path takes a body like the one that is announced. One without a length may turn out to be empty,
+/// which is known when it has been read.
+pub(super) fn check_announced(
+    route: &Route,
+    headers: &HeaderMap,
+    body: &impl http_body::Body,
+) -> Result<()> {
+    if body.size_hint().lower() == 0 {
+        return Ok(());
+    }
+    check_content(route, headers)
+}
+
+fn check_content(route: &Route, headers: &HeaderMap) -> Result<()> {
+    if matches!(route.body, Body::None) {
+        return Err(Reason::MalformedRequest.into());
+    }
+    let is_json = unary::media_type(headers).as_deref() == Some("application/json");
+    if !is_json || !unary::is_identity(headers) {
+        return Err(Reason::UnsupportedMediaType.into());
+    }
+    Ok(())
+}
+
 fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object> {
     if body.is_empty() {
         return match &route.body {
@@ -54,13 +78,7 @@ fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object>
             _ => Ok(Object::new()),
         };
     }
-    if matches!(route.body, Body::None) {
-        return Err(Reason::MalformedRequest.into());
-    }
-    let is_json = unary::media_type(headers).as_deref() == Some("application/json");
-    if !is_json || !unary::is_identity(headers) {
-        return Err(Reason::UnsupportedMediaType.into());
-    }
+    check_content(route, headers)?;
     let value = parse(route, body)?;
     match (&route.body, value) {
         (Body::Field { field, required }, Value::Null) if *required => Err(violation(

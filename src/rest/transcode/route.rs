@@ -1,5 +1,7 @@
 //! The routes, made from the HTTP rules of the contract when the server starts.
 
+use std::sync::Arc;
+
 use http::Method;
 use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor};
 
@@ -89,13 +91,13 @@ impl Route {
 #[derive(Debug)]
 struct Place {
     shape: Shape,
-    methods: Vec<(Method, Route)>,
+    methods: Vec<(Method, Arc<Route>)>,
 }
 
 /// What stands at a path.
 #[derive(Debug)]
 pub(super) enum Found<'r> {
-    Route(&'r Route),
+    Route(&'r Arc<Route>),
     /// Something, but not with this method; these are taken.
     OtherMethods(String),
     Nothing,
@@ -140,7 +142,7 @@ impl Routes {
                 path: rule.template,
             });
         }
-        methods.push((rule.method, route));
+        methods.push((rule.method, Arc::new(route)));
         Ok(())
     }
 

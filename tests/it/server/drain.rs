@@ -97,3 +97,58 @@ async fn a_full_server_still_stops() {
         .unwrap();
     drop((only, waiting));
 }
+
+const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn what_has_arrived_on_kept_connections_is_answered() {
+    const CONNECTIONS: usize = 400;
+    let server = start(ServerOptions::default()).await;
+    let mut kept = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut stream = server.connect().await;
+        http1(&mut stream, HELLO).await;
+        kept.push(stream);
+    }
+    // One that has not said a word yet, and one in the middle of a head.
+    let mut silent = server.connect().await;
+    let mut slow = server.connect().await;
+    http1(&mut slow, HELLO).await;
+    let (beginning, rest) = HELLO.split_at(20);
+    slow.write_all(beginning.as_bytes()).await.unwrap();
+    // The server hears of both at once.
+    let stopped = server.stop();
+    for stream in kept.iter_mut().chain([&mut silent]) {
+        stream.write_all(HELLO.as_bytes()).await.unwrap();
+    }
+    slow.write_all(rest.as_bytes()).await.unwrap();
+    let mut lost = 0;
+    for mut stream in kept.into_iter().chain([silent, slow]) {
+        let answer = String::from_utf8(read_to_end(&mut stream).await).unwrap();
+        lost += usize::from(!answer.ends_with("hello") || !answer.contains("connection: close"));
+    }
+    assert_eq!(lost, 0, "of {CONNECTIONS}");
+    timeout(PATIENCE, stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_has_arrived_over_http2_is_answered() {
+    let server = start(ServerOptions::default()).await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let (mut client, connection) = http2(server.connect().await).await;
+        whole(client.send_request(get_request("/hello")).await.unwrap()).await;
+        clients.push((client, connection));
+    }
+    let calls: Vec<_> = clients
+        .iter_mut()
+        .map(|(client, _)| tokio::spawn(client.send_request(get_request("/hello"))))
+        .collect();
+    tokio::task::yield_now().await;
+    let stopped = server.stop();
+    for call in calls {
+        let answer = timeout(PATIENCE, call).await.unwrap().unwrap().unwrap();
+        assert_eq!(whole(answer).await.text(), "hello");
+    }
+    timeout(PATIENCE, stopped).await.unwrap().unwrap();
+}

@@ -134,35 +134,3 @@ async fn grpc_that_cannot_work_is_refused_in_plain_http() {
         assert_eq!(answer.status, status, "{method} {version:?} {content_type}");
     }
 }
-
-#[tokio::test]
-async fn a_refusal_over_http1_waits_for_the_body_that_nobody_read() {
-    let server = start(ServerOptions::default()).await;
-    let next = "GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    for (length, path, status) in [(5, "/no-such-path", "404"), (70_000, "/body", "413")] {
-        let mut client = server.connect().await;
-        let body = "x".repeat(length);
-        let head =
-            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
-        client.write_all(head.as_bytes()).await.unwrap();
-        // Another call is answered meanwhile; this one could have been, and its connection closed.
-        let other = http1(&mut server.connect().await, GET_HELLO).await;
-        assert!(other.starts_with("HTTP/1.1 200 OK\r\n"), "{other}");
-
-        client.write_all(body.as_bytes()).await.unwrap();
-        client.write_all(next.as_bytes()).await.unwrap();
-        let answers = String::from_utf8(read_to_end(&mut client).await).unwrap();
-        let refused = format!("HTTP/1.1 {status} ");
-        assert!(answers.starts_with(&refused), "{answers}");
-        assert!(answers.ends_with("\r\n\r\nhello"), "{answers}");
-    }
-}
-
-#[tokio::test]
-async fn a_refusal_over_http1_does_not_wait_for_a_body_that_is_held_back() {
-    let server = start(ServerOptions::default()).await;
-    let head = "POST /no-such-path HTTP/1.1\r\nhost: localhost\r\n\
-        content-length: 5\r\nexpect: 100-continue\r\n\r\n";
-    let answer = http1(&mut server.connect().await, head).await;
-    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-}
