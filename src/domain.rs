@@ -54,6 +54,8 @@ pub struct Settings {
     pub other_nodes: bool,
     /// Whether there is a way to send mail.
     pub sends_mail: bool,
+    /// The most live sessions of one account.
+    pub sessions: u64,
     /// The most accounts of one organization.
     pub organization_accounts: u64,
     /// The work that sign-ups need.

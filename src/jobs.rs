@@ -21,6 +21,8 @@ const MAIL_EVERY: Duration = Duration::from_secs(5);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often what has ended is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// How often what was deleted is purged.
+const PURGE_DELETED_EVERY: Duration = Duration::from_secs(5);
 /// How often the uses of API keys are written down: how late a reader learns of one.
 const KEY_USES_EVERY: Duration = Duration::from_secs(60);
 /// How long what has ended is kept, for questions about yesterday.
@@ -37,6 +39,7 @@ enum Job {
     Keys,
     KeyUses,
     Purge,
+    PurgeDeleted,
 }
 
 /// The jobs of one server.
@@ -75,6 +78,7 @@ impl Jobs {
             self.repeat(Job::Keys, KEYS_EVERY),
             self.repeat(Job::KeyUses, KEY_USES_EVERY),
             self.repeat(Job::Purge, PURGE_EVERY),
+            self.repeat(Job::PurgeDeleted, PURGE_DELETED_EVERY),
         );
     }
 
@@ -105,6 +109,7 @@ impl Jobs {
             Job::Keys => self.keys.tend().await,
             Job::KeyUses => self.domain.write_key_uses().await,
             Job::Purge => self.purge().await,
+            Job::PurgeDeleted => self.purge_deleted().await,
         }
     }
 
@@ -113,7 +118,13 @@ impl Jobs {
     /// # Errors
     /// The first job that failed.
     pub async fn run_pending(&self) -> Result<()> {
-        for job in [Job::Keys, Job::KeyUses, Job::Purge, Job::Mail] {
+        for job in [
+            Job::Keys,
+            Job::KeyUses,
+            Job::Purge,
+            Job::PurgeDeleted,
+            Job::Mail,
+        ] {
             self.run_once(job).await?;
         }
         Ok(())
@@ -139,6 +150,19 @@ impl Jobs {
         }
         self.give_back_addresses().await?;
         self.purge_marks(now).await
+    }
+
+    /// What is deleted is gone already; its rows go in pieces, so that nobody waits long for the writer, and
+    /// wherever a stop leaves it the next start goes on.
+    async fn purge_deleted(&self) -> Result<()> {
+        while self.store.read().has_deleted().await?
+            && self
+                .store
+                .write(|tx| Box::pin(async move { tx.purge_deleted().await }))
+                .await?
+                > 0
+        {}
+        Ok(())
     }
 
     /// Of two accounts of one mailbox the second gets the address when the first is gone.

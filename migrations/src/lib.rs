@@ -8,6 +8,7 @@ mod m20261125_000002_challenges;
 mod m20261125_000003_api_key_use;
 mod m20261125_000004_throttles;
 mod m20261126_000001_mailboxes;
+mod m20261126_000002_deletion;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, SchemaManager,
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000003_api_key_use::Migration),
             Box::new(m20261125_000004_throttles::Migration),
             Box::new(m20261126_000001_mailboxes::Migration),
+            Box::new(m20261126_000002_deletion::Migration),
         ]
     }
 }

@@ -252,6 +252,7 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         refresh_retry_window: config.tokens.refresh_retry_window,
         other_nodes: config.database.is_postgres(),
         sends_mail,
+        sessions: config.tokens.max_sessions.into(),
         organization_accounts: config.organizations.max_accounts.into(),
         work: work(&config.signup),
         access_rules: access_rules(config),

@@ -30,6 +30,8 @@ settings! {
         /// The time in which a refresh that is sent again gets the same answer, 0s to 1m. Later it counts
         /// as theft and ends the session.
         refresh_retry_window: Duration = Duration::from_secs(10),
+        /// Live sessions of one account, 1 to 100000; a log-in beyond that ends the oldest.
+        max_sessions: u32 = 1_000,
     }
 }
 
@@ -83,6 +85,7 @@ impl Tokens {
             &self.refresh_retry_window,
             Duration::ZERO..=minute,
         )?;
+        within("tokens.max_sessions", &self.max_sessions, 1..=100_000)?;
         require(
             self.refresh_lifetime >= self.access_lifetime,
             "tokens.refresh_lifetime",

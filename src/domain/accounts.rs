@@ -278,8 +278,9 @@ impl Domain {
         version: Option<i64>,
     ) -> Result<()> {
         self.account(caller, id).await?;
-        let by_itself = id == caller.account_id;
-        self.end_credentials(move |tx| {
+        let (by_itself, now) = (id == caller.account_id, self.env.now());
+        let gone = move |caller: &Caller| caller.account_id == id;
+        self.delete_accounts(gone, move |tx| {
             Box::pin(async move {
                 // From here on nobody can log in between the look and the deletion.
                 let account = tx
@@ -289,8 +290,7 @@ impl Domain {
                 if account.administrator && !by_itself {
                     return Err(Reason::PermissionDenied.into());
                 }
-                let ended = credentials_of(tx, id).await?;
-                if !tx.delete_account(id, version).await? {
+                if !tx.delete_account(id, version, now).await? {
                     return Err(gone_or_changed(tx, id).await?);
                 }
                 let emptied = tx
@@ -299,7 +299,7 @@ impl Domain {
                 if account.organization_owner && !emptied {
                     return Err(Reason::OrganizationNotEmpty.into());
                 }
-                Ok(((), ended))
+                Ok(())
             })
         })
         .await

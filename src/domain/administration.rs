@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use self::action::{AccountAction, OrganizationAction};
 use crate::{
-    domain::{Domain, accounts::credentials_of},
+    domain::{Domain, credentials::Caller},
     error::{Error, Reason, Result},
     model::{
         account::{Account, Plan},
@@ -137,18 +137,17 @@ impl Domain {
     /// # Errors
     /// `ACCOUNT_NOT_FOUND`; `PERMISSION_DENIED` when nobody would administer the server afterwards.
     pub async fn remove_account(&self, who: Administrator, which: &WhichAccount) -> Result<()> {
-        let id = self.inspect_account(which).await?.id;
-        self.end_credentials(move |tx| {
+        let (id, now) = (self.inspect_account(which).await?.id, self.env.now());
+        let gone = move |caller: &Caller| caller.account_id == id;
+        self.delete_accounts(gone, move |tx| {
             Box::pin(async move {
                 require_administrator(tx, who).await?;
                 let account = tx.lock_account_to_delete(id).await?;
                 let account = account.ok_or(Reason::AccountNotFound)?;
-                let ended = credentials_of(tx, id).await?;
-                tx.delete_account(id, None).await?;
+                tx.delete_account(id, None, now).await?;
                 tx.delete_organization_if_empty(account.organization_id)
                     .await?;
-                leave_an_administrator(tx, who).await?;
-                Ok(((), ended))
+                leave_an_administrator(tx, who).await
             })
         })
         .await?;
@@ -254,16 +253,15 @@ impl Domain {
     /// # Errors
     /// `ORGANIZATION_NOT_FOUND`; `PERMISSION_DENIED` when nobody would administer the server afterwards.
     pub async fn delete_organization(&self, who: Administrator, id: OrganizationId) -> Result<()> {
-        self.end_credentials(move |tx| {
+        let now = self.env.now();
+        let gone = move |caller: &Caller| caller.organization_id == id;
+        self.delete_accounts(gone, move |tx| {
             Box::pin(async move {
                 require_administrator(tx, who).await?;
-                tx.lock_accounts_of(id).await?;
-                let ended = action::credentials_of_organization(tx, id).await?;
-                if !tx.delete_organization(id).await? {
+                if !tx.delete_organization(id, now).await? {
                     return Err(Reason::OrganizationNotFound.into());
                 }
-                leave_an_administrator(tx, who).await?;
-                Ok(((), ended))
+                leave_an_administrator(tx, who).await
             })
         })
         .await?;

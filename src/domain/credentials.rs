@@ -198,6 +198,17 @@ impl CredentialCache {
         }
     }
 
+    /// Forgets the callers of whom this is true. Called after the commit, when the database has none of them any
+    /// more: what begins to be read later is not among them.
+    fn forget_callers(&self, gone: impl Fn(&Caller) -> bool) {
+        self.forget([]);
+        for (id, caller) in &self.callers {
+            if gone(&caller) {
+                self.callers.invalidate(&*id);
+            }
+        }
+    }
+
     /// Forgets everything, when it is not known what was revoked.
     fn forget_all(&self) {
         let mut revocations = self
@@ -234,6 +245,30 @@ impl Domain {
                     Err(error)
                 }
             }
+        };
+        tokio::spawn(work.in_current_span())
+            .await
+            .map_err(Error::internal)?
+    }
+
+    /// Runs a use case that deletes accounts, and forgets every caller of theirs before it answers, likewise.
+    pub(super) async fn delete_accounts<F>(
+        &self,
+        gone: impl Fn(&Caller) -> bool + Send + 'static,
+        use_case: F,
+    ) -> Result<()>
+    where
+        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<()>> + Send + 'static,
+    {
+        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        let work = async move {
+            let deleted = store.write(use_case).await;
+            let refusal = deleted.as_ref().err().map(Error::reason);
+            // A commit whose answer was lost may have happened.
+            if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
+                credentials.forget_callers(gone);
+            }
+            deleted
         };
         tokio::spawn(work.in_current_span())
             .await

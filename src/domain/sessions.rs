@@ -106,12 +106,29 @@ impl Domain {
                 })
             })
             .await?;
+        self.end_oldest_sessions(account.id).await?;
         Ok(LoggedIn {
             account,
             session,
             tokens,
             device,
         })
+    }
+
+    /// Ends the oldest sessions of an account that has more than it may have.
+    async fn end_oldest_sessions(&self, account: AccountId) -> Result<()> {
+        let (most, now) = (self.settings.sessions, self.env.now());
+        let beyond = self.store.read().session_beyond(account, most, now).await?;
+        let Some(newest) = beyond else {
+            return Ok(());
+        };
+        self.end_credentials(move |tx| {
+            Box::pin(async move {
+                let ended = tx.revoke_oldest_sessions(account, newest, now).await?;
+                Ok(((), ended.into_iter().map(CredentialId::Session).collect()))
+            })
+        })
+        .await
     }
 
     /// Checks a password, at the same cost whether or not there is an account to check it against; that of

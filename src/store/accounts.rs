@@ -3,7 +3,8 @@
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, IdenStatic,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, SelectA, SelectB,
-    sea_query::{Expr, LockType, OnConflict, Query},
+    Set,
+    sea_query::{Expr, LockType, OnConflict, Query, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::{
     env::Timestamp,
     error::Result,
     model::{
-        account::{Account, Organization},
+        account::{Account, Organization, Plan},
         email,
         id::{AccountId, OrganizationId},
     },
@@ -53,6 +54,7 @@ impl Reader<'_> {
     /// See [`Reader`].
     pub async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>> {
         let row = organization::Entity::find_by_id(id.uuid())
+            .filter(organization::Column::DeletedAt.is_null())
             .one(&self.database)
             .await?;
         row.map(Organization::try_from).transpose()
@@ -72,6 +74,7 @@ impl Reader<'_> {
     async fn one_account(&self, query: Select<account::Entity>) -> Result<Option<Account>> {
         let row = query
             .find_also_related(organization::Entity)
+            .filter(organization::Column::DeletedAt.is_null())
             .one(&self.database)
             .await?;
         row.map(Account::try_from).transpose()
@@ -106,6 +109,7 @@ impl Tx<'_> {
         }
         let mut query = account::Entity::find_by_id(id.uuid())
             .inner_join(organization::Entity)
+            .filter(organization::Column::DeletedAt.is_null())
             .select_also(organization::Entity);
         // Waits for other writers of the row, but not for rows that refer to it.
         QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [account::Entity]);
@@ -138,6 +142,7 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Reader`].
     pub async fn insert_account(&self, account: &Account) -> Result<bool> {
+        self.free_address(account.email.normalized()).await?;
         let taken = OnConflict::column(account::Column::EmailNormalized)
             .do_nothing()
             .to_owned();
@@ -190,7 +195,8 @@ impl Tx<'_> {
         Ok(change.exec(&self.database).await?.rows_affected == 1)
     }
 
-    /// Deletes an account with its sessions, refresh tokens and API keys. False when there is no such
+    /// Deletes an account with its sessions, refresh tokens and API keys: it is gone at once, as the only one of an
+    /// organization that is deleted, and the rows go with [`Tx::purge_deleted`]. False when there is no such
     /// account, or not in this version.
     ///
     /// # Errors
@@ -199,12 +205,55 @@ impl Tx<'_> {
         &self,
         id: AccountId,
         expected_version: Option<i64>,
+        now: Timestamp,
     ) -> Result<bool> {
-        let mut deletion = account::Entity::delete_many().filter(account::Column::Id.eq(id.uuid()));
+        // Account and organization have ids of one kind, of which there are no two.
+        let last = organization::ActiveModel {
+            deleted_at: Set(Some(now.millis())),
+            ..organization::ActiveModel::from(&Organization {
+                id: id.uuid().into(),
+                plan: Plan::Free,
+                owner_id: id,
+                created_at: now,
+                disabled_at: Some(now),
+            })
+        };
+        let there = OnConflict::column(organization::Column::Id)
+            .do_nothing()
+            .to_owned();
+        organization::Entity::insert(last)
+            .on_conflict(there)
+            .exec_without_returning(&self.database)
+            .await?;
+        let mut deletion = account::Entity::update_many()
+            .filter(account::Column::Id.eq(id.uuid()))
+            .filter(account::Column::OrganizationId.not_in_subquery(deleted()))
+            .col_expr(account::Column::OrganizationId, Expr::val(id.uuid()));
         if let Some(version) = expected_version {
             deletion = deletion.filter(account::Column::Version.eq(version));
         }
         Ok(deletion.exec(&self.database).await?.rows_affected == 1)
+    }
+
+    /// Takes its address from an account that is deleted and still to be purged.
+    async fn free_address(&self, normalized: &str) -> Result<()> {
+        let holder: Option<Uuid> = account::Entity::find()
+            .select_only()
+            .column(account::Column::Id)
+            .filter(account::Column::EmailNormalized.eq(normalized))
+            .filter(account::Column::OrganizationId.in_subquery(deleted()))
+            .into_tuple()
+            .one(&self.database)
+            .await?;
+        if let Some(id) = holder {
+            let none = format!("deleted {id}");
+            account::Entity::update_many()
+                .filter(account::Column::Id.eq(id))
+                .col_expr(account::Column::EmailNormalized, Expr::val(none))
+                .exec(&self.database)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Gives a few accounts the address that they waited for (see the migration `mailboxes`), where no other
@@ -233,6 +282,7 @@ impl Tx<'_> {
             if self.account_by_email(address).await?.is_some() {
                 continue;
             }
+            self.free_address(address).await?;
             given += account::Entity::update_many()
                 .filter(account::Column::Id.eq(id))
                 .col_expr(account::Column::EmailNormalized, Expr::val(address))
@@ -261,6 +311,15 @@ impl Tx<'_> {
             .await?;
         Ok(deleted.rows_affected == 1)
     }
+}
+
+/// The organizations that are deleted and still to be purged.
+fn deleted() -> SelectStatement {
+    Query::select()
+        .column(organization::Column::Id)
+        .from(organization::Entity)
+        .and_where(organization::Column::DeletedAt.is_not_null())
+        .take()
 }
 
 /// A change of this account, which counts as one.

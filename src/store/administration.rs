@@ -1,9 +1,9 @@
 //! What administrators change: any account, any organization.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement, Value,
-    sea_query::{Expr, LockType, Query, SelectStatement},
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
+    Value,
+    sea_query::{Expr, Query, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -36,27 +36,6 @@ impl Tx<'_> {
                 [ADMINISTRATORS_LOCK.into()],
             );
             self.database.execute_raw(lock).await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps others from changing or deleting the accounts of an organization until this transaction ends.
-    /// Who deletes it does this first: everybody locks accounts before their organization.
-    ///
-    /// # Errors
-    /// See [`Reader`](super::Reader).
-    pub async fn lock_accounts_of(&self, id: OrganizationId) -> Result<()> {
-        if self.is_postgres() {
-            let _: Vec<Uuid> = account::Entity::find()
-                .select_only()
-                .column(account::Column::Id)
-                .filter(account::Column::OrganizationId.eq(id.uuid()))
-                // In one order, so that two who do this wait for each other and not both for ever.
-                .order_by_asc(account::Column::Id)
-                .lock(LockType::NoKeyUpdate)
-                .into_tuple()
-                .all(&self.database)
-                .await?;
         }
         Ok(())
     }
@@ -103,6 +82,7 @@ impl Tx<'_> {
     ) -> Result<bool> {
         let changed = organization::Entity::update_many()
             .filter(organization::Column::Id.eq(id.uuid()))
+            .filter(organization::Column::DeletedAt.is_null())
             .col_expr(organization::Column::DisabledAt, moment(since))
             .exec(&self.database)
             .await?;
@@ -116,6 +96,7 @@ impl Tx<'_> {
     pub async fn set_plan(&self, id: OrganizationId, plan: Plan) -> Result<bool> {
         let changed = organization::Entity::update_many()
             .filter(organization::Column::Id.eq(id.uuid()))
+            .filter(organization::Column::DeletedAt.is_null())
             .col_expr(organization::Column::Plan, Expr::val(plan.as_str()))
             .exec(&self.database)
             .await?;
@@ -178,28 +159,21 @@ impl Tx<'_> {
         Ok(ids.into_iter().map(ApiKeyId::from).collect())
     }
 
-    /// Deletes an organization with its accounts, their sessions, refresh tokens and API keys. False when
-    /// there is no such organization.
+    /// Deletes an organization with its accounts, their sessions, refresh tokens and API keys: they are gone at
+    /// once, and the rows go with [`Tx::purge_deleted`]. Waits for those who are logging in to it or adding an account.
+    /// False when there is no such organization.
     ///
     /// # Errors
     /// See [`Reader`](super::Reader).
-    pub async fn delete_organization(&self, id: OrganizationId) -> Result<bool> {
-        // From here on no account can come into it: that would need a lock on this row.
-        let found: Option<Uuid> = organization::Entity::find_by_id(id.uuid())
-            .select_only()
-            .column(organization::Column::Id)
-            .lock(LockType::Update)
-            .into_tuple()
-            .one(&self.database)
-            .await?;
-        account::Entity::delete_many()
-            .filter(account::Column::OrganizationId.eq(id.uuid()))
+    pub async fn delete_organization(&self, id: OrganizationId, now: Timestamp) -> Result<bool> {
+        let deleted = organization::Entity::update_many()
+            .filter(organization::Column::Id.eq(id.uuid()))
+            .filter(organization::Column::DeletedAt.is_null())
+            .col_expr(organization::Column::DisabledAt, moment(Some(now)))
+            .col_expr(organization::Column::DeletedAt, moment(Some(now)))
             .exec(&self.database)
             .await?;
-        organization::Entity::delete_by_id(id.uuid())
-            .exec(&self.database)
-            .await?;
-        Ok(found.is_some())
+        Ok(deleted.rows_affected == 1)
     }
 }
 

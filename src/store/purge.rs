@@ -1,20 +1,118 @@
-//! Forgetting what has ended.
+//! Forgetting what has ended or is deleted.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Query, SelectStatement},
 };
+use uuid::Uuid;
 
 use super::{
-    entity::{api_key, redeemed_challenge, session},
-    transaction::Tx,
+    entity::{account, api_key, organization, redeemed_challenge, refresh_token, session},
+    transaction::{Reader, Tx},
 };
 use crate::{env::Timestamp, error::Result};
 
 /// How many rows of one sort go at a time, so that other writers do not wait long.
 const BATCH: u64 = 500;
 
+impl Reader<'_> {
+    /// Whether anything that is deleted is still to be purged.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn has_deleted(&self) -> Result<bool> {
+        Ok(self.deleted_organization().await?.is_some())
+    }
+
+    async fn deleted_organization(&self) -> Result<Option<Uuid>> {
+        let deleted = organization::Entity::find()
+            .select_only()
+            .column(organization::Column::Id)
+            .filter(organization::Column::DeletedAt.is_not_null())
+            .order_by_asc(organization::Column::Id)
+            .into_tuple()
+            .one(&self.database);
+        Ok(deleted.await?)
+    }
+}
+
 impl Tx<'_> {
+    /// Purges a piece of what is deleted, a thousand rows at most, and tells how many. Zero says that none are
+    /// left, or that another node is at it.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn purge_deleted(&self) -> Result<u64> {
+        let Some(organization) = self.deleted_organization().await? else {
+            return Ok(0);
+        };
+        let account: Option<Uuid> = account::Entity::find()
+            .select_only()
+            .column(account::Column::Id)
+            .filter(account::Column::OrganizationId.eq(organization))
+            .order_by_asc(account::Column::Id)
+            .into_tuple()
+            .one(&self.database)
+            .await?;
+        let Some(account) = account else {
+            let organization = organization::Entity::delete_by_id(organization);
+            return Ok(organization.exec(&self.database).await?.rows_affected);
+        };
+        let sessions = of_account(
+            session::Entity,
+            session::Column::Id,
+            session::Column::AccountId,
+            account,
+        );
+        let sessions = self.purge_sessions(sessions).await?;
+        if sessions > 0 {
+            return Ok(sessions);
+        }
+        let keys = of_account(
+            api_key::Entity,
+            api_key::Column::Id,
+            api_key::Column::AccountId,
+            account,
+        );
+        let keys = api_key::Entity::delete_many()
+            .filter(api_key::Column::Id.in_subquery(keys))
+            .exec(&self.database)
+            .await?
+            .rows_affected;
+        if keys > 0 {
+            return Ok(keys);
+        }
+        let account = account::Entity::delete_by_id(account);
+        Ok(account.exec(&self.database).await?.rows_affected)
+    }
+
+    /// Deletes a batch of sessions, once no more than a batch of refresh tokens is in them: a session that was
+    /// refreshed for a month has hundreds. Tells how many rows of one sort went.
+    async fn purge_sessions(&self, batch: SelectStatement) -> Result<u64> {
+        let rows = self.database.query_all(&batch).await?;
+        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
+        let ids: Vec<Uuid> = ids.collect::<std::result::Result<_, _>>()?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let tokens = Query::select()
+            .column(refresh_token::Column::Hash)
+            .from(refresh_token::Entity)
+            .and_where(refresh_token::Column::SessionId.is_in(ids.iter().copied()))
+            .limit(BATCH)
+            .take();
+        let tokens = refresh_token::Entity::delete_many()
+            .filter(refresh_token::Column::Hash.in_subquery(tokens))
+            .exec(&self.database)
+            .await?
+            .rows_affected;
+        if tokens == BATCH {
+            return Ok(tokens);
+        }
+        let sessions = session::Entity::delete_many().filter(session::Column::Id.is_in(ids));
+        Ok(sessions.exec(&self.database).await?.rows_affected)
+    }
+
     /// Deletes a batch of the sessions (with their refresh tokens), API keys and redeemed challenges that
     /// expired or were revoked before the cutoff, and tells how many. Zero says that none are left.
     ///
@@ -24,11 +122,7 @@ impl Tx<'_> {
         let mut purged = 0;
         for column in [session::Column::ExpiresAt, session::Column::RevokedAt] {
             let ended = oldest(session::Entity, session::Column::Id, column, cutoff);
-            purged += session::Entity::delete_many()
-                .filter(session::Column::Id.in_subquery(ended))
-                .exec(&self.database)
-                .await?
-                .rows_affected;
+            purged += self.purge_sessions(ended).await?;
         }
         for column in [api_key::Column::ExpiresAt, api_key::Column::RevokedAt] {
             let ended = oldest(api_key::Entity, api_key::Column::Id, column, cutoff);
@@ -50,6 +144,20 @@ impl Tx<'_> {
             .rows_affected;
         Ok(purged)
     }
+}
+
+fn of_account<E: EntityTrait>(
+    table: E,
+    id: E::Column,
+    owner: E::Column,
+    account: Uuid,
+) -> SelectStatement {
+    Query::select()
+        .column(id)
+        .from(table)
+        .and_where(owner.eq(account))
+        .limit(BATCH)
+        .take()
 }
 
 fn oldest<E: EntityTrait>(

@@ -47,7 +47,9 @@ impl Reader<'_> {
         if filter.administrators_only {
             query = query.filter(administers());
         }
-        let mut query = query.find_also_related(organization::Entity);
+        let mut query = query
+            .find_also_related(organization::Entity)
+            .filter(organization::Column::DeletedAt.is_null());
         if filter.disabled_only {
             query = query.filter(disabled());
         }
@@ -73,6 +75,7 @@ impl Reader<'_> {
         request: PageRequest,
     ) -> Result<Page<OrganizationOverview>> {
         let mut query = organization::Entity::find()
+            .filter(organization::Column::DeletedAt.is_null())
             .order_by_desc(organization::Column::Id)
             .limit(page_limit(request));
         if let Some(id) = request.after {
@@ -193,6 +196,7 @@ fn enabled_administrators() -> SelectTwo<account::Entity, organization::Entity> 
     account::Entity::find()
         .filter(administers())
         .find_also_related(organization::Entity)
+        .filter(organization::Column::DeletedAt.is_null())
         .filter(disabled().not())
 }
 

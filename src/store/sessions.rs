@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
     QueryOrder, QuerySelect, Statement,
-    sea_query::{Expr, Query},
+    sea_query::{Expr, Order, Query, UpdateStatement},
 };
 use uuid::Uuid;
 
@@ -23,6 +23,9 @@ use crate::{
         session::{Profile, RefreshToken, Session},
     },
 };
+
+/// How many of the sessions that are too many end at a time.
+const FEW: u64 = 64;
 
 /// A rotation in one round trip. The session comes first, so that a rotation and a revocation wait for
 /// each other at its row; of two rotations of one token, the second finds it consumed.
@@ -75,6 +78,29 @@ impl Reader<'_> {
             .map(Session::try_from)
             .collect::<Result<_>>()?;
         Ok(page(sessions, request, |session| session.id.uuid()))
+    }
+
+    /// The newest live session of the account that is more than it may have.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn session_beyond(
+        &self,
+        account: AccountId,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<Option<SessionId>> {
+        let id: Option<Uuid> = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::AccountId.eq(account.uuid()))
+            .filter(live(now))
+            .order_by_desc(session::Column::Id)
+            .offset(most)
+            .into_tuple()
+            .one(&self.database)
+            .await?;
+        Ok(id.map(SessionId::from))
     }
 
     /// The refresh token with this SHA-256, consumed or not.
@@ -208,6 +234,36 @@ impl Tx<'_> {
         Ok(revoked.rows_affected == 1)
     }
 
+    /// Ends the oldest live sessions of the account, up to this one, and tells which: a few at a time, so that
+    /// other writers do not wait long for an account that has far too many.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn revoke_oldest_sessions(
+        &self,
+        account: AccountId,
+        up_to: SessionId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>> {
+        let oldest = Query::select()
+            .column(session::Column::Id)
+            .from(session::Entity)
+            .and_where(session::Column::AccountId.eq(account.uuid()))
+            .and_where(session::Column::Id.lte(up_to.uuid()))
+            .cond_where(live(now))
+            .order_by(session::Column::Id, Order::Asc)
+            .limit(FEW)
+            .take();
+        let mut revocation = Query::update();
+        revocation
+            .table(session::Entity)
+            .value(session::Column::RevokedAt, now.millis())
+            .and_where(session::Column::Id.in_subquery(oldest))
+            .and_where(session::Column::RevokedAt.is_null())
+            .returning_col(session::Column::Id);
+        self.revoked(&revocation).await
+    }
+
     /// Ends all sessions of the account, or those of one profile, and tells which were not ended
     /// before.
     ///
@@ -227,7 +283,11 @@ impl Tx<'_> {
             .and_where(session::Column::RevokedAt.is_null())
             .and_where_option(profile.map(|profile| session::Column::Profile.eq(profile.as_str())))
             .returning_col(session::Column::Id);
-        let rows = self.database.query_all(&revocation).await?;
+        self.revoked(&revocation).await
+    }
+
+    async fn revoked(&self, revocation: &UpdateStatement) -> Result<Vec<SessionId>> {
+        let rows = self.database.query_all(revocation).await?;
         let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
         Ok(ids
             .map(|id| id.map(SessionId::from))

@@ -37,6 +37,7 @@ mod proof_of_work;
 mod reflection;
 mod rest_transcode;
 mod server;
+mod session_cap;
 mod shapes;
 mod store_contract;
 mod support;

@@ -8,6 +8,7 @@ mod administration;
 mod api_keys;
 mod challenges;
 mod credentials;
+mod deletion;
 mod housekeeping;
 mod mailboxes;
 mod organizations;
@@ -260,6 +261,18 @@ async fn log_in(store: &Store, session: &Session) -> RefreshToken {
         .await
         .unwrap();
     token
+}
+
+/// Purges all that is deleted, and tells how many rows each piece had.
+async fn purge_deleted(store: &Store) -> Vec<u64> {
+    let mut pieces = Vec::new();
+    loop {
+        let piece = store.write(|tx| Box::pin(async move { tx.purge_deleted().await }));
+        match piece.await.unwrap() {
+            0 => return pieces,
+            rows => pieces.push(rows),
+        }
+    }
 }
 
 fn later(millis: i64) -> Timestamp {

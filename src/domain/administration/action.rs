@@ -117,10 +117,7 @@ impl OrganizationAction {
 }
 
 /// Every credential of an organization's accounts that may be remembered.
-pub(super) async fn credentials_of_organization(
-    tx: &Tx<'_>,
-    id: OrganizationId,
-) -> Result<Vec<CredentialId>> {
+async fn credentials_of_organization(tx: &Tx<'_>, id: OrganizationId) -> Result<Vec<CredentialId>> {
     let sessions = tx.live_session_ids_of(id).await?;
     let keys = tx.live_api_key_ids_of(id).await?;
     let sessions = sessions.into_iter().map(CredentialId::Session);

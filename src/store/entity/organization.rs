@@ -18,6 +18,8 @@ pub struct Model {
     pub owner_id: Uuid,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
+    /// Since when it and all in it are gone; what is left is to be purged.
+    pub deleted_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -33,6 +35,7 @@ impl From<&Organization> for ActiveModel {
             owner_id: Set(organization.owner_id.uuid()),
             created_at: Set(organization.created_at.millis()),
             disabled_at: Set(organization.disabled_at.map(Timestamp::millis)),
+            deleted_at: Set(None),
         }
     }
 }

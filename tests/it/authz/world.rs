@@ -165,7 +165,9 @@ pub(super) async fn stored(app: &TestApp, email: &str) -> Account {
 async fn rewrite(app: &TestApp, account: Account, organization: Option<Organization>) {
     let written = app.parts.store.write(move |tx| {
         Box::pin(async move {
-            tx.delete_account(account.id, None).await?;
+            tx.delete_account(account.id, None, Timestamp::default())
+                .await?;
+            while tx.purge_deleted().await? > 0 {}
             if let Some(organization) = &organization {
                 tx.insert_organization(organization).await?;
             }

@@ -4,8 +4,8 @@ use countersign::model::{account::Plan, page::PageRequest, session::Profile};
 use tokio::task::JoinSet;
 
 use super::{
-    Base, NOW, ann, hash, later, log_in, new_id, on_both_engines, organization, owner, session,
-    sign_up,
+    Base, NOW, ann, hash, later, log_in, new_id, on_both_engines, organization, owner,
+    purge_deleted, session, sign_up,
 };
 
 on_both_engines! {
@@ -132,7 +132,7 @@ async fn a_change_counts_and_needs_the_expected_version(base: Base) {
                         .await?,
                     tx.update_display_name(new_id().into(), "X", None, NOW)
                         .await?,
-                    tx.delete_account(id, Some(2)).await?,
+                    tx.delete_account(id, Some(2), NOW).await?,
                 ])
             })
         })
@@ -187,8 +187,8 @@ async fn deleting_an_account_deletes_all_that_is_its_own(base: Base) {
                 assert_eq!(tx.live_session_ids(ann.id).await?, [gone.id]);
                 assert_eq!(tx.live_api_key_ids(ann.id).await?, [written.id]);
                 Ok((
-                    tx.delete_account(ann.id, Some(ann.version)).await?,
-                    tx.delete_account(ann.id, None).await?,
+                    tx.delete_account(ann.id, Some(ann.version), NOW).await?,
+                    tx.delete_account(ann.id, None, NOW).await?,
                 ))
             })
         })
@@ -197,6 +197,7 @@ async fn deleting_an_account_deletes_all_that_is_its_own(base: Base) {
     assert_eq!(deleted, (true, false));
     let read = store.read();
     assert_eq!(read.account(ann.id).await.unwrap(), None);
+    purge_deleted(&store).await;
     assert_eq!(read.session(gone.id).await.unwrap(), None);
     assert_eq!(read.refresh_token(&gone_token.hash).await.unwrap(), None);
     assert_eq!(read.api_key_by_hash(&key.hash).await.unwrap(), None);
@@ -214,7 +215,7 @@ async fn an_organization_with_members_stays(base: Base) {
         .write(move |tx| {
             Box::pin(async move {
                 let early = tx.delete_organization_if_empty(organization).await?;
-                tx.delete_account(ann.id, None).await?;
+                tx.delete_account(ann.id, None, NOW).await?;
                 let late = tx.delete_organization_if_empty(organization).await?;
                 Ok([
                     early,

@@ -13,7 +13,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Base, NOW, ann, later, log_in, new_id, on_both_engines, organization, owner, session, sign_up,
+    Base, NOW, ann, later, log_in, new_id, on_both_engines, organization, owner, purge_deleted,
+    session, sign_up,
 };
 
 on_both_engines! {
@@ -320,7 +321,6 @@ async fn what_belongs_to_an_organization_ends_or_goes_with_it(base: Base) {
         .write(move |tx| {
             Box::pin(async move {
                 tx.insert_api_key(&key).await?;
-                tx.lock_accounts_of(org).await?;
                 let mut live = tx.live_session_ids_of(org).await?;
                 live.sort();
                 assert_eq!(live, both);
@@ -341,8 +341,8 @@ async fn what_belongs_to_an_organization_ends_or_goes_with_it(base: Base) {
         .write(move |tx| {
             Box::pin(async move {
                 Ok([
-                    tx.delete_organization(org).await?,
-                    tx.delete_organization(org).await?,
+                    tx.delete_organization(org, NOW).await?,
+                    tx.delete_organization(org, NOW).await?,
                 ])
             })
         })
@@ -353,6 +353,7 @@ async fn what_belongs_to_an_organization_ends_or_goes_with_it(base: Base) {
     for account in [boss, clerk] {
         assert_eq!(read.account(account.id).await.unwrap(), None);
     }
+    purge_deleted(&store).await;
     assert_eq!(read.api_key(key_id).await.unwrap(), None);
     assert!(read.account(bob.id).await.unwrap().is_some());
 }

@@ -39,7 +39,7 @@ async fn written_before(base: &Base, accounts: &[(&str, &str, bool)]) -> Store {
         let organization = insert(
             "organizations",
             vec![
-                ("id", id(age).into()),
+                ("id", id(age + 1000).into()),
                 ("plan", "free".into()),
                 ("owner_id", id(age).into()),
                 ("created_at", NOW.millis().into()),
@@ -49,7 +49,7 @@ async fn written_before(base: &Base, accounts: &[(&str, &str, bool)]) -> Store {
             "accounts",
             vec![
                 ("id", id(age).into()),
-                ("organization_id", id(age).into()),
+                ("organization_id", id(age + 1000).into()),
                 ("email", (*typed).into()),
                 ("email_normalized", (*compared).into()),
                 ("email_verified", (*verified).into()),
@@ -133,8 +133,9 @@ async fn an_account_gets_its_address_when_the_other_is_gone(base: Base) {
     let store = written_before(&base, &accounts).await;
     let give_back = || store.write(|tx| Box::pin(async move { tx.give_back_addresses().await }));
     let delete = |account: Uuid| {
-        store
-            .write(move |tx| Box::pin(async move { tx.delete_account(account.into(), None).await }))
+        store.write(move |tx| {
+            Box::pin(async move { tx.delete_account(account.into(), None, NOW).await })
+        })
     };
     let address = "eva@bücher.example";
     assert_eq!(give_back().await.unwrap(), 0, "somebody has it");

@@ -3,7 +3,7 @@
 use countersign::error::{Error, Reason, Result};
 use tokio::task::JoinSet;
 
-use super::{Base, ann, new_id, on_both_engines, organization, owner};
+use super::{Base, NOW, ann, new_id, on_both_engines, organization, owner};
 
 on_both_engines! {
     the_accounts_of_an_organization_are_counted,
@@ -47,7 +47,7 @@ async fn an_owner_goes_alone_or_stays_with_the_others(base: Base) {
             let deleted = deleting.write(move |tx| {
                 Box::pin(async move {
                     tx.lock_account_to_delete(id).await?;
-                    tx.delete_account(id, None).await?;
+                    tx.delete_account(id, None, NOW).await?;
                     if tx.delete_organization_if_empty(home).await? {
                         Ok(true)
                     } else {
@@ -114,7 +114,7 @@ async fn the_last_accounts_of_an_organization_leave_none_behind(base: Base) {
                 let deleted = store.write(move |tx| {
                     Box::pin(async move {
                         tx.lock_account_to_delete(id).await?;
-                        tx.delete_account(id, None).await?;
+                        tx.delete_account(id, None, NOW).await?;
                         tx.delete_organization_if_empty(home).await
                     })
                 });
