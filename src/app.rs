@@ -31,7 +31,7 @@ use self::{
 };
 pub use crate::model::account::Plan;
 use crate::{
-    config::Config,
+    config::{Config, Loaded},
     env::Env,
     server::{Server, control::ControlSocket, tls::Certificate},
     store::{SchemaState, Store},
@@ -199,6 +199,34 @@ fn announce(config: &Config, issuer: &str, listening: SocketAddr) {
         data_dir = %config.data_dir.display(),
         "started"
     );
+}
+
+/// Looks at who may read the files that hold keys.
+///
+/// # Errors
+/// Every user of the machine may use one of them.
+pub fn check_key_files(loaded: &Loaded) -> Result<(), StartError> {
+    loaded
+        .key_files()
+        .iter()
+        .try_for_each(|path| data_dir::check_key_file(path))
+}
+
+/// Reads every file that the settings name, and what only their users can tell of them. Opens no database.
+///
+/// # Errors
+/// A server could not start with them.
+pub async fn check(loaded: &Loaded) -> Result<(), StartError> {
+    let config = &loaded.config;
+    check_key_files(loaded)?;
+    data_dir::find_master_key(config)?;
+    if let Some(files) = transports::tls_files(config) {
+        let loaded = Certificate::load(files).await;
+        loaded.map_err(|error| parts::listening(&error))?;
+    }
+    parts::mailer(config)?;
+    transports::layer_options(config)?;
+    Ok(())
 }
 
 /// Opens the data folder, for this process alone when the database is in it.

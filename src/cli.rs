@@ -11,7 +11,6 @@ mod serve;
 mod table;
 
 use std::{
-    error::Error,
     ffi::OsString,
     fmt::Display,
     future::Future,
@@ -22,6 +21,7 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -42,6 +42,11 @@ Settings:
   kept in a file of its own: COUNTERSIGN_DATABASE_URL_FILE names the file that holds it.
   `countersign config show-defaults` lists and explains all settings.";
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, also when the reader of the output has gone
+  2  not done: the last line on standard error says why, and what to do";
+
 const EXAMPLES: &str = "\
 Examples:
   countersign                                  serve on 127.0.0.1:8080, with data in your home folder
@@ -60,7 +65,7 @@ Examples:
     long_about = "A gRPC-first identity service: accounts, sessions and API keys on one port.\n\n\
                   Without a command it serves.",
     after_help = EXAMPLES,
-    after_long_help = format!("{SETTINGS_HELP}\n\n{EXAMPLES}")
+    after_long_help = format!("{SETTINGS_HELP}\n\n{EXIT_CODES}\n\n{EXAMPLES}")
 )]
 struct Cli {
     /// The configuration file, in TOML
@@ -127,7 +132,7 @@ pub fn run(
     };
     match cli.run(variables) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&*error),
+        Err(error) => refuse(&error),
     }
 }
 
@@ -135,7 +140,7 @@ impl Cli {
     fn run(
         self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<(), Box<dyn Error>> {
+    ) -> Result<(), StartError> {
         let sources = Sources::environment(variables)
             .file(self.config)
             .flag("data_dir", self.data_dir)
@@ -153,7 +158,7 @@ impl Cli {
 }
 
 /// Reads the settings, and logs as they say from here on.
-fn start(sources: &Sources) -> Result<Config, Box<dyn Error>> {
+fn start(sources: &Sources) -> Result<Config, StartError> {
     let config = Loaded::from_sources(sources)?.config;
     logging::start(&config.log, config.log_format);
     Ok(config)
@@ -161,15 +166,19 @@ fn start(sources: &Sources) -> Result<Config, Box<dyn Error>> {
 
 /// Help and version go to standard output and are no failure; clap knows which is which.
 fn explain(usage: &clap::Error) -> ExitCode {
-    let printed = usage.print();
-    match usage.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_ok() => ExitCode::SUCCESS,
-        _ => ExitCode::from(CANNOT_START),
+    let asked_for = matches!(
+        usage.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    match written(usage.print()) {
+        Err(error) => refuse(&error),
+        Ok(()) if asked_for => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(CANNOT_START),
     }
 }
 
 /// One line on standard error, whatever the error says.
-fn refuse(error: &dyn Error) -> ExitCode {
+fn refuse(error: &StartError) -> ExitCode {
     let line = error.to_string().replace(['\r', '\n'], " ");
     // There is nowhere left to complain when standard error is closed.
     let _ = writeln!(io::stderr(), "countersign: {line}");
@@ -177,17 +186,34 @@ fn refuse(error: &dyn Error) -> ExitCode {
 }
 
 /// Prints what was asked for.
-fn print(text: impl Display) -> Result<(), Box<dyn Error>> {
+fn print(text: impl Display) -> Result<(), StartError> {
     let mut output = io::stdout().lock();
-    match write!(output, "{text}").and_then(|()| output.flush()) {
+    written(write!(output, "{text}").and_then(|()| output.flush()))
+}
+
+/// Prints what was asked for as JSON.
+fn print_json(value: &impl Serialize) -> Result<(), StartError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| StartError::new(format!("cannot write JSON: {error}"), "report it"))?;
+    print(format!("{text}\n"))
+}
+
+/// What came of writing to whoever reads the output.
+fn written(result: io::Result<()>) -> Result<(), StartError> {
+    match result {
         // Whoever read it, such as `head`, has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
+        result => result.map_err(|error| {
+            StartError::new(
+                format!("cannot write the output: {error}"),
+                "see whether the file or disk that it goes to is full",
+            )
+        }),
     }
 }
 
 /// Runs a command that needs the server's parts.
-fn block_on<T>(work: impl Future<Output = Result<T, Box<dyn Error>>>) -> Result<T, Box<dyn Error>> {
+fn block_on<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
     let runtime = runtime()?;
     let done = runtime.block_on(work);
     runtime.shutdown_timeout(LAST_WORK);

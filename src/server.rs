@@ -60,7 +60,9 @@ pub enum BindError {
     )]
     NoSuchAddress(SocketAddr),
     /// The system refused for another reason.
-    #[error("cannot listen on {0}: {1}")]
+    #[error(
+        "cannot listen on {0}: {1}; choose another address with --listen, unless the system says what else it lacks"
+    )]
     Refused(SocketAddr, io::Error),
     /// The certificate or the key is not usable.
     #[error(transparent)]

@@ -20,8 +20,10 @@ const LOCK_FILE: &str = "countersign.lock";
 const FOLDER_MODE: u32 = 0o700;
 /// Read and write by the owner alone.
 const FILE_MODE: u32 = 0o600;
-/// The rights of group and others.
-const OTHERS: u32 = 0o077;
+/// The rights of the group and of others.
+const GROUP_AND_OTHERS: u32 = 0o077;
+/// The rights of those who are not even in the group.
+const OTHERS: u32 = 0o007;
 /// The most that is read of a file that should hold a key, in bytes.
 const KEY_FILE_LIMIT: u64 = 4_096;
 
@@ -75,7 +77,7 @@ impl DataDir {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(self.taken(&mut file)),
-            Err(TryLockError::Error(error)) => return Err(unusable(&self.path, &error)),
+            Err(TryLockError::Error(error)) => return Err(no_locks(&self.path, &error)),
         }
         note_owner(&mut file).map_err(|error| unusable(&self.path, &error))?;
         Ok(FolderLock { _file: file })
@@ -106,16 +108,67 @@ fn note_owner(file: &mut File) -> io::Result<()> {
 }
 
 fn unusable(path: &Path, error: &io::Error) -> StartError {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make space on its file system, or choose another with --data-dir or COUNTERSIGN_DATA_DIR"
+        }
+        _ => "let this user write to it, or choose another with --data-dir or COUNTERSIGN_DATA_DIR",
+    };
     StartError::new(
         format!("cannot use the data folder {}: {error}", path.display()),
-        "let this user write to it, or choose another with --data-dir or COUNTERSIGN_DATA_DIR",
+        advice,
     )
+}
+
+/// As on some network file systems. SQLite would fail in the same way.
+fn no_locks(path: &Path, error: &io::Error) -> StartError {
+    StartError::new(
+        format!(
+            "the file system of the data folder {} gives no locks, which SQLite needs: {error}",
+            path.display()
+        ),
+        "choose a folder on a local disk with --data-dir, or keep the data in Postgres (COUNTERSIGN_DATABASE_URL)",
+    )
+}
+
+/// Looks at who may read a file with a key. Others than its owner and group may not; where the platform sets
+/// the mode, as a volume does at every mount, that is only told, and so is a group that may read it.
+///
+/// # Errors
+/// Every user of the machine may use the file, and this one could change that.
+pub fn check_key_file(path: &Path) -> Result<(), StartError> {
+    let Ok(metadata) = fs::metadata(path) else {
+        // Whoever reads it says what is wrong.
+        return Ok(());
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    if !metadata.is_file() || mode & GROUP_AND_OTHERS == 0 {
+        return Ok(());
+    }
+    // Setting the mode that it has changes nothing, and shows whether it can be set.
+    let can_change = fs::set_permissions(path, metadata.permissions()).is_ok();
+    if mode & OTHERS != 0 && can_change {
+        let path = path.display();
+        return Err(StartError::new(
+            format!("other users may use the key file {path} (mode {mode:04o})"),
+            format!(
+                "run `chmod 600 {path}`, or mount its file system so that it keeps modes; if somebody may have \
+                 read it, replace the key in it"
+            ),
+        ));
+    }
+    tracing::warn!(
+        file = %path.display(),
+        mode = format!("{mode:04o}"),
+        "others than its owner may use this key file; mode 0600 keeps them out"
+    );
+    Ok(())
 }
 
 /// The master key: the configured one, or the one in the key file. None when there is no such file.
 ///
 /// # Errors
-/// The file cannot be read, is open to others, or holds no key.
+/// The file cannot be read, or holds no key.
 pub fn find_master_key(config: &Config) -> Result<Option<Zeroizing<[u8; 32]>>, StartError> {
     if let Some(key) = config.keys.given_master_key() {
         return Ok(Some(key));
@@ -153,7 +206,7 @@ pub fn missing_master_key(config: &Config) -> StartError {
 
 enum KeyFileError {
     Io(io::Error),
-    OpenToOthers(u32),
+    NotMade(io::Error),
     NoKey,
 }
 
@@ -171,9 +224,9 @@ impl KeyFileError {
                 format!("cannot use the key file {path}: {error}"),
                 "let this user read it, or name another with COUNTERSIGN_KEYS_KEY_FILE",
             ),
-            Self::OpenToOthers(mode) => StartError::new(
-                format!("other users may use the key file {path} (mode {mode:04o})"),
-                format!("run `chmod 600 {path}`; if somebody may have read it, rotate the keys"),
+            Self::NotMade(error) => StartError::new(
+                format!("cannot make the key file {path}: {error}"),
+                "let this user write to its folder, or name another file with COUNTERSIGN_KEYS_KEY_FILE",
             ),
             Self::NoKey => StartError::new(
                 format!("the key file {path} does not hold a key of 32 bytes in base64"),
@@ -184,13 +237,9 @@ impl KeyFileError {
 }
 
 fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
-    let file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
-        return Err(KeyFileError::OpenToOthers(mode));
-    }
     let mut text = Zeroizing::new(String::new());
-    file.take(KEY_FILE_LIMIT)
+    File::open(path)?
+        .take(KEY_FILE_LIMIT)
         .read_to_string(&mut text)
         .map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => KeyFileError::NoKey,
@@ -205,15 +254,32 @@ fn make_key(path: &Path, env: &Env) -> Result<(), StartError> {
     let key = Zeroizing::new(env.random::<32>()?);
     let draft = path.with_extension(format!("{:016x}", u64::from_ne_bytes(env.random::<8>()?)));
     let written = write_new(&draft, encode_master_key(&key).as_bytes())
-        .and_then(|()| fs::hard_link(&draft, path));
-    let removed = fs::remove_file(&draft);
+        .and_then(|()| take_name(&draft, path));
+    // Where the draft was renamed it is gone.
+    let _ = fs::remove_file(&draft);
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         written => written
-            .and(removed)
             .and_then(|()| sync_parent(path))
-            .map_err(|error| KeyFileError::Io(error).at(path)),
+            .map_err(|error| KeyFileError::NotMade(error).at(path)),
     }
+}
+
+/// Gives a file its name, unless another file has it.
+fn take_name(draft: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(draft, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+        linked => return linked,
+    }
+    // A file system without hard links, such as SMB. Whoever makes the empty file has the name.
+    drop(
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .open(path)?,
+    );
+    fs::rename(draft, path).inspect_err(|_| drop(fs::remove_file(path)))
 }
 
 fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -229,9 +295,20 @@ fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
 
 /// Makes the new name last through a power cut.
 fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    match File::open(parent.unwrap_or(Path::new(".")))?.sync_all() {
+        // Some file systems do not sync folders.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced,
     }
 }
 
@@ -296,13 +373,25 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_that_others_can_read_is_refused() {
+    fn a_secret_that_everybody_can_read_is_refused_and_one_of_a_group_told() {
         let folder = TempDir::new().unwrap();
-        let config = config(folder.path());
-        make_master_key(&config, &Env::system()).unwrap();
-        fs::set_permissions(config.key_file(), Permissions::from_mode(0o640)).unwrap();
-        let refused = find_master_key(&config).unwrap_err().to_string();
-        assert!(refused.contains("mode 0640") && refused.contains("chmod 600"));
+        let path = folder.path().join("secret");
+        fs::write(&path, "").unwrap();
+        for (mode, refused) in [
+            (0o600, false),
+            (0o400, false),
+            (0o640, false),
+            (0o660, false),
+            (0o604, true),
+            (0o644, true),
+            (0o777, true),
+        ] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(check_key_file(&path).is_err(), refused, "{mode:o}");
+        }
+        // What is no file of its own has no mode that counts.
+        check_key_file(Path::new("/dev/null")).unwrap();
+        check_key_file(&folder.path().join("missing")).unwrap();
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
     config::{self, ChallengeAlgorithm, Config, ProofOfWork},
     crypto::{
         keyring::KeyRing,
-        passwords::{HashingOptions, Passwords},
+        passwords::{self, HashingOptions, Passwords},
         seal::MasterKey,
     },
     domain::{
@@ -26,7 +26,7 @@ use crate::{
         throttle,
     },
     env::Env,
-    error::Error,
+    error::{Error, Reason},
     grpc::GrpcService,
     jobs::Jobs,
     layers::HttpService,
@@ -331,11 +331,18 @@ fn passwords(config: &Config, env: &Env) -> Result<Passwords, StartError> {
         queue: usize::try_from(settings.queue).unwrap_or(usize::MAX),
         ..HashingOptions::default()
     };
-    Passwords::start(options, env.clone())
-        .map_err(|cause| StartError::new(cause.to_string(), "correct the [passwords] section"))
+    Passwords::start(options, env.clone()).map_err(|cause| {
+        let advice = match cause {
+            passwords::StartError::Thread(_) => {
+                "raise the limits of processes and memory of this user, or lower passwords.threads"
+            }
+            _ => "correct the [passwords] section",
+        };
+        StartError::new(cause.to_string(), advice)
+    })
 }
 
-fn mailer(config: &Config) -> Result<Option<Mailer>, StartError> {
+pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, StartError> {
     if !config.mail.is_enabled() {
         return Ok(None);
     }
@@ -349,8 +356,11 @@ pub(super) fn storage(cause: ConnectError) -> StartError {
     one_line(&cause.to_string(), "see the [database] section")
 }
 
-/// Keys that this master key does not open.
+/// Keys that cannot be loaded: this master key does not open them, or the database does not answer.
 pub(super) fn wrong_key(cause: Error) -> StartError {
+    if cause.reason() == Reason::StorageUnavailable {
+        return refused(cause);
+    }
     StartError::new(
         what_failed(&cause),
         "start with the key file that belongs to this database, or restore it from a copy",
@@ -369,10 +379,7 @@ fn what_failed(error: &Error) -> String {
 
 /// An address that cannot be listened on.
 pub(super) fn listening(cause: &impl std::fmt::Display) -> StartError {
-    one_line(
-        &cause.to_string(),
-        "choose another address with --listen or COUNTERSIGN_LISTEN",
-    )
+    one_line(&cause.to_string(), "correct it")
 }
 
 /// Splits a text that says what to do after its last semicolon.

@@ -131,10 +131,18 @@ pub(super) fn refuse(call: &Call, error: &Error) -> Response {
         .unwrap_or_else(|| transcode::refuse(&fault, &call.request_id))
 }
 
+/// The files of the certificate and its key, when the listener speaks TLS.
+pub(super) fn tls_files(config: &Config) -> Option<TlsFiles> {
+    let (cert, key) = config.tls.files()?;
+    Some(TlsFiles {
+        cert: cert.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
 /// The listener's part of the configuration.
 pub(super) fn server_options(config: &Config) -> ServerOptions {
     let server = &config.server;
-    let files = config.tls.cert.clone().zip(config.tls.key.clone());
     let proxy_protocol = if server.proxy_protocol {
         config.trusted_proxies.clone()
     } else {
@@ -142,7 +150,7 @@ pub(super) fn server_options(config: &Config) -> ServerOptions {
     };
     ServerOptions {
         listen: config.listen,
-        tls: files.map(|(cert, key)| TlsFiles { cert, key }),
+        tls: tls_files(config),
         proxy_protocol,
         max_connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
         max_streams: server.max_streams,
@@ -153,7 +161,7 @@ pub(super) fn server_options(config: &Config) -> ServerOptions {
     }
 }
 
-fn layer_options(config: &Config) -> Result<LayerOptions, StartError> {
+pub(super) fn layer_options(config: &Config) -> Result<LayerOptions, StartError> {
     let origins = config
         .cors
         .origins

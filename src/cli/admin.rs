@@ -1,15 +1,12 @@
 //! `countersign admin`: accounts and organizations, looked at and changed by whoever runs the server.
 
-use std::{
-    error::Error,
-    io::{self, IsTerminal as _, Write as _},
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::{
-    Env, StartError, block_on, print,
+    Env, StartError, block_on, print, print_json,
     table::{table, visible},
 };
 use crate::{
@@ -160,7 +157,7 @@ impl From<Plan> for app::Plan {
 
 impl Command {
     /// Runs the command, and prints what it was about.
-    pub(super) fn run(&self, config: &Config) -> Result<(), Box<dyn Error>> {
+    pub(super) fn run(&self, config: &Config) -> Result<(), StartError> {
         block_on(async {
             let mut console = Console::open(config, Env::system()).await?;
             let done = self.run_on(&mut console).await;
@@ -169,7 +166,7 @@ impl Command {
         })
     }
 
-    async fn run_on(&self, console: &mut Console) -> Result<(), Box<dyn Error>> {
+    async fn run_on(&self, console: &mut Console) -> Result<(), StartError> {
         match self {
             Self::Grant(one) => {
                 let line = console.set_administrator(one.target.clone(), true);
@@ -193,7 +190,7 @@ impl Command {
 }
 
 impl Accounts {
-    async fn run(&self, console: &mut Console) -> Result<(), Box<dyn Error>> {
+    async fn run(&self, console: &mut Console) -> Result<(), StartError> {
         let search = AccountSearch {
             text: self.list.search.clone(),
             organization: self.organization.clone(),
@@ -207,7 +204,7 @@ impl Accounts {
 }
 
 impl Organizations {
-    async fn run(&self, console: &mut Console) -> Result<(), Box<dyn Error>> {
+    async fn run(&self, console: &mut Console) -> Result<(), StartError> {
         let search = OrganizationSearch {
             text: self.list.search.clone(),
             plan: self.plan.map(Into::into),
@@ -234,7 +231,7 @@ impl List {
         header: [&str; COLUMNS],
         cells: fn(&T) -> [String; COLUMNS],
         more: bool,
-    ) -> Result<(), Box<dyn Error>> {
+    ) -> Result<(), StartError> {
         if self.json {
             print_json(&lines)?;
         } else {
@@ -249,7 +246,7 @@ impl List {
 }
 
 impl Delete {
-    async fn run(&self, console: &mut Console) -> Result<(), Box<dyn Error>> {
+    async fn run(&self, console: &mut Console) -> Result<(), StartError> {
         let line = console.look_up(self.target.clone()).await?;
         if !self.yes && !confirmed(&line)? {
             return print("Nothing was deleted.\n");
@@ -265,13 +262,13 @@ impl Delete {
 }
 
 /// Asks on the terminal; without one nobody can have been asked.
-fn confirmed(line: &Line) -> Result<bool, Box<dyn Error>> {
+fn confirmed(line: &Line) -> Result<bool, StartError> {
     if !io::stdin().is_terminal() {
         let refused = StartError::new(
             "there is no terminal to ask on whether to delete it",
             "say --yes to delete it unasked",
         );
-        return Err(refused.into());
+        return Err(refused);
     }
     let what = match line {
         Line::Account(account) => {
@@ -284,18 +281,21 @@ fn confirmed(line: &Line) -> Result<bool, Box<dyn Error>> {
             one.account_count
         ),
     };
-    let mut question = io::stderr();
-    write!(
-        question,
-        "Delete {what} and everything that belongs to it, for good? Type yes: "
-    )?;
-    question.flush()?;
+    let question = format!("Delete {what} and everything that belongs to it, for good? Type yes: ");
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    io::stderr()
+        .write_all(question.as_bytes())
+        .and_then(|()| io::stdin().read_line(&mut answer))
+        .map_err(|error| {
+            StartError::new(
+                format!("cannot ask on the terminal: {error}"),
+                "say --yes to delete it unasked",
+            )
+        })?;
     Ok(answer.trim() == "yes")
 }
 
-fn show(line: &Line, json: bool) -> Result<(), Box<dyn Error>> {
+fn show(line: &Line, json: bool) -> Result<(), StartError> {
     if json {
         return print_json(line);
     }
@@ -303,10 +303,6 @@ fn show(line: &Line, json: bool) -> Result<(), Box<dyn Error>> {
         Line::Account(account) => table(ACCOUNT_HEADER, [account_cells(account)]),
         Line::Organization(one) => table(ORGANIZATION_HEADER, [organization_cells(one)]),
     })
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Box<dyn Error>> {
-    print(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 fn account_cells(account: &AccountLine) -> [String; ACCOUNT_HEADER.len()] {

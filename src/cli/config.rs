@@ -1,15 +1,19 @@
 //! `countersign config`: the settings, looked at.
 
-use std::error::Error;
-
 use clap::Subcommand;
 
-use super::{Loaded, Sources, print};
-use crate::config::{show_defaults, show_effective};
+use super::{Loaded, Sources, StartError, block_on, logging, print};
+use crate::{
+    app,
+    config::{show_defaults, show_effective},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check the settings, and print those in force with the source of each; secrets as ***
+    /// Check the settings and every file that they name, and print those in force with the source of each;
+    /// secrets as ***
+    ///
+    /// It opens no database and listens nowhere.
     #[command(
         after_help = "Example:\n  COUNTERSIGN_LISTEN=127.0.0.1:9000 countersign config check --config countersign.toml"
     )]
@@ -21,9 +25,17 @@ pub(super) enum Command {
 
 impl Command {
     /// Runs the command on these sources.
-    pub(super) fn run(&self, sources: &Sources) -> Result<(), Box<dyn Error>> {
+    pub(super) fn run(&self, sources: &Sources) -> Result<(), StartError> {
         match self {
-            Self::Check => print(show_effective(&Loaded::from_sources(sources)?)),
+            Self::Check => {
+                let loaded = Loaded::from_sources(sources)?;
+                logging::start(&loaded.config.log, loaded.config.log_format);
+                block_on(app::check(&loaded))?;
+                print(format!(
+                    "{}\n# OK: these settings can be used\n",
+                    show_effective(&loaded)
+                ))
+            }
             Self::ShowDefaults => print(show_defaults()),
         }
     }

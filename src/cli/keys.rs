@@ -1,13 +1,10 @@
 //! `countersign keys`: the keys that sign tokens.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use clap::Subcommand;
 
-use super::{Env, block_on, print, table::table};
+use super::{Env, StartError, block_on, print, table::table};
 use crate::{
     app::{self, KeyLine},
     config::Config,
@@ -42,7 +39,7 @@ pub(super) enum Command {
 
 impl Command {
     /// Runs the command, and prints the keys.
-    pub(super) fn run(&self, config: &Config) -> Result<(), Box<dyn Error>> {
+    pub(super) fn run(&self, config: &Config) -> Result<(), StartError> {
         let env = Env::system();
         let (keys, published) = block_on(async {
             Ok(match self {

@@ -1,13 +1,11 @@
 //! `countersign migrate`: the schema, brought up to date without serving.
 
-use std::error::Error;
-
-use super::{Env, block_on, print};
+use super::{Env, StartError, block_on, print};
 use crate::{app, config::Config};
 
 /// Brings the schema up to date, and says what was done.
-pub(super) fn run(config: &Config) -> Result<(), Box<dyn Error>> {
-    let report = block_on(async { Ok(app::migrate(config, Env::system()).await?) })?;
+pub(super) fn run(config: &Config) -> Result<(), StartError> {
+    let report = block_on(app::migrate(config, Env::system()))?;
     if report.applied.is_empty() {
         return print("The schema is up to date.\n");
     }

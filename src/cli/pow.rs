@@ -1,12 +1,8 @@
 //! `countersign pow`: the work that signing up may need.
 
-use std::{
-    error::Error,
-    io::{self, Read},
-};
+use std::io::{self, Read};
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
 
 use super::{Env, StartError, print};
 use crate::app::{self, Algorithm, GivenChallenge};
@@ -60,40 +56,42 @@ enum Name {
     Argon2id,
 }
 
-/// The form of a solution that Mail.td documents.
-#[derive(Serialize)]
-struct Solution<'a> {
-    id: &'a str,
-    nonce: &'a str,
-}
-
 impl Command {
     /// Runs the command. Nothing is configured, served or kept.
-    pub(super) fn run(self) -> Result<(), Box<dyn Error>> {
+    pub(super) fn run(self) -> Result<(), StartError> {
         let Self::Solve(solve) = self;
         let json = solve.json;
         let challenge = solve.challenge()?;
         if json && challenge.id.is_empty() {
-            return Err(StartError::new("the challenge has no id to print", "give --id").into());
+            return Err(StartError::new(
+                "the challenge has no id to print",
+                "give --id",
+            ));
         }
         let nonce = app::solve_challenge(&challenge, &Env::system())?;
         if !json {
             return print(format!("{nonce}\n"));
         }
-        let solution = Solution {
-            id: &challenge.id,
-            nonce: &nonce,
-        };
-        print(format!("{}\n", serde_json::to_string(&solution)?))
+        // The form of a solution that Mail.td documents.
+        let solution = serde_json::json!({"id": challenge.id, "nonce": nonce});
+        print(format!("{solution}\n"))
     }
 }
 
 impl Solve {
-    fn challenge(self) -> Result<GivenChallenge, Box<dyn Error>> {
+    fn challenge(self) -> Result<GivenChallenge, StartError> {
         let (Some(salt), Some(difficulty)) = (self.salt, self.difficulty) else {
             let mut text = String::new();
-            io::stdin().take(LONGEST_INPUT).read_to_string(&mut text)?;
-            return Ok(GivenChallenge::from_json(&text)?);
+            io::stdin()
+                .take(LONGEST_INPUT)
+                .read_to_string(&mut text)
+                .map_err(|error| {
+                    StartError::new(
+                        format!("cannot read the challenge from standard input: {error}"),
+                        "send its JSON there, or give --salt and --difficulty",
+                    )
+                })?;
+            return GivenChallenge::from_json(&text);
         };
         Ok(GivenChallenge {
             id: self.id.unwrap_or_default(),

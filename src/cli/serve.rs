@@ -1,6 +1,6 @@
 //! `countersign serve`: the server itself.
 
-use std::{error::Error, io, pin::pin};
+use std::{io, pin::pin};
 
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
@@ -10,7 +10,7 @@ use super::{
     logging::{self, Log},
     print,
 };
-use crate::app::App;
+use crate::app::{self, App};
 
 /// What would end the process although nobody asked it to stop: timers, what operators send to other programs,
 /// and the limit on the size of files, which the write that meets it reports too.
@@ -26,9 +26,11 @@ const IGNORED: [Signal; 8] = [
 ];
 
 /// Serves until the process is told to stop.
-pub(super) fn run(sources: Sources) -> Result<(), Box<dyn Error>> {
-    let config = Loaded::from_sources(&sources)?.config;
-    let log = logging::start(&config.log, config.log_format);
+pub(super) fn run(sources: Sources) -> Result<(), StartError> {
+    let loaded = Loaded::from_sources(&sources)?;
+    let log = logging::start(&loaded.config.log, loaded.config.log_format);
+    app::check_key_files(&loaded)?;
+    let config = loaded.config;
     block_on(async {
         let Signals { stop, mut hang_up } = Signals::catch().map_err(|error| {
             StartError::new(
@@ -55,7 +57,7 @@ pub(super) fn run(sources: Sources) -> Result<(), Box<dyn Error>> {
                 }
             }
         });
-        Ok(app.serve(stop).await?)
+        app.serve(stop).await
     })
 }
 

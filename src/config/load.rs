@@ -41,6 +41,21 @@ pub(super) enum Given {
 }
 
 impl Loaded {
+    /// The files that hold the master key and the key of the certificate, whatever names them.
+    #[must_use]
+    pub fn key_files(&self) -> Vec<PathBuf> {
+        let config = &self.config;
+        let master = if config.keys.given_master_key().is_none() {
+            Some(config.key_file())
+        } else {
+            match self.origins.of("keys.master_key") {
+                Source::VariableFile(_, path) | Source::File(path) => Some(path),
+                _ => None,
+            }
+        };
+        master.into_iter().chain(config.tls.key.clone()).collect()
+    }
+
     /// The settings from these sources, checked.
     ///
     /// # Errors
@@ -151,6 +166,12 @@ impl Loader {
     fn finish(mut self, sources: &Sources) -> Result<Loaded, ConfigError> {
         let Loaded { config, origins } = &mut self.loaded;
         if config.data_dir.as_os_str().is_empty() {
+            let source = origins.of("data_dir");
+            // In the file it is the default; elsewhere, the value of a variable that is not set.
+            if matches!(source, Source::Variable(_) | Source::Flag(_)) {
+                let must = "it must name a folder; unset it for the one in your home folder";
+                return Err(not_allowed("data_dir", &source, "\"\"", must.to_owned()));
+            }
             config.data_dir = default_data_dir(sources)?;
         }
         config.check().map_err(|broken| {

@@ -52,6 +52,8 @@ pub enum Source {
     File(PathBuf),
     /// The environment variable of this name.
     Variable(String),
+    /// The file that the environment variable of this name names.
+    VariableFile(String, PathBuf),
     /// The flag of the command line with this name.
     Flag(&'static str),
 }
@@ -61,7 +63,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Variable(name) => write!(f, "variable {name}"),
+            Self::Variable(name) | Self::VariableFile(name, _) => write!(f, "variable {name}"),
             Self::Flag(key) => write!(f, "flag --{}", key.replace('_', "-")),
         }
     }

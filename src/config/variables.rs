@@ -39,14 +39,14 @@ pub(super) fn read(
         if !is_ours(&variable, value, variables) {
             continue;
         }
-        let (key, text) = read_one(names, &variable, value)?;
+        let (key, source, text) = read_one(names, &variable, value)?;
         if let Some((_, first, _)) = settings.iter().find(|(set, ..)| *set == key) {
             return Err(ConfigError::new(
                 format!("the setting `{key}` is given twice ({first} and {variable})"),
                 "unset one of the two",
             ));
         }
-        settings.push((key, Source::Variable(variable.into_owned()), text));
+        settings.push((key, source, text));
     }
     Ok(settings)
 }
@@ -72,19 +72,25 @@ fn read_one(
     names: &[Name],
     variable: &str,
     value: &OsStr,
-) -> Result<(String, String), ConfigError> {
+) -> Result<(String, Source, String), ConfigError> {
+    let name_of = || variable.to_owned();
     if let Some(name) = names.iter().find(|name| name.variable == variable) {
         let text = value.to_str().ok_or_else(|| {
             ConfigError::new(
                 format!("the variable {variable} is not UTF-8"),
-                "correct it",
+                "write it in UTF-8",
             )
         })?;
-        return Ok((name.key.clone(), text.to_owned()));
+        let source = Source::Variable(name_of());
+        return Ok((name.key.clone(), source, text.to_owned()));
     }
     let of_file = |name: &&Name| name.is_secret && file_variable(name) == variable;
     match names.iter().find(of_file) {
-        Some(name) => Ok((name.key.clone(), read_secret(variable, value)?)),
+        Some(name) => Ok((
+            name.key.clone(),
+            Source::VariableFile(name_of(), value.into()),
+            read_secret(variable, value)?,
+        )),
         None => Err(unknown(names, variable)),
     }
 }

@@ -37,8 +37,16 @@ pub enum TlsError {
     /// The key file has no key in it.
     #[error("{} holds no private key; give a PEM file with an unencrypted key", .0.display())]
     NoKey(PathBuf),
-    /// The pair does not belong together, or is of a kind that is not supported.
-    #[error("the key in {} cannot be used with the certificate in {}: {cause}", key.display(), cert.display())]
+    /// The key belongs to another certificate.
+    #[error("the key in {} is not the key of the certificate in {}; name the two files that were made together as tls.cert and tls.key", key.display(), cert.display())]
+    Mismatch {
+        /// The certificate file.
+        cert: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// The pair is of a kind that is not supported.
+    #[error("the key in {} cannot be used with the certificate in {}: {cause}; use a certificate with an RSA key of 2048 to 8192 bits, an ECDSA key on P-256 or P-384, or an Ed25519 key", key.display(), cert.display())]
     Unusable {
         /// The certificate file.
         cert: PathBuf,
@@ -48,7 +56,7 @@ pub enum TlsError {
         cause: rustls::Error,
     },
     /// The TLS library refuses its own defaults.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("TLS cannot be set up: {0}; report it, and start another build")]
     Setup(rustls::Error),
 }
 
@@ -195,10 +203,17 @@ impl Pem {
             .ok_or_else(|| TlsError::NoCertificate(files.cert.clone()))?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| TlsError::NoKey(files.key.clone()))?;
-        CertifiedKey::from_der(chain, key, provider).map_err(|cause| TlsError::Unusable {
-            cert: files.cert.clone(),
-            key: files.key.clone(),
-            cause,
+        let (cert, key_file) = (files.cert.clone(), files.key.clone());
+        CertifiedKey::from_der(chain, key, provider).map_err(|cause| match cause {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
+                cert,
+                key: key_file,
+            },
+            cause => TlsError::Unusable {
+                cert,
+                key: key_file,
+                cause,
+            },
         })
     }
 }

@@ -57,7 +57,7 @@ pub enum ConnectError {
         cause: io::Error,
     },
     /// SQLite does not accept the file.
-    #[error("cannot use the data file {} as a database: {cause}; restore it from a backup or name another", path.display())]
+    #[error("cannot use the data file {} as a database: {cause}; restore it from a backup, or choose a folder on a local disk with --data-dir where its file system lacks the locks or shared memory that SQLite needs", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -136,9 +136,11 @@ pub(super) fn make_private(path: &Path) -> Result<(), ConnectError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);
-        match fs::set_permissions(&file, Permissions::from_mode(0o600)) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
-            _ => {}
+        // Where a file system keeps no modes, there is nothing to set.
+        if let Err(cause) = fs::set_permissions(&file, Permissions::from_mode(0o600))
+            && cause.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %path.display(), %cause, "the mode of a data file cannot be set");
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod admin;
+mod advice;
 mod commands;
 mod pow;
 mod settings;
@@ -9,12 +10,14 @@ mod signals;
 mod start;
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::{BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
 };
 
+use rcgen::generate_simple_self_signed;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -41,6 +44,23 @@ impl Person {
         let path = self.home.path().join(name);
         fs::write(&path, text).unwrap();
         path
+    }
+
+    /// A file for its owner alone.
+    fn private_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.file(name, text);
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// The files of a new certificate for localhost and of its key.
+    fn certificate(&self, name: &str) -> (PathBuf, PathBuf) {
+        let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = made.signing_key.serialize_pem();
+        (
+            self.file(&format!("{name}.crt"), &made.cert.pem()),
+            self.private_file(&format!("{name}.key"), &key),
+        )
     }
 
     fn data_dir(&self) -> PathBuf {
@@ -135,6 +155,16 @@ impl Said {
     fn text(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self.out
+    }
+
+    /// The same, where a start had already written to the log.
+    fn refusal_after_log(self) -> String {
+        let last = self.err.lines().last().unwrap_or_default().to_owned();
+        Self {
+            err: format!("{last}\n"),
+            ..self
+        }
+        .refusal()
     }
 
     /// The one line of a refusal, after checking that it is one and says what to do.

@@ -17,6 +17,7 @@ fn help_names_every_command_and_setting_source() {
         "--data-dir",
         "--listen",
         "COUNTERSIGN_<SECTION>_<FIELD>",
+        "Exit codes:",
         "Examples:",
     ] {
         assert!(help.contains(word), "{word}");
@@ -50,6 +51,59 @@ fn every_command_explains_itself() {
     ] {
         let help = person.runs(&[command, &["--help"]].concat()).text();
         assert!(help.contains("Usage: countersign "), "{command:?}");
+    }
+}
+
+/// As with `countersign --help | head -1`.
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let person = Person::new();
+    drop(person.serves(&[]));
+    for arguments in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["help", "serve"],
+        &["admin", "grant", "--help"],
+        &["completions", "bash"],
+        &["config", "show-defaults"],
+        &["config", "check"],
+        &["migrate"],
+        &["keys", "list"],
+        &["admin", "accounts"],
+        &["admin", "accounts", "--json"],
+        &["pow", "solve", "--salt", "a", "--difficulty", "0"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let said = person.command(arguments).stdout(writer).output().unwrap();
+        let said = super::Said::from(said);
+        assert_eq!(said.text(), "", "{arguments:?}");
+        assert_eq!(
+            person.command(arguments).output().unwrap().stderr,
+            b"",
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    for arguments in [&["--help"][..], &["config", "show-defaults"]] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let said = Person::new()
+            .command(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let refusal = super::Said::from(said).refusal();
+        assert!(
+            refusal.contains("disk that it goes to is full"),
+            "{refusal}"
+        );
     }
 }
 

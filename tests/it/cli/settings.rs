@@ -340,7 +340,7 @@ fn a_secret_is_given_once() {
 #[test]
 fn secrets_are_never_printed() {
     let person = Person::new();
-    let file = person.file(
+    let file = person.private_file(
         "countersign.toml",
         "[database]\nurl = 'postgres://user:canary1@localhost/a'\n\
          [mail]\nsmtp_url = 'smtps://user:canary2@mail.example.com'\n\
@@ -415,13 +415,14 @@ fn the_printed_defaults_are_the_defaults() {
 #[test]
 fn the_fixed_variables_exist() {
     let person = Person::new();
+    person.certificate("tls");
     let variables = [
         ("COUNTERSIGN_LISTEN", "0.0.0.0:8443"),
         ("COUNTERSIGN_DATA_DIR", "/srv/countersign"),
         ("COUNTERSIGN_ISSUER", "https://ID.example.com/"),
         ("COUNTERSIGN_DATABASE_URL", "postgres://localhost/a"),
-        ("COUNTERSIGN_TLS_CERT", "cert.pem"),
-        ("COUNTERSIGN_TLS_KEY", "key.pem"),
+        ("COUNTERSIGN_TLS_CERT", "tls.crt"),
+        ("COUNTERSIGN_TLS_KEY", "tls.key"),
         ("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
         ("COUNTERSIGN_LIMITS_ENABLED", "false"),
         ("COUNTERSIGN_LOG", "debug"),
@@ -433,8 +434,8 @@ fn the_fixed_variables_exist() {
         "data_dir = \"/srv/countersign\"",
         "issuer = \"https://id.example.com\"",
         "url = \"***\"",
-        "cert = \"cert.pem\"",
-        "key = \"key.pem\"",
+        "cert = \"tls.crt\"",
+        "key = \"tls.key\"",
         "key_file = \"/srv/countersign/master.key\"",
         "trusted_proxies = [\"10.0.0.0/8\", \"::1/128\"]",
         "enabled = false",

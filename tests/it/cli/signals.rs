@@ -1,18 +1,10 @@
 //! What a server does when it gets a signal.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use rcgen::generate_simple_self_signed;
 use rustix::process::Signal;
 
 use super::{Person, shown};
-
-/// Writes a certificate for localhost and its key into these files.
-fn certify(cert: &Path, key: &Path) {
-    let made = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    fs::write(cert, made.cert.pem()).unwrap();
-    fs::write(key, made.signing_key.serialize_pem()).unwrap();
-}
 
 #[test]
 fn a_server_drains_when_it_is_told_to_stop() {
@@ -67,8 +59,7 @@ fn sighup_reads_the_log_filter_again_and_keeps_it_when_the_new_one_is_broken() {
 #[test]
 fn sighup_reads_the_certificate_again_and_keeps_it_when_the_new_one_is_broken() {
     let person = Person::new();
-    let (cert, key) = (person.file("tls.crt", ""), person.file("tls.key", ""));
-    certify(&cert, &key);
+    let (cert, key) = person.certificate("tls");
     let variables = [
         ("COUNTERSIGN_TLS_CERT", cert.to_str().unwrap()),
         ("COUNTERSIGN_TLS_KEY", key.to_str().unwrap()),
@@ -88,7 +79,7 @@ fn sighup_reads_the_certificate_again_and_keeps_it_when_the_new_one_is_broken() 
     fs::write(&cert, good).unwrap();
     server.gets(Signal::HUP);
     server.logs("the TLS certificate was read again");
-    certify(&cert, &key);
+    person.certificate("tls");
     server.gets(Signal::HUP);
     server.logs("the TLS certificate was read again");
     assert_eq!(server.stops_on(Signal::TERM).code, Some(0));
