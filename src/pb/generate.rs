@@ -166,6 +166,8 @@ impl Rules {
                 }
                 ("enum", Some(rules)) => enumeration(field, rules, &place)?,
                 ("int32", Some(rules)) => integer(field, rules, &place)?,
+                ("duration", Some(rules)) => duration(field, rules, &place)?,
+                ("field_mask", Some(rules)) => mask(field, rules, &place)?,
                 ("repeated", Some(rules)) => self.repeated(field, rules, &place)?,
                 _ => return Err(unknown(field.full_name(), &kind)),
             };
@@ -176,17 +178,20 @@ impl Rules {
 
     fn string(&mut self, field: &FieldDescriptor, rules: &DynamicMessage) -> Result<String> {
         let mut limits = BTreeMap::from(
-            ["min_len", "max_len", "max_bytes", "pattern"].map(|rule| (rule, "None".to_owned())),
+            ["min_len", "max_len", "max_bytes", "pattern", "r#in"]
+                .map(|rule| (rule, "None".to_owned())),
         );
         for (rule, value) in set_fields(field, rules)? {
             let literal = match (rule.as_str(), value) {
                 ("pattern", Value::String(pattern)) => {
                     format!("Some(&{})", self.pattern(field, pattern)?)
                 }
+                ("in", Value::List(values)) => format!("Some(&[{}])", texts(&values)),
                 (_, Value::U64(limit)) => format!("Some({limit})"),
                 _ => String::new(),
             };
-            match limits.get_mut(rule.as_str()) {
+            let member = if rule == "in" { "r#in" } else { &*rule };
+            match limits.get_mut(member) {
                 Some(limit) if !literal.is_empty() => *limit = literal,
                 _ => return Err(unknown(field.full_name(), &format!("string.{rule}"))),
             }
@@ -225,7 +230,7 @@ impl Rules {
         let name = field.name();
         let mut max = String::from("usize::MAX");
         let mut item = String::from(
-            "StringRule { max_bytes: None, max_len: None, min_len: None, pattern: None }",
+            "StringRule { max_bytes: None, max_len: None, min_len: None, pattern: None, r#in: None }",
         );
         for (rule, value) in set_fields(field, rules)? {
             match (rule.as_str(), &value) {
@@ -252,18 +257,27 @@ fn enumeration(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> 
     let Kind::Enum(kind) = field.kind() else {
         return Err(format!("{}: an enum rule on another type", field.full_name()).into());
     };
-    let rules = set_fields(field, rules)?;
-    let unknown_rule = rules
-        .iter()
-        .find(|(rule, value)| rule != "defined_only" || *value != Value::Bool(true));
-    if let Some((rule, _)) = unknown_rule {
-        return Err(unknown(field.full_name(), &format!("enum.{rule}")));
+    let name = field.name();
+    let mut checks = String::new();
+    for (rule, value) in set_fields(field, rules)? {
+        match (rule.as_str(), value) {
+            ("defined_only", Value::Bool(true)) => write!(
+                checks,
+                "defined(super::v1::{}::try_from(self.{name}).is_ok(), {place}, found);",
+                kind.name(),
+            )?,
+            ("not_in", Value::List(values)) => {
+                let numbers = values.iter().filter_map(Value::as_i32);
+                let refused: Vec<_> = numbers
+                    .filter_map(|number| kind.get_value(number))
+                    .map(|value| (value.number(), value.name().to_owned()))
+                    .collect();
+                write!(checks, "not_in(self.{name}, &{refused:?}, {place}, found);")?;
+            }
+            _ => return Err(unknown(field.full_name(), &format!("enum.{rule}"))),
+        }
     }
-    Ok(format!(
-        "defined(super::v1::{}::try_from(self.{}).is_ok(), {place}, found);",
-        kind.name(),
-        field.name(),
-    ))
+    Ok(checks)
 }
 
 fn integer(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> Result<String> {
@@ -276,6 +290,57 @@ fn integer(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> Resu
         write!(checks, "at_least(self.{name}, {least}, {place}, found);")?;
     }
     Ok(checks)
+}
+
+/// Both ends, in whole seconds.
+fn duration(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> Result<String> {
+    let rules = set_fields(field, rules)?;
+    let seconds = |value: &Value| {
+        let duration = value.as_message()?;
+        let part = |name| Some(duration.get_field_by_name(name)?.into_owned());
+        (part("nanos")?.as_i32() == Some(0)).then_some(part("seconds")?.as_i64())?
+    };
+    let ends = |name| rules.iter().find(|(rule, _)| rule == name);
+    match (rules.len(), ends("gte"), ends("lte")) {
+        (2, Some((_, least)), Some((_, most))) => match (seconds(least), seconds(most)) {
+            (Some(least), Some(most)) => Ok(format!(
+                "within(self.{}.as_ref(), {least}, {most}, {place}, found);",
+                field.name()
+            )),
+            _ => Err(unknown(field.full_name(), "duration in parts of seconds")),
+        },
+        _ => {
+            let known = ["gte", "lte"];
+            let other = rules.iter().find(|(rule, _)| !known.contains(&&**rule));
+            let rule = other.map_or("gte without lte", |(rule, _)| rule);
+            Err(unknown(field.full_name(), &format!("duration.{rule}")))
+        }
+    }
+}
+
+fn mask(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> Result<String> {
+    let mut checks = String::new();
+    for (rule, value) in set_fields(field, rules)? {
+        let (true, Value::List(paths)) = (rule == "in", value) else {
+            return Err(unknown(field.full_name(), &format!("field_mask.{rule}")));
+        };
+        let (name, paths) = (field.name(), texts(&paths));
+        write!(
+            checks,
+            "names_only(self.{name}.as_ref(), &[{paths}], {place}, found);"
+        )?;
+    }
+    Ok(checks)
+}
+
+/// The members of a Rust array of text.
+fn texts(values: &[Value]) -> String {
+    let texts: Vec<_> = values
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|text| format!("{text:?}"))
+        .collect();
+    texts.join(", ")
 }
 
 fn field_rules(field: &FieldDescriptor) -> Result<Vec<(String, Value)>> {

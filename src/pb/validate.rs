@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
+use prost_types::{Duration, FieldMask};
 use regex::Regex;
 
 use crate::error::{FieldReason, FieldViolation};
@@ -80,6 +81,7 @@ struct StringRule {
     max_len: Option<usize>,
     max_bytes: Option<usize>,
     pattern: Option<&'static Pattern>,
+    r#in: Option<&'static [&'static str]>,
 }
 
 fn string(value: &str, at: &Path<'_>, rule: &StringRule, found: &mut Vec<FieldViolation>) {
@@ -99,6 +101,9 @@ fn string(value: &str, at: &Path<'_>, rule: &StringRule, found: &mut Vec<FieldVi
         at.violation(FieldReason::TooLong, description)
     } else if let Some(pattern) = rule.pattern.filter(|pattern| !pattern.matches(value)) {
         at.violation(FieldReason::InvalidFormat, pattern.words)
+    } else if let Some(known) = rule.r#in.filter(|known| !known.contains(&value)) {
+        let description = format!("must be among: {}", known.join(", "));
+        at.violation(FieldReason::InvalidValue, description)
     } else {
         return;
     };
@@ -131,6 +136,43 @@ fn at_least(value: i32, least: i32, at: &Path<'_>, found: &mut Vec<FieldViolatio
 fn defined(known: bool, at: &Path<'_>, found: &mut Vec<FieldViolation>) {
     if !known {
         let description = "must be a value that the contract names";
+        found.push(at.violation(FieldReason::InvalidValue, description));
+    }
+}
+
+fn not_in(value: i32, refused: &[(i32, &str)], at: &Path<'_>, found: &mut Vec<FieldViolation>) {
+    if let Some((_, name)) = refused.iter().find(|(number, _)| *number == value) {
+        let description = format!("must not be {name}");
+        found.push(at.violation(FieldReason::InvalidValue, description));
+    }
+}
+
+fn within(
+    value: Option<&Duration>,
+    least: i64,
+    most: i64,
+    at: &Path<'_>,
+    found: &mut Vec<FieldViolation>,
+) {
+    let is_within = |value: &Duration| {
+        let value = (value.seconds, value.nanos);
+        ((least, 0)..=(most, 0)).contains(&value)
+    };
+    if !value.is_none_or(is_within) {
+        let description = format!("must be at least {least} and at most {most} seconds");
+        found.push(at.violation(FieldReason::OutOfRange, description));
+    }
+}
+
+fn names_only(
+    value: Option<&FieldMask>,
+    known: &[&str],
+    at: &Path<'_>,
+    found: &mut Vec<FieldViolation>,
+) {
+    let is_known = |path: &String| known.contains(&&**path);
+    if !value.is_none_or(|mask| mask.paths.iter().all(is_known)) {
+        let description = format!("must name only what can be changed: {}", known.join(", "));
         found.push(at.violation(FieldReason::InvalidValue, description));
     }
 }

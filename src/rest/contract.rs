@@ -32,6 +32,9 @@ pub enum ContractError {
         /// The path, as OpenAPI writes it.
         path: String,
     },
+    /// A face names a field that the contract has not.
+    #[error("a face names the field {0}, which the contract has not")]
+    Field(String),
     /// The OpenAPI document cannot be written.
     #[error("the OpenAPI document cannot be written")]
     Document(#[from] serde_json::Error),

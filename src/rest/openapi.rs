@@ -5,6 +5,7 @@
 mod comments;
 mod faces;
 mod paths;
+mod rules;
 mod schemas;
 mod server;
 #[cfg(test)]
@@ -115,7 +116,7 @@ pub fn document(operations: Vec<FaceOperation>) -> Result<Bytes, ContractError> 
         paths::add(&mut document, rpc, &schemas, &comments)?;
     }
     for operation in operations {
-        faces::add(&mut document, operation)?;
+        faces::add(&mut document, operation, &pool)?;
     }
     server::add(&mut document)?;
     Ok(serde_json::to_vec(&document.into_json(&pool, &comments))?.into())

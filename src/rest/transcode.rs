@@ -5,7 +5,7 @@
 
 mod refusal;
 mod request;
-mod route;
+pub(super) mod route;
 pub(super) mod template;
 #[cfg(test)]
 mod tests;

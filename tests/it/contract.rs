@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use countersign::{
     error::{FieldReason, Reason},
-    pb::{DESCRIPTORS, v1},
+    model::scope,
+    pb::{
+        DESCRIPTORS, v1,
+        validate::{self, Validate as _},
+    },
 };
 use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
 
@@ -178,6 +182,24 @@ fn every_reason_of_a_field_has_its_row_in_the_document() {
         assert_eq!(Reason::from_name(reason.name()), None);
     }
     assert_eq!(documented.len(), Reason::ALL.len() + FieldReason::ALL.len());
+}
+
+#[test]
+fn the_scopes_of_a_key_are_those_that_the_server_knows() {
+    let violations = |scope: &str| {
+        let key = v1::ApiKey {
+            scopes: vec![scope.to_owned()],
+            ..Default::default()
+        };
+        let mut found = Vec::new();
+        key.validate(&validate::Path::ROOT, &mut found);
+        found
+    };
+    for scope in scope::KNOWN {
+        assert_eq!(violations(scope), []);
+    }
+    let words = violations("other")[0].description.clone();
+    assert_eq!(words, scope::UnknownScope.to_string());
 }
 
 fn snake_case(name: &str) -> String {

@@ -60,8 +60,8 @@ const UNKNOWN_RULES: &[(&str, &str)] = &[
         "countersign.v1.M.a: unknown rule bytes",
     ),
     (
-        "enum E { A = 0; } message M { E a = 1 [(buf.validate.field).enum = {not_in: [0]}]; }",
-        "countersign.v1.M.a: unknown rule enum.not_in",
+        "enum E { A = 0; } message M { E a = 1 [(buf.validate.field).enum = {in: [0]}]; }",
+        "countersign.v1.M.a: unknown rule enum.in",
     ),
     (
         "message M { repeated string a = 1 [(buf.validate.field).repeated.unique = true]; }",

@@ -54,10 +54,10 @@ pub(super) fn owns(path: &str) -> bool {
 #[serde(deny_unknown_fields)]
 struct Credentials {
     /// The e-mail address of the account.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     email: String,
-    /// Its password: at least 8 characters when signing up.
-    #[schemars(length(min = 8, max = 256))]
+    /// Its password.
+    #[schemars(extend("x-field" = "CreateSessionRequest.password"))]
     password: String,
 }
 
@@ -66,10 +66,10 @@ struct Credentials {
 #[serde(deny_unknown_fields)]
 struct SignUp {
     /// The e-mail address of the account.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateAccountRequest.email"))]
     email: String,
     /// Its password: at least 8 characters.
-    #[schemars(length(min = 8, max = 256))]
+    #[schemars(extend("x-field" = "CreateAccountRequest.password"))]
     password: String,
     /// The solution of a challenge, where the server asks for one.
     pow: Option<Pow>,

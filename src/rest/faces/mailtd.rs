@@ -118,10 +118,10 @@ async fn challenge(
 #[serde(deny_unknown_fields)]
 struct NewAccount {
     /// The e-mail address.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateAccountRequest.email"))]
     address: String,
     /// At least 8 characters.
-    #[schemars(length(min = 8, max = 256))]
+    #[schemars(extend("x-field" = "CreateAccountRequest.password"))]
     password: String,
     /// The solution of a challenge. With a Pro credential it is not looked at.
     pow: Option<Pow>,
@@ -204,10 +204,10 @@ async fn sign_up(contract: &Contract, call: &Call, sent: NewAccount) -> Result<O
 #[serde(deny_unknown_fields)]
 struct SignIn {
     /// The e-mail address of the account.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     address: String,
     /// Its password.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.password"))]
     password: String,
 }
 
@@ -277,10 +277,10 @@ fn last_segment(parts: &Parts) -> &str {
 #[serde(deny_unknown_fields)]
 struct LogIn {
     /// The e-mail address of the user.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     email: String,
     /// The user's password.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.password"))]
     password: String,
 }
 

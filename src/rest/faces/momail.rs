@@ -89,13 +89,14 @@ fn success<T: Serialize>(status: StatusCode, data: T) -> Response {
 #[serde(deny_unknown_fields)]
 struct RegisterRequest {
     /// Valid email address.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateAccountRequest.email"))]
     email: String,
     /// Minimum 8 characters.
-    #[schemars(length(min = 8, max = 256))]
+    #[schemars(extend("x-field" = "CreateAccountRequest.password"))]
     password: String,
     /// User's full name.
-    #[schemars(length(min = 1, max = 200))]
+    // Spaces alone are no name.
+    #[schemars(length(min = 1), extend("x-field" = "CreateAccountRequest.display_name", "allOf" = [{"pattern": "\\S"}]))]
     name: String,
     /// The solution of a challenge, where the server asks for one.
     pow: Option<Pow>,
@@ -148,10 +149,10 @@ async fn register(State(face): State<Face>, request: Request) -> Result<Response
 #[serde(deny_unknown_fields)]
 struct LoginRequest {
     /// Registered email address.
-    #[schemars(length(min = 1, max = 254))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     email: String,
     /// User's password.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.password"))]
     password: String,
 }
 
@@ -219,7 +220,7 @@ async fn logout(State(face): State<Face>, request: Request) -> Result<Response, 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RefreshRequest {
-    #[schemars(length(min = 1))]
+    #[schemars(extend("x-field" = "RefreshSessionRequest.refresh_token"))]
     refresh_token: String,
 }
 

@@ -17,10 +17,10 @@ pub(super) const FIELD_NAMES: [(&str, &str); 2] = [
 #[serde(deny_unknown_fields)]
 pub(super) struct Pow {
     /// The `id` of the challenge.
-    #[schemars(length(min = 1, max = 512))]
+    #[schemars(extend("x-field" = "ProofOfWork.challenge_id"))]
     id: String,
     /// The text that solves it.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(extend("x-field" = "ProofOfWork.nonce"))]
     nonce: String,
 }
 

@@ -184,19 +184,22 @@ fn grant_fault(description: &'static str) -> Fault {
 /// Logs in. The user name is an e-mail address and goes by one of three names.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("anyOf" = [
-    {"required": ["username"]},
-    {"required": ["email"]},
-    {"required": ["email_address"]},
+    {"required": ["username"], "properties": {"username": {"type": "string"}}},
+    {"required": ["email"], "properties": {"email": {"type": "string"}}},
+    {"required": ["email_address"], "properties": {"email_address": {"type": "string"}}},
 ]))]
 struct PasswordGrant {
     /// The e-mail address of the account.
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     username: Option<String>,
     /// Another name for `username`.
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     email: Option<String>,
     /// Another name for `username`.
+    #[schemars(extend("x-field" = "CreateSessionRequest.email"))]
     email_address: Option<String>,
     /// The password of the account.
-    #[schemars(length(min = 1))]
+    #[schemars(extend("x-field" = "CreateSessionRequest.password"))]
     password: String,
 }
 
@@ -244,7 +247,7 @@ async fn log_in(
 #[derive(Deserialize, JsonSchema)]
 struct RefreshToken {
     /// The refresh token of an earlier answer.
-    #[schemars(length(min = 1))]
+    #[schemars(extend("x-field" = "RefreshSessionRequest.refresh_token"))]
     refresh_token: String,
 }
 

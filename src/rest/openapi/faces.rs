@@ -1,17 +1,31 @@
 //! The paths of the faces, as they describe themselves.
 
+use prost_reflect::{DescriptorPool, FieldDescriptor};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Document, FaceOperation, FaceResponse, QueryParameter, RequestBody, add_headers, security,
+    Document, FaceOperation, FaceResponse, QueryParameter, RequestBody, add_headers, rules,
+    security,
 };
 use crate::rest::contract::ContractError;
 
 const LOCAL: &str = "#/$defs/";
 
 /// Adds one operation. Definitions inside its schemas move to the document's own, under the tag.
-pub(super) fn add(document: &mut Document, operation: FaceOperation) -> Result<(), ContractError> {
+///
+/// A property that ends in a field of the contract names it, `"x-field": "CreateAccountRequest.email"`; the rules of that
+/// field take the place of the name.
+pub(super) fn add(
+    document: &mut Document,
+    mut operation: FaceOperation,
+    pool: &DescriptorPool,
+) -> Result<(), ContractError> {
+    if let Some(request) = &mut operation.request {
+        let mut schema = request.schema.clone().to_value();
+        apply_rules(&mut schema, pool)?;
+        request.schema = schema.try_into()?;
+    }
     let tag = operation.tag;
     if !document.tags.contains(&tag) {
         document.tags.push(tag);
@@ -32,6 +46,33 @@ pub(super) fn add(document: &mut Document, operation: FaceOperation) -> Result<(
         described["requestBody"] = body(document, tag, request);
     }
     document.add(&operation.method, operation.path, described)
+}
+
+fn apply_rules(schema: &mut Value, pool: &DescriptorPool) -> Result<(), ContractError> {
+    match schema {
+        Value::Object(object) => {
+            let named = object.remove("x-field");
+            for value in object.values_mut() {
+                apply_rules(value, pool)?;
+            }
+            if let Some(named) = named {
+                let field = named.as_str().and_then(|name| field(pool, name));
+                let field = field.ok_or_else(|| ContractError::Field(named.to_string()))?;
+                rules::apply(schema, &field);
+            }
+            Ok(())
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .try_for_each(|item| apply_rules(item, pool)),
+        _ => Ok(()),
+    }
+}
+
+fn field(pool: &DescriptorPool, name: &str) -> Option<FieldDescriptor> {
+    let (message, field) = name.split_once('.')?;
+    let message = pool.get_message_by_name(&format!("countersign.v1.{message}"))?;
+    message.get_field_by_name(field)
 }
 
 fn operation_id(tag: &str, method: &str, path: &str) -> String {

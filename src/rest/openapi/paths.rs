@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Credential, Document,
     comments::{Comments, first_sentence},
-    refusal_name,
+    refusal_name, rules,
     schemas::{Schemas, reference},
     security,
 };
@@ -19,7 +19,10 @@ use crate::{
     rest::{
         contract::{Behavior, BodyRule, ContractError, HttpRule, behaves, http_rules, rule_error},
         proto_json::plain_message,
-        transcode::template::{Segment, Template, Variable},
+        transcode::{
+            route::resolve,
+            template::{Segment, Template, Variable},
+        },
     },
 };
 
@@ -141,13 +144,44 @@ impl Binding<'_> {
         let whole = self
             .variable(index)
             .map(|variable| format!("The last part of `{}`.", variable.field));
+        let mut schema = json!({"type": "string", "minLength": 1});
+        self.apply_rules(&mut schema, index);
         json!({
             "name": self.parameter_name(index),
             "in": "path",
             "required": true,
             "description": whole.unwrap_or_default(),
-            "schema": {"type": "string", "minLength": 1},
+            "schema": schema,
         })
+    }
+
+    /// What the rules of the whole name leave for its last part.
+    fn apply_rules(&self, schema: &mut Value, index: usize) {
+        let Some(variable) = self.variable(index) else {
+            return;
+        };
+        let field =
+            resolve(&self.rpc.input(), &variable.field).and_then(|path| path.last().cloned());
+        let Some(field) = field.filter(|_| variable.end == index + 1) else {
+            return;
+        };
+        rules::apply(schema, &field);
+        let before = &self.template.shape.segments[variable.start..index];
+        let mut prefix = String::new();
+        for segment in before {
+            match segment {
+                Segment::Literal(text) => prefix.push_str(&format!("{text}/")),
+                Segment::One | Segment::Rest => return,
+            }
+        }
+        if let Some(limit) = schema["maxLength"].as_u64() {
+            schema["maxLength"] = (limit - prefix.len() as u64).into();
+        }
+        let pattern = schema["pattern"].as_str();
+        let rest = pattern.and_then(|pattern| pattern.strip_prefix(&format!("^{prefix}")));
+        if let Some(rest) = rest {
+            schema["pattern"] = format!("^{rest}").into();
+        }
     }
 
     fn add_query(
@@ -205,17 +239,27 @@ impl Binding<'_> {
         let input = self.rpc.input();
         let (schema, required) = match &self.rule.body {
             BodyRule::None => return None,
-            BodyRule::Message if input.fields().any(|field| self.is_bound(field.name())) => {
+            BodyRule::Message => {
                 let unbound = |field: &FieldDescriptor| !self.is_bound(field.name());
-                (self.schemas.message(&input, unbound), true)
+                let required = |field| unbound(&field) && behaves(&field, Behavior::Required);
+                let schema = if input.fields().all(|field| unbound(&field)) {
+                    reference(input.name())
+                } else {
+                    self.schemas.message(&input, unbound)
+                };
+                (schema, input.fields().any(required))
             }
-            BodyRule::Message => (reference(input.name()), true),
             BodyRule::Field(name) => {
                 let field = input.get_field_by_name(name)?;
-                (
-                    reference(plain_message(&field)?.name()),
-                    behaves(&field, Behavior::Required),
-                )
+                let message = plain_message(&field)?;
+                let mut schema = self.schemas.message(&message, |_| true);
+                let is_bound =
+                    |inner: &FieldDescriptor| self.is_bound(&format!("{name}.{}", inner.name()));
+                for inner in message.fields().filter(is_bound) {
+                    schema["properties"][inner.json_name()] =
+                        json!({"description": "Set by the path; not read here."});
+                }
+                (schema, behaves(&field, Behavior::Required))
             }
         };
         Some(json!({

@@ -2,15 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost_reflect::{
-    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
-    Value as ProtoValue,
-};
+use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::comments::Comments;
+use super::{comments::Comments, rules};
 use crate::rest::{
-    contract::{Behavior, behaves, extension},
+    contract::{Behavior, behaves},
     proto_json::plain_message,
 };
 
@@ -114,24 +111,12 @@ impl<'c> Schemas<'c> {
     /// The schema of one field, with its rules and its description.
     pub(super) fn field(&self, field: &FieldDescriptor) -> Value {
         let mut schema = if field.is_list() {
-            let mut items = kind(&field.kind());
-            let rules = rule(field, "repeated");
-            let item_rules = rules.as_ref().and_then(|rules| inner(rules, "items"));
-            apply_string(
-                &mut items,
-                item_rules.and_then(|rules| inner(&rules, "string")),
-            );
-            let mut list = json!({"type": "array", "items": items});
-            copy(&mut list, rules.as_ref(), "max_items", "maxItems");
-            list
+            json!({"type": "array", "items": kind(&field.kind())})
         } else {
-            let mut single = kind(&field.kind());
-            apply_string(&mut single, rule(field, "string"));
-            copy(&mut single, rule(field, "int32").as_ref(), "gte", "minimum");
-            single
+            kind(&field.kind())
         };
-        let text = self.comments.of(&field.parent_file(), field.path());
-        schema["description"] = text.into();
+        schema["description"] = self.comments.of(&field.parent_file(), field.path()).into();
+        rules::apply(&mut schema, field);
         if behaves(field, Behavior::OutputOnly) {
             schema["readOnly"] = true.into();
         }
@@ -181,7 +166,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.Timestamp" => json!({"type": "string", "format": "date-time"}),
             "google.protobuf.Duration" => {
-                json!({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?s$"})
+                json!({"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$"})
             }
             "google.protobuf.FieldMask" => json!({"type": "string"}),
             _ => reference(message.name()),
@@ -192,44 +177,4 @@ fn kind(kind: &Kind) -> Value {
 /// A reference to a schema of the document.
 pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
-}
-
-/// The `buf.validate` rules of one type on a field.
-fn rule(field: &FieldDescriptor, name: &str) -> Option<DynamicMessage> {
-    inner(&extension(&field.options(), "buf.validate.field")?, name)
-}
-
-fn inner(message: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
-    let set = message.has_field_by_name(name);
-    let value = message.get_field_by_name(name).filter(|_| set)?;
-    value.as_message().cloned()
-}
-
-fn apply_string(schema: &mut Value, rules: Option<DynamicMessage>) {
-    let rules = rules.as_ref();
-    copy(schema, rules, "min_len", "minLength");
-    // A code point is at least one octet, so this says no less than the rule.
-    copy(schema, rules, "max_bytes", "maxLength");
-    copy(schema, rules, "max_len", "maxLength");
-    copy(schema, rules, "pattern", "pattern");
-}
-
-fn copy(schema: &mut Value, rules: Option<&DynamicMessage>, rule: &str, keyword: &str) {
-    let Some(rules) = rules.filter(|rules| rules.has_field_by_name(rule)) else {
-        return;
-    };
-    let Some(value) = rules.get_field_by_name(rule) else {
-        return;
-    };
-    schema[keyword] = match &*value {
-        ProtoValue::U64(limit) => (*limit).into(),
-        ProtoValue::I32(limit) => (*limit).into(),
-        ProtoValue::String(pattern) => portable(pattern).into(),
-        _ => return,
-    };
-}
-
-/// JSON Schema asks for ECMA-262 patterns; many readers of it know no `\p{…}`.
-fn portable(pattern: &str) -> String {
-    pattern.replace(r"\p{Cc}", r"\u0000-\u001f\u007f-\u009f")
 }

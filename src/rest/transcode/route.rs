@@ -15,7 +15,7 @@ use crate::rest::{
 };
 
 /// A field at some depth of a message: each descriptor belongs to the message before it.
-pub(super) type FieldPath = Vec<FieldDescriptor>;
+pub(in crate::rest) type FieldPath = Vec<FieldDescriptor>;
 
 /// Where the body goes.
 #[derive(Clone, Debug)]
@@ -180,7 +180,7 @@ impl Place {
 
 /// The field at a dotted path of proto or JSON names; none when a step is not a field of a message
 /// that is spelled out in JSON.
-pub(super) fn resolve(message: &MessageDescriptor, path: &str) -> Option<FieldPath> {
+pub(in crate::rest) fn resolve(message: &MessageDescriptor, path: &str) -> Option<FieldPath> {
     let mut fields = FieldPath::new();
     let mut message = Some(message.clone());
     for name in path.split('.') {

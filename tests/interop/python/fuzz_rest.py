@@ -13,7 +13,8 @@ from pathlib import Path
 from fuzz_hooks import EMAIL, PASSWORD
 from server import temporary_server
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+# Every check that schemathesis has: also that what the document forbids is refused, and what it allows is not.
+CHECKS = "all"
 EXAMPLES = "20"
 # Otherwise it signs up by itself at the path that looks like it, and is no stranger any more.
 CONFIGURATION = f"""
@@ -21,6 +22,12 @@ hooks = "{Path(__file__).with_name("fuzz_hooks.py")}"
 
 [auth]
 auto-signup = false
+
+# A free sign-up at Mail.td needs the solution of a challenge; one that lacks it is refused, though it has the right form.
+[[operations]]
+include-name = "POST /api/accounts"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "400", "409"]
 """
 
 
@@ -29,7 +36,7 @@ def run_schemathesis(url: str, folder: str, *options: str) -> int:
         sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json",
         "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
         "--max-examples", EXAMPLES, "--generation-deterministic",
-        "--workers", "1", "--request-timeout", "10", "--warnings", "off", "--no-color", *options,
+        "--workers", "1", "--continue-on-failure", "--request-timeout", "10", "--warnings", "off", "--no-color", *options,
     ]
     return subprocess.run(command, cwd=folder, check=False).returncode
 

@@ -16,10 +16,7 @@ REQUESTS_PER_RPC = 120
 # A larger message is refused before it is read.
 LARGEST_MESSAGE = 64 * 1024 - 1024
 # Fields that a use case reads further than their rules, and refuses under the same reason.
-READ_FURTHER = {
-    "api_key.expire_time", "api_key.scopes", "api_key_kind", "email", "new_password", "organization", "organization.plan",
-    "overlap", "page_token", "password", "update_mask",
-}
+READ_FURTHER = {"api_key.expire_time", "email", "new_password", "organization", "organization.plan", "page_token", "password"}
 # One less than a rule's limit, the limit, and one more.
 LENGTHS = [0, 0, 1, 1, 2, *(limit + off for limit in (8, 32, 64, 100, 128, 200, 254, 256, 300, 512, 1024) for off in (-1, 0, 1))]
 ALPHABETS = ["a", "aZ09_-", "é", "\U0001f512", "aé\U0001f512", " a", "a.@", "/a", "!~"]
@@ -38,6 +35,7 @@ VALID = {
     "refresh_token": ["a"],
     "parent": ["organizations/a"],
     "organization": ["", "organizations/a"],
+    "scopes": ["mcp", "email", "offline_access"],
 }
 
 
@@ -64,7 +62,8 @@ class Requests:
         elif field.message_type.full_name == "google.protobuf.FieldMask":
             message.update_mask.paths.extend(self.chance.sample(["display_name", "plan", "*", "email"], self.chance.randrange(3)))
         elif field.message_type.full_name.startswith("google.protobuf."):
-            getattr(message, field.name).seconds = self.chance.choice([-1, 0, 1, 2_592_000, 4_000_000_000])
+            getattr(message, field.name).nanos = self.chance.choice([0, 0, 0, 1])
+            getattr(message, field.name).seconds = self.chance.choice([-1, 0, 1, 2_592_000, 2_592_001, 4_000_000_000])
         else:
             inner = getattr(message, field.name)
             inner.SetInParent()

@@ -34,7 +34,7 @@ const FIELD_NAMES: [(&str, &str); 1] = [("api_key.display_name", "name")];
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     /// What the token is for.
-    #[schemars(length(max = 100))]
+    #[schemars(extend("x-field" = "ApiKey.display_name"))]
     name: Option<String>,
 }
 
