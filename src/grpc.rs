@@ -11,10 +11,10 @@ mod convert;
 mod device;
 pub mod health;
 pub mod limits;
-mod normalize;
 mod reflection;
 mod session_service;
 pub mod status;
+pub mod wire;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -62,31 +62,19 @@ pub fn services(
     let challenges = challenge_service::Service::new(Arc::clone(domain));
     let authorization = authorization_service::Service::new(Arc::clone(domain));
     let administration = admin_service::Service::new(Arc::clone(domain));
-    let routes = Routes::new(
-        AccountServiceServer::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
-    )
-    .add_service(SessionServiceServer::new(sessions).max_decoding_message_size(MAX_MESSAGE_BYTES))
-    .add_service(ApiKeyServiceServer::new(api_keys).max_decoding_message_size(MAX_MESSAGE_BYTES))
-    .add_service(
-        ChallengeServiceServer::new(challenges).max_decoding_message_size(MAX_MESSAGE_BYTES),
-    )
-    .add_service(
-        AuthorizationServiceServer::new(authorization).max_decoding_message_size(MAX_MESSAGE_BYTES),
-    )
-    .add_service(
-        AdminServiceServer::new(administration).max_decoding_message_size(MAX_MESSAGE_BYTES),
-    );
     let (v1, v1alpha) = reflection::services(limits.clone(), status.clone())?;
-    let routes = routes
+    let routes = Routes::new(AccountServiceServer::new(accounts))
+        .add_service(SessionServiceServer::new(sessions))
+        .add_service(ApiKeyServiceServer::new(api_keys))
+        .add_service(ChallengeServiceServer::new(challenges))
+        .add_service(AuthorizationServiceServer::new(authorization))
+        .add_service(AdminServiceServer::new(administration))
         .add_service(health::service(status)?)
         .add_service(v1)
         .add_service(v1alpha)
         .prepare();
+    let checked = wire::Wire::new(routes, &reflection::pool()?, MAX_MESSAGE_BYTES);
     // The policy stands before the decoder: a call that may not be made costs no decoding.
-    let guarded = auth::Authorize::new(
-        normalize::Normalize::new(routes),
-        Arc::clone(domain),
-        limits,
-    )?;
+    let guarded = auth::Authorize::new(checked, Arc::clone(domain), limits)?;
     Ok(BoxCloneSyncService::new(guarded))
 }

@@ -24,7 +24,7 @@ use crate::{
         uncounted,
     },
     metrics::{Exposition, Metrics},
-    pages,
+    pages, pb,
     rest::{
         connect, faces,
         fault::Fault,
@@ -57,7 +57,9 @@ pub(super) fn build(
     let limits = limits(config, env, metrics);
     let services = grpc::services(domain, limits.clone(), told).map_err(broken)?;
     let operator = as_operator(services.clone());
-    let connect = connect::connect_service(services.clone()).map_err(broken)?;
+    let contract = pb::pool().map_err(broken)?;
+    let connect = connect::connect_service(services.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
+        .map_err(broken)?;
     let mut rest = rest_router(services.clone(), domain, env)?;
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());

@@ -15,7 +15,6 @@ use tonic_health::pb::{
     health_server::{self, HealthServer},
 };
 
-use super::MAX_MESSAGE_BYTES;
 use crate::pb::{self, PolicyError};
 
 /// The services of the contract, which serve or do not together; the empty name is the server as a whole.
@@ -38,7 +37,7 @@ pub(super) fn service(
         .collect();
     services.insert(String::new());
     let health = Health { services, status };
-    Ok(HealthServer::new(health).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    Ok(HealthServer::new(health))
 }
 
 /// Waits until the server stops.

@@ -29,7 +29,7 @@ use tonic_reflection::pb::{
 };
 use tower::Service;
 
-use super::{MAX_MESSAGE_BYTES, auth, health, limits::Limits};
+use super::{auth, health, limits::Limits};
 use crate::pb::{self, PolicyError};
 
 const PATH: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -55,12 +55,12 @@ pub(super) fn services(
         limits,
         status,
     };
-    let v1 = ServerReflectionServer::new(reflection).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let v1 = ServerReflectionServer::new(reflection);
     Ok((v1.clone(), V1Alpha(v1)))
 }
 
 /// The contract, and what is served beside it.
-fn pool() -> Result<DescriptorPool, PolicyError> {
+pub(super) fn pool() -> Result<DescriptorPool, PolicyError> {
     let mut pool = pb::pool()?;
     for set in [
         tonic_health::pb::FILE_DESCRIPTOR_SET,

@@ -23,7 +23,7 @@ use tower::util::BoxCloneSyncService;
 use self::refusal::Failure;
 use super::{
     channel::Channel,
-    contract::{self, ContractError, Rpc},
+    contract::{ContractError, Rpc},
     percent, proto_json, unary,
 };
 use crate::error::{Error, FieldReason, Reason};
@@ -44,6 +44,8 @@ struct Connect {
     rpcs: HashMap<String, Rpc>,
     /// What the details of an error are read with, to show them in words too.
     details: DescriptorPool,
+    /// The largest message, in bytes.
+    largest: usize,
     channel: Channel,
 }
 
@@ -54,15 +56,18 @@ enum Codec {
     Proto,
 }
 
-/// The Connect protocol as a service; calls go through `channel`. It answers every request: one that
-/// no rpc takes gets a 404, a method or content type that the protocol does not know a 405 or 415.
+/// The Connect protocol as a service, for the unary rpcs that `pool` describes and the health check; calls go
+/// through `channel`. It answers every request: one that no rpc takes gets a 404, a method or content type that
+/// the protocol does not know a 405 or 415. A message has at most `largest` bytes.
 ///
 /// # Errors
-/// The contract's descriptor cannot be read.
+/// An rpc cannot be a path.
 pub fn connect_service(
     channel: Channel,
+    pool: &DescriptorPool,
+    largest: usize,
 ) -> Result<BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>, ContractError> {
-    let connect = Arc::new(Connect::new(channel)?);
+    let connect = Arc::new(Connect::new(channel, pool, largest)?);
     Ok(BoxCloneSyncService::new(tower::service_fn(
         move |request: Request<Body>| {
             let connect = Arc::clone(&connect);
@@ -78,9 +83,13 @@ pub fn refuse(status: Status) -> Response<Body> {
 }
 
 impl Connect {
-    fn new(channel: Channel) -> Result<Self, ContractError> {
+    fn new(channel: Channel, pool: &DescriptorPool, largest: usize) -> Result<Self, ContractError> {
         let mut rpcs = HashMap::new();
-        for rpc in contract::unary_rpcs(&contract::pool()?) {
+        for rpc in pool
+            .services()
+            .flat_map(|s| s.methods().collect::<Vec<_>>())
+            .filter(|rpc| !rpc.is_client_streaming() && !rpc.is_server_streaming())
+        {
             add(&mut rpcs, &rpc)?;
         }
         let health = DescriptorPool::decode(tonic_health::pb::FILE_DESCRIPTOR_SET)?;
@@ -95,6 +104,7 @@ impl Connect {
         Ok(Self {
             rpcs,
             details: DescriptorPool::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?,
+            largest,
             channel,
         })
     }
@@ -115,14 +125,15 @@ impl Connect {
         let (codec, message) = match parts.method {
             Method::POST => (posted(parts)?, body),
             Method::GET if rpc.safe => {
-                let (codec, message) = queried(parts.uri.query().unwrap_or_default())?;
+                let query = parts.uri.query().unwrap_or_default();
+                let (codec, message) = queried(query, self.largest)?;
                 (codec, Body::from(message))
             }
             _ => return Err(Failure::not_allowed(rpc.safe)),
         };
         set_timeout(&mut parts.headers)?;
-        let input = rpc.input.clone();
-        let frame = async move { codec.frame(&input, &unary::read_body(message).await?) };
+        let (input, largest) = (rpc.input.clone(), self.largest);
+        let frame = async move { codec.frame(&input, &unary::read_body(message, largest).await?) };
         let answer = unary::call(&self.channel, rpc, parts, frame).await?;
         let body = codec.body(rpc, answer.message)?;
         let mut response = unary::response(StatusCode::OK, codec.content_type(), body);
@@ -154,20 +165,20 @@ fn posted(parts: &Parts) -> Result<Codec, Failure> {
             "must be 1",
         ));
     }
-    if !unary::is_identity(&parts.headers) {
-        return Err(Failure::compressed());
+    if let Some(coding) = unary::compression(&parts.headers) {
+        return Err(Failure::compressed(coding));
     }
     Ok(codec)
 }
 
 /// A message that came in the query of a `GET`.
-fn queried(query: &str) -> Result<(Codec, Bytes), Failure> {
+fn queried(query: &str, largest: usize) -> Result<(Codec, Bytes), Failure> {
     let value = |name| parameter(query, name);
     if value("connect")?.is_some_and(|version| version != "v1") {
         return Err(refused("connect", FieldReason::InvalidValue, "must be v1"));
     }
-    if value("compression")?.is_some_and(|coding| !matches!(&*coding, "" | "identity")) {
-        return Err(Failure::compressed());
+    if let Some(coding) = value("compression")?.filter(|c| !matches!(&**c, "" | "identity")) {
+        return Err(Failure::compressed(coding.as_bytes()));
     }
     let codec = match value("encoding")?.as_deref() {
         Some("json") => Codec::Json,
@@ -194,7 +205,7 @@ fn queried(query: &str) -> Result<(Codec, Bytes), Failure> {
     } else {
         message.into_owned().into_bytes()
     };
-    if message.len() > unary::LARGEST_BODY {
+    if message.len() > largest {
         return Err(Error::new(Reason::MessageTooLarge).into());
     }
     Ok((codec, message.into()))

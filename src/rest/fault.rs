@@ -134,9 +134,9 @@ fn violations(details: &ErrorDetails) -> Vec<FieldViolation> {
 
 fn closest_reason(code: Code) -> Reason {
     match code {
-        Code::InvalidArgument | Code::FailedPrecondition => Reason::MalformedRequest,
-        // What tonic answers to a message over `max_decoding_message_size`.
-        Code::OutOfRange => Reason::MessageTooLarge,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            Reason::MalformedRequest
+        }
         Code::Unauthenticated => Reason::CredentialInvalid,
         Code::PermissionDenied => Reason::PermissionDenied,
         Code::NotFound | Code::Unimplemented => Reason::MethodNotFound,

@@ -137,7 +137,7 @@ impl Transcoder {
 
 /// Reads the body, and makes the message of the whole request.
 async fn frame(route: Arc<Route>, parts: Arc<Parts>, body: Body) -> crate::error::Result<Bytes> {
-    let body = unary::read_body(body).await?;
+    let body = unary::read_body(body, unary::LARGEST_BODY).await?;
     let path = SplitPath::new(parts.uri.path()).ok_or(Reason::MethodNotFound)?;
     unary::frame(&request::message(&route, &parts, &path, &body)?)
 }

@@ -6,7 +6,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use futures_util::{FutureExt as _, stream};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, header,
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE},
     request::Parts,
 };
 use http_body::{Body as _, Frame};
@@ -25,18 +25,17 @@ use crate::{
     pb::RETRY_PUSHBACK,
 };
 
-/// The largest body that is read, in octets.
+/// The largest body of a REST call, in octets.
 pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const PREFIX_LENGTH: usize = 5;
 
-/// Reads a whole body of at most [`LARGEST_BODY`] octets.
-pub(super) async fn read_body(body: Body) -> Result<Bytes> {
+/// Reads a whole body of at most `largest` octets.
+pub(super) async fn read_body(body: Body, largest: usize) -> Result<Bytes> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    match Limited::new(body, LARGEST_BODY).collect().await {
+    match Limited::new(body, largest).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(cause) if is_too_large(&*cause) => {
             Err(Error::new(Reason::MessageTooLarge).because(cause))
@@ -70,12 +69,13 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     parts.all(utf_8).then_some(media_type)
 }
 
-/// Whether the body stands there as it is, not compressed.
-pub(super) fn is_identity(headers: &HeaderMap) -> bool {
+/// The coding of a body that does not stand there as it is.
+pub(super) fn compression(headers: &HeaderMap) -> Option<&[u8]> {
     headers
         .get_all(CONTENT_ENCODING)
         .iter()
-        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        .map(HeaderValue::as_bytes)
+        .find(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// The gRPC frame of a message.
@@ -176,12 +176,9 @@ fn request(
     *request.version_mut() = http::Version::HTTP_2;
     *request.uri_mut() = rpc.path.clone().into();
     let headers = request.headers_mut();
+    *headers = metadata(parts.headers.clone());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    for name in [AUTHORIZATION, USER_AGENT, GRPC_TIMEOUT] {
-        for value in parts.headers.get_all(&name) {
-            headers.append(name.clone(), value.clone());
-        }
-    }
+    headers.remove(COOKIE);
     forward_device(&parts.headers, headers);
     if let Some(context) = parts.extensions.get::<RequestContext>() {
         request.extensions_mut().insert(context.clone());
@@ -232,16 +229,21 @@ fn unframe(mut answer: Bytes) -> Result<Bytes> {
     Ok(answer)
 }
 
-/// The metadata that a caller may see: all but what belongs to gRPC and to the connection.
+/// The metadata among headers, of a call or of its answer: all but what belongs to HTTP and to the protocols.
 pub(super) fn metadata(headers: HeaderMap) -> HeaderMap {
-    let mut seen = headers;
+    let mut metadata = headers;
     for name in [
+        header::CONNECTION,
         CONTENT_TYPE,
         CONTENT_LENGTH,
         CONTENT_ENCODING,
         header::DATE,
+        header::EXPECT,
+        header::HOST,
+        header::TE,
         header::TRAILER,
         header::TRANSFER_ENCODING,
+        header::UPGRADE,
         HeaderName::from_static("grpc-status"),
         HeaderName::from_static("grpc-message"),
         HeaderName::from_static("grpc-status-details-bin"),
@@ -249,9 +251,9 @@ pub(super) fn metadata(headers: HeaderMap) -> HeaderMap {
         HeaderName::from_static("grpc-accept-encoding"),
         HeaderName::from_static(RETRY_PUSHBACK),
     ] {
-        seen.remove(name);
+        metadata.remove(name);
     }
-    seen
+    metadata
 }
 
 /// A JSON answer. It may hold tokens, so nothing between keeps it (RFC 6749 section 5.1).

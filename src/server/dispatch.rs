@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{
-    HeaderValue, Method, StatusCode, Version,
+    HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{ACCEPT, ALLOW, CONTENT_TYPE},
 };
 use http_body_util::BodyExt as _;
@@ -32,7 +32,12 @@ pub type GrpcService = BoxCloneSyncService<
 /// The same services behind the Connect protocol, unary with JSON or protobuf.
 pub type ConnectService = HttpService;
 
+/// The content types of gRPC. What stands after `+` names another coding of messages, which nothing here speaks.
+const GRPC_TYPES: [&str; 2] = ["application/grpc", "application/grpc+proto"];
+
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 /// The content types of grpc-web; tonic takes any other one for native gRPC.
 const GRPC_WEB_TYPES: [&str; 4] = [
@@ -64,6 +69,9 @@ async fn native(grpc: GrpcService, request: Request) -> Result<Response, Infalli
     if request.method() != Method::POST {
         return Ok(only_post());
     }
+    if named(&GRPC_TYPES, content_type(request.headers())).is_none() {
+        return Ok(unsupported(&GRPC_TYPES));
+    }
     // gRPC needs trailers that only HTTP/2 clients read.
     if request.version() != Version::HTTP_2 {
         let hint = "gRPC needs HTTP/2; over HTTP/1.1, use grpc-web, Connect or REST.\n";
@@ -80,15 +88,15 @@ async fn web(
     if request.method() != Method::POST {
         return Ok(only_post());
     }
-    let Some(spoken) = grpc_web_type(content_type(request.headers())) else {
-        return Ok(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
+    let Some(spoken) = named(&GRPC_WEB_TYPES, content_type(request.headers())) else {
+        return Ok(unsupported(&GRPC_WEB_TYPES));
     };
     // tonic-web compares both byte by byte, and answers in binary whoever does not name one of the four.
     let wanted = request
         .headers()
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
-        .and_then(grpc_web_type)
+        .and_then(|value| named(&GRPC_WEB_TYPES, value))
         .unwrap_or(spoken);
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(spoken));
@@ -96,10 +104,17 @@ async fn web(
     Ok(grpc_web.oneshot(request).await?.map(Body::new))
 }
 
-fn grpc_web_type(name: &str) -> Option<&'static str> {
-    GRPC_WEB_TYPES
-        .into_iter()
+fn named(types: &[&'static str], name: &str) -> Option<&'static str> {
+    types
+        .iter()
         .find(|known| known.eq_ignore_ascii_case(name))
+        .copied()
+}
+
+/// Clients of gRPC read `UNKNOWN` off this HTTP status (grpc/grpc, doc/http-grpc-status-mapping.md).
+fn unsupported(accepted: &[&str]) -> Response {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    (status, [(ACCEPT_POST, accepted.join(", "))]).into_response()
 }
 
 fn only_post() -> Response {

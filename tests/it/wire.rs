@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, HeaderValue, Request, Version};
 use http_body_util::BodyExt as _;
 use prost::Message as _;
 use tonic::{Code, Status};
@@ -27,12 +27,15 @@ async fn grpc(
 ) -> Status {
     let mut request = Request::post(path)
         .version(Version::HTTP_2)
-        .header("content-type", "application/grpc")
         .header("te", "trailers");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Body::from(body.into())).unwrap();
+    let mut request = request.body(Body::from(body.into())).unwrap();
+    request
+        .headers_mut()
+        .entry("content-type")
+        .or_insert(HeaderValue::from_static("application/grpc"));
     let response = app.raw(request).await;
     assert_eq!(response.status(), 200, "gRPC refuses in its own status");
     let (parts, body) = response.into_parts();
@@ -64,18 +67,13 @@ async fn what_is_not_a_message_is_refused() {
         ..Default::default()
     }
     .encode_to_vec();
-    let (whole, mut twice) = (frame(&valid), frame(&valid));
-    twice.extend(frame(&valid));
-    let mut wrong_flag = whole.clone();
-    wrong_flag[0] = 7;
+    let whole = frame(&valid);
     let mut promised = whole.clone();
     promised[4] = promised[4].wrapping_add(9);
     for (what, body) in [
-        ("nothing", Vec::new()),
         ("half a header", whole[..3].to_vec()),
         ("a truncated frame", whole[..whole.len() - 1].to_vec()),
         ("more promised than sent", promised),
-        ("a wrong flag", wrong_flag),
         ("not protobuf", frame(&[0xff; 20])),
         ("invalid UTF-8", frame(&[0x0a, 0x02, 0xc3, 0x28])),
     ] {
@@ -87,6 +85,84 @@ async fn what_is_not_a_message_is_refused() {
         );
     }
     app.sign_up("ann").await;
+}
+
+/// doc/statuscodes.md of gRPC: "Request cardinality violation (method requires exactly one request but client
+/// sent some other number of requests)" is `UNIMPLEMENTED`.
+#[tokio::test]
+async fn an_rpc_that_takes_one_message_takes_neither_none_nor_two() {
+    let app = TestApp::start().await;
+    let valid = CreateAccountRequest {
+        email: "ann@example.com".to_owned(),
+        password: PASSWORD.to_owned(),
+        ..Default::default()
+    };
+    let one = frame(&valid.encode_to_vec());
+    let two = [one.as_slice(), &one].concat();
+    let begun = [one.as_slice(), &[0, 0, 0, 0, 0]].concat();
+    for path in [
+        CREATE_ACCOUNT,
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+    ] {
+        for body in [Vec::new(), two.clone(), begun.clone()] {
+            let status = grpc(&app, path, &[], body).await;
+            assert_eq!(
+                (status.code(), reason(&status).as_str()),
+                (Code::Unimplemented, "MALFORMED_REQUEST"),
+                "{path}"
+            );
+        }
+    }
+    // Nothing was made by the calls that sent it twice.
+    app.sign_up("ann").await;
+}
+
+/// doc/compression.md of gRPC: a flagged message without a coding "MUST fail with INTERNAL status".
+#[tokio::test]
+async fn a_message_that_is_flagged_as_compressed_without_a_coding_is_internal() {
+    let app = TestApp::start().await;
+    for (flag, headers) in [
+        (1, &[][..]),
+        (1, &[("grpc-encoding", "identity")]),
+        (7, &[]),
+    ] {
+        let mut body = frame(&[]);
+        body[0] = flag;
+        let status = grpc(&app, CREATE_ACCOUNT, headers, body).await;
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::Internal, "MALFORMED_REQUEST"),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_coding_of_messages_that_is_not_protobuf_is_an_unsupported_media_type() {
+    let app = TestApp::start().await;
+    for (content_type, accepted) in [
+        ("application/grpc+foo", "application/grpc+proto"),
+        ("application/grpc+json", "application/grpc+proto"),
+        ("application/grpcfoo", "application/grpc+proto"),
+        ("application/grpc-web+foo", "application/grpc-web+proto"),
+    ] {
+        let request = Request::post(CREATE_ACCOUNT)
+            .version(Version::HTTP_2)
+            .header("content-type", content_type)
+            .body(Body::from(frame(&[])))
+            .unwrap();
+        let answer = app.raw(request).await;
+        assert_eq!(answer.status(), 415, "{content_type}");
+        let accepts = answer.headers()["accept-post"].to_str().unwrap().to_owned();
+        assert!(accepts.contains(accepted), "{accepts}");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.is_empty(), "{content_type}");
+    }
+    for content_type in ["application/grpc", "Application/GRPC+proto"] {
+        let headers = [("content-type", content_type)];
+        let status = grpc(&app, CREATE_ACCOUNT, &headers, frame(&[])).await;
+        assert_eq!(status.code(), Code::InvalidArgument, "{content_type}");
+    }
 }
 
 #[tokio::test]
@@ -145,6 +221,9 @@ async fn a_compressed_message_is_refused() {
         (status.code(), reason(&status).as_str()),
         (Code::Unimplemented, "UNSUPPORTED_MEDIA_TYPE")
     );
+    assert!(status.message().contains("gzip"), "{status:?}");
+    let accepted = status.metadata().get("grpc-accept-encoding");
+    assert_eq!(accepted.unwrap(), "identity");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{
     rest::{
         challenge,
         fault::Fault,
-        pace,
+        pace, proto_json,
         unary::{self, Refusal},
     },
 };
@@ -28,6 +28,8 @@ pub(super) struct Failure {
     status: Status,
     /// The HTTP status, where it does not follow from the code.
     http: Option<StatusCode>,
+    /// HTTP says it all: clients make their own error of its status.
+    bodiless: bool,
     headers: HeaderMap,
 }
 
@@ -36,6 +38,7 @@ impl From<Refusal> for Failure {
         Self {
             status: refusal.status,
             http: None,
+            bodiless: false,
             headers: metadata(refusal.headers, refusal.trailers),
         }
     }
@@ -53,6 +56,7 @@ impl Failure {
         Self {
             status,
             http: None,
+            bodiless: false,
             headers: HeaderMap::new(),
         }
     }
@@ -68,23 +72,31 @@ impl Failure {
     /// The rpc is there, but not with this HTTP method.
     pub(super) fn not_allowed(safe: bool) -> Self {
         let methods = if safe { "GET, POST" } else { "POST" };
-        Self::plain(Reason::HttpMethodNotAllowed).with(header::ALLOW, methods)
+        Self::bodiless(Reason::HttpMethodNotAllowed, header::ALLOW, methods)
     }
 
     /// The content type is not one of unary Connect.
     pub(super) fn unsupported_codec() -> Self {
-        Self::plain(Reason::UnsupportedMediaType)
-            .with(ACCEPT_POST, "application/json, application/proto")
+        let accepted = "application/json, application/proto";
+        Self::bodiless(Reason::UnsupportedMediaType, ACCEPT_POST, accepted)
     }
 
-    /// The message is compressed. Connect asks for `unimplemented` here.
-    pub(super) fn compressed() -> Self {
+    /// The message is compressed. Connect asks for `unimplemented` here, and for what is supported.
+    pub(super) fn compressed(coding: &[u8]) -> Self {
         let mut failure = Self::from(Error::new(Reason::UnsupportedMediaType));
+        let named =
+            std::str::from_utf8(coding).map_or("(unreadable name)".into(), proto_json::shown);
         failure.status = Status::with_details(
             Code::Unimplemented,
-            "Compressed messages are not accepted; the only encoding is identity.",
+            format!("The compression {named} is not supported; send messages as identity."),
             failure.status.details().to_vec().into(),
         );
+        failure.with(header::ACCEPT_ENCODING, "identity")
+    }
+
+    fn bodiless(reason: Reason, name: HeaderName, value: &'static str) -> Self {
+        let mut failure = Self::plain(reason).with(name, value);
+        failure.bodiless = true;
         failure
     }
 
@@ -102,13 +114,23 @@ impl Failure {
             "details": details(&self.status, pool),
         });
         let status = self.http.unwrap_or_else(|| http_status(code));
-        let mut response = unary::json_response(status, body.to_string().into());
+        let mut response = if self.bodiless {
+            bodiless(status)
+        } else {
+            unary::json_response(status, body.to_string().into())
+        };
         response.headers_mut().extend(self.headers);
         let fault = Fault::from_status(&self.status);
         challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
         pace::announce(response.headers_mut(), &fault);
         response
     }
+}
+
+fn bodiless(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
 fn details(status: &Status, pool: &DescriptorPool) -> Vec<Value> {

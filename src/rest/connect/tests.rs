@@ -6,7 +6,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::{
-    pb::v1,
+    pb::{self, v1},
     rest::testing::{Answer, Fake, context, request},
 };
 
@@ -22,7 +22,8 @@ struct Caller {
 impl Caller {
     async fn new() -> Self {
         let fake = Fake::default();
-        let service = connect_service(fake.channel().await).unwrap();
+        let service =
+            connect_service(fake.channel().await, &pb::pool().unwrap(), 64 * 1024).unwrap();
         Self { fake, service }
     }
 
@@ -162,13 +163,14 @@ async fn a_get_that_breaks_the_protocol_is_refused() {
             "encoding=json&message=%7B%7D&compression=gzip",
             expect(501, "unimplemented"),
         ),
-        ("encoding=xml&message=a", expect(415, "unimplemented")),
     ] {
         let answer = caller.get(query).await;
         assert_eq!(code(&answer), expected, "{query}");
     }
+    let answer = caller.get("encoding=xml&message=a").await;
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (415, 0));
     let answer = caller.send(request("GET", CREATE_SESSION, None)).await;
-    assert_eq!(code(&answer), expect(405, "unimplemented"));
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (405, 0));
     assert_eq!(answer.header("allow"), "POST");
     let answer = caller.send(request("PUT", GET_ACCOUNT, None)).await;
     assert_eq!(answer.header("allow"), "GET, POST");
@@ -184,7 +186,7 @@ async fn what_unary_connect_does_not_know_is_refused() {
         "text/plain",
     ] {
         let answer = caller.post(GET_ACCOUNT, media_type, "{}").await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (415, 0));
         assert_eq!(
             answer.header("accept-post"),
             "application/json, application/proto"
@@ -202,6 +204,8 @@ async fn what_unary_connect_does_not_know_is_refused() {
     assert_eq!(code(&answer), expect(400, "invalid_argument"));
     let answer = caller.with_header("content-encoding", "gzip").await;
     assert_eq!(code(&answer), expect(501, "unimplemented"));
+    assert!(answer.json()["message"].to_string().contains("gzip"));
+    assert_eq!(answer.header("accept-encoding"), "identity");
     let large = format!(r#"{{"name":"{}"}}"#, "a".repeat(64 * 1024));
     let answer = caller.post(GET_ACCOUNT, JSON, &large).await;
     assert_eq!(code(&answer), expect(429, "resource_exhausted"));
@@ -296,6 +300,30 @@ async fn a_timeout_becomes_a_grpc_deadline() {
     for millis in ["", "-1", "1.5", "10000000000", "+5"] {
         let answer = caller.with_header("connect-timeout-ms", millis).await;
         assert_eq!(code(&answer), expect(400, "invalid_argument"), "{millis}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_travels_into_the_service_and_what_is_of_http_does_not() {
+    let caller = Caller::new().await;
+    let body = r#"{"name":"accounts/me"}"#;
+    let mut call = request("POST", GET_ACCOUNT, Some((JSON, body)));
+    for (name, value) in [
+        ("x-trial", "one"),
+        ("x-trial", "two"),
+        ("grpc-encoding", "gzip"),
+        ("host", "id.example"),
+        ("cookie", "theme=dark"),
+    ] {
+        call.headers_mut()
+            .append(name, HeaderValue::from_static(value));
+    }
+    assert_eq!(caller.send(call).await.status, StatusCode::OK);
+    let metadata = caller.fake.call().metadata;
+    let trials: Vec<_> = metadata.get_all("x-trial").iter().collect();
+    assert_eq!(trials, ["one", "two"]);
+    for name in ["grpc-encoding", "host", "cookie"] {
+        assert!(!metadata.contains_key(name), "{name}");
     }
 }
 

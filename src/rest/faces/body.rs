@@ -31,7 +31,7 @@ pub(super) async fn read(
     let content_type = content_type(&parts.headers)
         .and_then(|sent| content_types.iter().find(|known| **known == sent))
         .ok_or(Reason::UnsupportedMediaType)?;
-    let bytes = unary::read_body(body).await?;
+    let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = if *content_type == FORM {
         parameters(&bytes)?
     } else {
@@ -51,7 +51,7 @@ pub(super) async fn read_optional(request: Request) -> Result<(Call, Members), F
     if !is_json && body.size_hint().lower() > 0 {
         return Err(Reason::UnsupportedMediaType.into());
     }
-    let bytes = unary::read_body(body).await?;
+    let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = match (bytes.is_empty(), is_json) {
         (true, _) => Map::new(),
         (false, true) => object(&bytes)?,

@@ -61,7 +61,7 @@ fn check_content(route: &Route, headers: &HeaderMap) -> Result<()> {
         return Err(Reason::MalformedRequest.into());
     }
     let is_json = unary::media_type(headers).as_deref() == Some("application/json");
-    if !is_json || !unary::is_identity(headers) {
+    if !is_json || unary::compression(headers).is_some() {
         return Err(Reason::UnsupportedMediaType.into());
     }
     Ok(())
