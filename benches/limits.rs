@@ -82,7 +82,7 @@ fn keys(number: u128) -> Keys {
 fn attempt(memory: &Mutex<Memory>, number: u128, now: Timestamp) {
     let keys = keys(number);
     let mut memory = memory.lock().expect("no panic");
-    let before = memory.marks(&keys, &RULES);
+    let before = memory.marks(&keys, now, &RULES);
     let mut marks = before;
     let origin = Origin {
         device: number.is_multiple_of(2),
@@ -101,7 +101,7 @@ fn memory() {
         let _ = limits.public(client);
         for plan in [Plan::Free, Plan::Pro] {
             let _ = limits.authenticated(plan, client);
-            let _ = limits.creation(plan, client);
+            let _ = limits.creation(plan, true, client);
         }
         let _ = limits.failed_credential(client);
         let _ = limits.well_formed_credential(client);

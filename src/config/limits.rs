@@ -23,7 +23,8 @@ settings! {
         /// Calls per second and address whose credential is none, 1 to 1000000; past that, credentials
         /// that are not remembered are refused without a look.
         failed_credentials_per_second: u32 = 8,
-        /// The time between two sign-ups from one address, 1ms to 1d.
+        /// How long a sign-up takes to be given back to an address, 1ms to 1d. Five pass at once, and of those
+        /// that Mail.td documents one.
         creation_interval: Duration = Duration::from_secs(8),
         /// Accounts per second and address that callers on the paid plan make, 1 to 1000000.
         pro_creation_per_second: u32 = 8,

@@ -8,7 +8,7 @@ use crate::{
         api_keys::{self, NewApiKey, PreparedKey},
         challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
-        throttle::Admission,
+        throttle::{Admission, Guess},
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
@@ -91,27 +91,14 @@ impl Domain {
         client: Client,
     ) -> Result<SignedUp> {
         let sent = request.work.take();
-        let mut work = self.examine_work(sent, request.session, terms.over_limit.as_ref())?;
+        let work = self.examine_work(sent, request.session, terms.over_limit.as_ref())?;
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         api_keys::may_start_with(request.api_key)?;
-        if self.is_over_limit(terms, work.as_ref(), &client).await? {
-            // Nothing else slows a search for addresses down there, so each look at one takes work of its own.
-            if let Some(work) = work.take() {
-                self.prove_work(&work).await?;
-                self.spend_work(work).await?;
-            }
-        }
-        // Before the hash, which is the expensive part; the unique index decides in the end.
-        let reader = self.store.read();
-        let taken = reader.account_by_email(email.normalized()).await?;
-        if let Some(work) = &work {
-            self.prove_work(work).await?;
-        }
-        // Told to those alone who have done the work.
-        if taken.is_some() {
-            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
-        }
+        let mail_td = request.session == Some(Profile::MailTd);
+        let work = self
+            .admit_address(&email, work, terms, mail_td, &client)
+            .await?;
         let password_hash = self.passwords.hash(&password).await?;
         let address = client.ip();
         let prepared = Prepared {
@@ -126,25 +113,58 @@ impl Domain {
         Ok(signed_up)
     }
 
-    /// Spends the limits on new accounts. True when one is reached and the work that came along is the way
-    /// through.
-    async fn is_over_limit(
+    /// Refuses an address that is taken, and spends the limits on new accounts for one that is not. Gives the work
+    /// that is still to be used.
+    ///
+    /// Whoever is told that an address is taken has tried its account, and that counts as a wrong password does. It
+    /// counts before the address is looked up, so that a refusal says nothing about it.
+    async fn admit_address(
         &self,
+        email: &Email,
+        mut work: Option<Candidate>,
         terms: Terms,
-        work: Option<&Candidate>,
+        mail_td: bool,
         client: &Client,
-    ) -> Result<bool> {
-        // Without work it has been asked for by now.
+    ) -> Result<Option<Candidate>> {
+        let attempt = self.admit(&Guess::at(email, client)).await?;
         if terms.over_limit.is_some() {
-            return Ok(true);
+            // No limit on accounts slows a search for addresses down there, so each look at one takes work.
+            if let Some(work) = work.take() {
+                self.prove_work(&work).await?;
+                self.spend_work(work).await?;
+            }
         }
-        match self
-            .admit_account(terms.admission, Plan::Free, client)
-            .await
+        // Before the hash, which is the expensive part; the unique index decides in the end.
+        let taken = self.is_taken(email).await?;
+        if let Some(work) = &work {
+            self.prove_work(work).await?;
+        }
+        // Told to those alone who have done the work.
+        if taken {
+            attempt.was_wrong();
+            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
+        }
+        if terms.over_limit.is_none()
+            && let Err(refusal) = self
+                .admit_account(terms.admission, Plan::Free, mail_td, client)
+                .await
+            && let Err(refusal) = self.let_work_through(work.as_ref(), refusal)
         {
-            Ok(()) => Ok(false),
-            Err(refusal) => self.let_work_through(work, refusal).map(|()| true),
+            // Others get here only with an address that is free, so this tells as much.
+            attempt.was_wrong();
+            return Err(refusal);
         }
+        Ok(work)
+    }
+
+    /// Whether somebody has an account with this address.
+    pub(super) async fn is_taken(&self, email: &Email) -> Result<bool> {
+        let account = self
+            .store
+            .read()
+            .account_by_email(email.normalized())
+            .await?;
+        Ok(account.is_some())
     }
 
     fn prepare_sign_up(

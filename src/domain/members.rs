@@ -8,13 +8,14 @@ use crate::{
         accounts::{chosen_email, chosen_password},
         api_keys::is_live,
         credentials::{Caller, CredentialId, Reach},
-        throttle::Admission,
+        throttle::{Admission, Guess},
         tokens::{Client, Opened, Tokens},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        account::Account,
+        account::{Account, Plan},
+        email::Email,
         id::{AccountId, OrganizationId},
         session::{Profile, Session},
     },
@@ -95,17 +96,13 @@ impl Domain {
         }
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
-        // Before anything is looked up, which would tell who has an account.
-        self.admit_account(request.admission, caller.plan, &client)
-            .await?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
         let (reader, most) = (self.store.read(), self.settings.organization_accounts);
         if reader.count_accounts(organization).await? >= most {
             return Err(Reason::QuotaExceeded.into());
         }
-        if reader.account_by_email(email.normalized()).await?.is_some() {
-            return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
-        }
+        self.admit_member(&email, request.admission, caller.plan, &client)
+            .await?;
         let now = self.env.now();
         let account = Account {
             id: self.env.uuid()?.into(),
@@ -137,6 +134,28 @@ impl Domain {
         self.store
             .write(move |tx| Box::pin(async move { prepared.write(tx, now).await }))
             .await
+    }
+}
+
+impl Domain {
+    /// Refuses an address that is taken, as a sign-up does, and spends the limits on new accounts.
+    async fn admit_member(
+        &self,
+        email: &Email,
+        admission: Admission,
+        plan: Plan,
+        client: &Client,
+    ) -> Result<()> {
+        let attempt = self.admit(&Guess::at(email, client)).await?;
+        let admitted = if self.is_taken(email).await? {
+            Err(Error::new(Reason::EmailAlreadyExists).on_field("email"))
+        } else {
+            self.admit_account(admission, plan, false, client).await
+        };
+        if admitted.is_err() {
+            attempt.was_wrong();
+        }
+        admitted
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     error::{Error, Limit, Reason, Result},
     metrics,
     model::{
+        email::Email,
         id::SessionId,
         network::Network,
         throttle::{
@@ -42,7 +43,7 @@ pub const LOG_IN: &str = "log-in";
 pub struct Limits {
     /// What is let through of attempts to log in.
     pub log_in: Rules,
-    /// The time between two sign-ups of one client.
+    /// How long a sign-up takes to be given back to a client.
     pub creation: Duration,
     /// Accounts per second that a client on the paid plan makes.
     pub pro_creation: NonZeroU32,
@@ -50,7 +51,7 @@ pub struct Limits {
     pub call_refill: Duration,
 }
 
-/// Who tries a password.
+/// Who tries an account: its password, or whether there is one.
 pub(super) struct Guess<'a> {
     /// The e-mail address of the account, normalized. There need be no such account.
     pub(super) address: &'a str,
@@ -58,6 +59,17 @@ pub(super) struct Guess<'a> {
     pub(super) client: &'a Client,
     /// The session that the call is made in.
     pub(super) session: Option<SessionId>,
+}
+
+impl<'a> Guess<'a> {
+    /// A guess at the account with this address, made in no session.
+    pub(super) fn at(email: &'a Email, client: &'a Client) -> Self {
+        Self {
+            address: email.normalized(),
+            client,
+            session: None,
+        }
+    }
 }
 
 /// Counts attempts, for a whole domain.
@@ -173,7 +185,7 @@ impl Throttle {
         let now = self.now();
         if !self.shared {
             let mut memory = self.memory();
-            return Ok(self.change(&mut memory, &keys, &rules, |marks| {
+            return Ok(self.change(&mut memory, &keys, now, &rules, |marks| {
                 decide(marks, origin, now, &rules)
             }));
         }
@@ -194,10 +206,11 @@ impl Throttle {
         &self,
         memory: &mut Memory,
         keys: &Keys,
+        now: Timestamp,
         rules: &Rules,
         change: impl FnOnce(&mut Marks) -> T,
     ) -> T {
-        let before = memory.marks(keys, rules);
+        let before = memory.marks(keys, now, rules);
         let mut marks = before;
         let outcome = change(&mut marks);
         memory.keep(keys, &before, &marks);
@@ -253,7 +266,7 @@ impl Throttle {
         if let Some(limits) = self.limits {
             let rules = limits.log_in;
             let mut memory = self.memory();
-            self.change(&mut memory, keys, &rules, |marks| {
+            self.change(&mut memory, keys, self.now(), &rules, |marks| {
                 give_back(marks, receipt, outcome, &rules);
             });
         }

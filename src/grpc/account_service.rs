@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         Domain,
-        accounts::{AccountChange, SignUp, Terms},
+        accounts::{AccountChange, SignUp},
         members::NewMember,
         password_change::PasswordChange,
     },
@@ -15,8 +15,8 @@ use crate::{
     pb::v1::{
         ChangePasswordRequest, ChangePasswordResponse, CreateAccountRequest, CreateAccountResponse,
         CreateOrganizationAccountRequest, CreateOrganizationAccountResponse, DeleteAccountRequest,
-        DeleteAccountResponse, GetAccountRequest, GetAccountResponse, UpdateAccountRequest,
-        UpdateAccountResponse, account_service_server::AccountService,
+        DeleteAccountResponse, GetAccountRequest, GetAccountResponse, SessionProfile,
+        UpdateAccountRequest, UpdateAccountResponse, account_service_server::AccountService,
     },
 };
 
@@ -38,10 +38,8 @@ impl AccountService for Service {
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
         let client = auth::client(&self.domain, &request);
-        let terms = Terms {
-            over_limit: auth::over_limit(&request),
-            admission: auth::admission(&request),
-        };
+        let mail_td = request.get_ref().session_profile() == SessionProfile::Mailtd;
+        let terms = auth::terms(&self.domain, &request, mail_td)?;
         let mut message = request.into_inner();
         let sign_up = SignUp {
             session: convert::profile(message.session_profile()),
@@ -69,7 +67,7 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<CreateOrganizationAccountResponse>, Status> {
         let caller = auth::caller(&request)?;
         let client = auth::client(&self.domain, &request);
-        let admission = auth::admission(&request);
+        let admission = auth::admission(&request, false);
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, caller.organization_id)?;
         let member = NewMember {

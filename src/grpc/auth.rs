@@ -16,7 +16,8 @@ use tower::{Service, ServiceExt as _};
 
 use crate::{
     domain::{
-        Domain, challenges::OverLimit, credentials::Caller, throttle::Admission, tokens::Client,
+        Domain, accounts::Terms, challenges::OverLimit, credentials::Caller, throttle::Admission,
+        tokens::Client,
     },
     error::{Error, Reason, Result},
     grpc::{GrpcService, device, limits::Limits, status::to_status},
@@ -137,6 +138,18 @@ struct CreationLimit {
     client: IpAddr,
 }
 
+impl CreationLimit {
+    /// Looks at the limit, or spends it.
+    fn hold(
+        &self,
+        limit: fn(&Limits, Plan, bool, IpAddr) -> Result<()>,
+        mail_td: bool,
+    ) -> Result<()> {
+        limit(&self.limits, self.plan, mail_td, self.client)
+            .map_err(|refusal| refusal.waiting_at_least(self.limits.refill(self.plan)))
+    }
+}
+
 impl Admitted {
     fn note(self, extensions: &mut Extensions) {
         if let Some(caller) = self.caller {
@@ -161,23 +174,23 @@ impl Rules {
             if !open {
                 return Err(Reason::MethodNotFound.into());
             }
-            let client = count(&request.extensions);
-            self.spend(|limits| limits.probe(client))?;
+            let from = Origin::of(&request.extensions);
+            self.spend_call(from, |limits| limits.probe(from.client))?;
             return Ok(Admitted::default());
         };
-        let client = count(&request.extensions);
+        let from = Origin::of(&request.extensions);
         match policy.access() {
-            Access::Public => self.admit_public(policy.limit_class(), &request.headers, client),
+            Access::Public => self.admit_public(policy.limit_class(), &request.headers, from),
             Access::Authenticated => {
-                let caller = self.authenticate(&request.headers, client).await?;
+                let caller = self.authenticate(&request.headers, from).await?;
                 Ok(Admitted {
-                    creation: self.creation(policy.limit_class(), caller.plan, client)?,
+                    creation: self.creation(policy.limit_class(), caller.plan, from.client)?,
                     caller: Some(caller),
                     ..Admitted::default()
                 })
             }
             Access::Optional => Ok(Admitted {
-                caller: self.identify(&request.headers, client).await?,
+                caller: self.identify(&request.headers, from).await?,
                 ..Admitted::default()
             }),
             // They who run the server are held by no limit.
@@ -185,7 +198,7 @@ impl Rules {
                 Ok(Admitted::default())
             }
             Access::Administrator => {
-                let caller = self.authenticate(&request.headers, client).await?;
+                let caller = self.authenticate(&request.headers, from).await?;
                 require_administrator(&caller)?;
                 Ok(Admitted {
                     caller: Some(caller),
@@ -198,9 +211,9 @@ impl Rules {
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap, client: IpAddr) -> Result<Arc<Caller>> {
+    async fn authenticate(&self, headers: &HeaderMap, from: Origin) -> Result<Arc<Caller>> {
         let caller = self
-            .identify(headers, client)
+            .identify(headers, from)
             .await?
             .ok_or(Reason::CredentialMissing)?;
         require_full_account(&caller)?;
@@ -208,17 +221,19 @@ impl Rules {
     }
 
     /// The caller, whatever its scopes; none when no credential was sent.
-    async fn identify(&self, headers: &HeaderMap, client: IpAddr) -> Result<Option<Arc<Caller>>> {
+    async fn identify(&self, headers: &HeaderMap, from: Origin) -> Result<Option<Arc<Caller>>> {
         let credential = match credential(headers) {
             Ok(Some(credential)) => credential,
             // A call without one, which costs no look-up.
             none => {
-                self.spend(|limits| limits.public(client))?;
+                self.spend_call(from, |limits| limits.public(from.client))?;
                 return none.map(|_| None);
             }
         };
-        let caller = self.find(&credential, client).await?;
-        self.spend(|limits| limits.authenticated(caller.plan, client))?;
+        let caller = self.find(&credential, from.client).await?;
+        self.spend_call(from, |limits| {
+            limits.authenticated(caller.plan, from.client)
+        })?;
         Ok(Some(caller))
     }
 
@@ -247,12 +262,12 @@ impl Rules {
         &self,
         class: LimitClass,
         headers: &HeaderMap,
-        client: IpAddr,
+        from: Origin,
     ) -> Result<Admitted> {
-        if let Err(refusal) = self.spend(|limits| limits.public(client)) {
-            self.admit_known_device(class, headers, client, refusal)?;
+        if let Err(refusal) = self.spend_call(from, |limits| limits.public(from.client)) {
+            self.admit_known_device(class, headers, from.client, refusal)?;
         }
-        match self.creation(class, Plan::Free, client) {
+        match self.creation(class, Plan::Free, from.client) {
             Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(Admitted {
                 over_limit: OverLimit::of(&refusal),
                 ..Admitted::default()
@@ -294,14 +309,21 @@ impl Rules {
         let Some(limits) = limits.filter(|_| class == LimitClass::AccountCreation) else {
             return Ok(None);
         };
-        limits
-            .may_create(plan, client)
-            .map_err(|refusal| refusal.waiting_at_least(limits.refill(plan)))?;
-        Ok(Some(CreationLimit {
+        let limit = CreationLimit {
             limits: Arc::clone(limits),
             plan,
             client,
-        }))
+        };
+        limit.hold(Limits::may_create, false)?;
+        Ok(Some(limit))
+    }
+
+    /// Spends a call once, however many rpcs a face makes of it.
+    fn spend_call(&self, from: Origin, spend: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
+        if from.is_counted {
+            return Ok(());
+        }
+        self.spend(spend)
     }
 
     fn spend(&self, spend: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
@@ -309,15 +331,30 @@ impl Rules {
     }
 }
 
-/// Notes that the call is counted here, and gives the address that it is counted for. The layers put it
-/// there; without them all calls are one client's.
-pub(super) fn count(extensions: &Extensions) -> IpAddr {
-    extensions
-        .get::<RequestContext>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |context| {
-            context.count();
-            context.client_address
-        })
+/// Where a call comes from.
+#[derive(Clone, Copy)]
+struct Origin {
+    client: IpAddr,
+    /// An earlier rpc of the same request has been counted as its call.
+    is_counted: bool,
+}
+
+impl Origin {
+    /// Notes that the call is counted here, too.
+    fn of(extensions: &Extensions) -> Self {
+        let context = extensions.get::<RequestContext>();
+        Self {
+            client: client_address(extensions),
+            is_counted: context.is_some_and(|context| !context.count()),
+        }
+    }
+}
+
+/// The address that a call is counted for. The layers put it there; without them all calls are one client's.
+pub(super) fn client_address(extensions: &Extensions) -> IpAddr {
+    let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let context = extensions.get::<RequestContext>();
+    context.map_or(unspecified, |context| context.client_address)
 }
 
 /// Every rpc that asks for a credential works on the whole account.
@@ -398,26 +435,30 @@ pub(super) fn optional_caller<T>(request: &tonic::Request<T>) -> Option<Arc<Call
 }
 
 /// Spends the limit on new accounts that the call is held to, when it is called.
-pub(super) fn admission<T>(request: &tonic::Request<T>) -> Admission {
+pub(super) fn admission<T>(request: &tonic::Request<T>, mail_td: bool) -> Admission {
     let limit = request.extensions().get::<CreationLimit>().cloned();
-    Box::new(move || {
-        limit.map_or(
-            Ok(()),
-            |CreationLimit {
-                 limits,
-                 plan,
-                 client,
-             }| {
-                let spent = limits.creation(plan, client);
-                spent.map_err(|refusal| refusal.waiting_at_least(limits.refill(plan)))
-            },
-        )
-    })
+    Box::new(move || limit.map_or(Ok(()), |limit| limit.hold(Limits::creation, mail_td)))
 }
 
-/// The limit that the call has reached, when the policy left it to the rpc.
-pub(super) fn over_limit<T>(request: &tonic::Request<T>) -> Option<OverLimit> {
-    request.extensions().get().cloned()
+/// What the limits say of a sign-up, once it is known whether it is one of Mail.td's.
+pub(super) fn terms<T>(
+    domain: &Domain,
+    request: &tonic::Request<T>,
+    mail_td: bool,
+) -> Result<Terms> {
+    let mut over_limit: Option<OverLimit> = request.extensions().get().cloned();
+    if let Some(limit) = request.extensions().get::<CreationLimit>()
+        && let Err(refusal) = limit.hold(Limits::may_create, mail_td)
+    {
+        over_limit = OverLimit::of(&refusal).filter(|_| domain.takes_work_over_the_limit());
+        if over_limit.is_none() {
+            return Err(refusal);
+        }
+    }
+    Ok(Terms {
+        over_limit,
+        admission: admission(request, mail_td),
+    })
 }
 
 /// The administrator who calls an rpc for administrators.

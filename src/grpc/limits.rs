@@ -13,7 +13,7 @@ use crate::{
     env::Env,
     error::Result,
     metrics::{self, LimitCounts, Metrics},
-    model::{account::Plan, network::Network},
+    model::{account::Plan, network::Network, throttle::SIGN_UPS_AT_ONCE},
 };
 
 /// How many credentials in a form of ours are looked for, where one of any other form is.
@@ -30,7 +30,7 @@ pub struct Quotas {
     pub free: NonZeroU32,
     /// Calls per second with a credential, on the paid plan.
     pub pro: NonZeroU32,
-    /// The time between two sign-ups.
+    /// How long a sign-up takes to be given back.
     pub creation: Duration,
     /// Accounts per second that a caller on the paid plan makes.
     pub pro_creation: NonZeroU32,
@@ -49,6 +49,8 @@ pub enum Class {
     Pro,
     /// A sign-up.
     Creation,
+    /// A sign-up of Mail.td's, which is one of [`Self::Creation`], too.
+    MailTdCreation,
     /// A new account of an organization on the paid plan.
     ProCreation,
     /// A credential that turned out to be none.
@@ -63,11 +65,12 @@ pub enum Class {
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Public,
         Self::Free,
         Self::Pro,
         Self::Creation,
+        Self::MailTdCreation,
         Self::ProCreation,
         Self::FailedCredential,
         Self::WellFormedCredential,
@@ -86,7 +89,7 @@ impl Class {
             Self::Public => metrics::Limit::Public,
             Self::Free => metrics::Limit::Free,
             Self::Pro => metrics::Limit::Pro,
-            Self::Creation => metrics::Limit::AccountCreation,
+            Self::Creation | Self::MailTdCreation => metrics::Limit::AccountCreation,
             Self::ProCreation => metrics::Limit::ProAccountCreation,
             Self::FailedCredential => metrics::Limit::FailedCredentials,
             Self::WellFormedCredential => metrics::Limit::WellFormedCredentials,
@@ -103,14 +106,19 @@ impl Class {
     }
 
     fn quota(self, quotas: &Quotas) -> Quota {
+        let of_creation = |burst: Option<NonZeroU32>| {
+            // No time between sign-ups is a nanosecond.
+            Quota::with_period(quotas.creation)
+                .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
+                .allow_burst(burst.unwrap_or(NonZeroU32::MIN))
+        };
         match self {
             // A device may do what a client without one may.
             Self::Public | Self::KnownDevice => Quota::per_second(quotas.public),
             Self::Free => Quota::per_second(quotas.free),
             Self::Pro => Quota::per_second(quotas.pro),
-            // No time between sign-ups is a nanosecond.
-            Self::Creation => Quota::with_period(quotas.creation)
-                .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)),
+            Self::Creation => of_creation(NonZeroU32::new(SIGN_UPS_AT_ONCE)),
+            Self::MailTdCreation => of_creation(None),
             Self::ProCreation => Quota::per_second(quotas.pro_creation),
             Self::Probe => Quota::per_second(PROBES),
             Self::FailedCredential => Quota::per_second(quotas.failed_credentials),
@@ -177,22 +185,33 @@ impl Limits {
         self.spend(class, Network::of(client))
     }
 
-    /// Whether a client on this plan may make an account; without a credential it is the free one. Spends
-    /// nothing: a request that is refused for what it says costs nobody a sign-up.
+    /// Whether a client on this plan may make an account; without a credential it is the free one. `mail_td` says
+    /// whether Mail.td's own limit on sign-ups holds it, too. Spends nothing: a request that is refused for what
+    /// it says costs nobody a sign-up.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    pub fn may_create(&self, plan: Plan, client: IpAddr) -> Result<()> {
-        self.look(Class::of_creation(plan), Network::of(client))
+    pub fn may_create(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
+        let network = Network::of(client);
+        if mail_td && plan == Plan::Free {
+            self.look(Class::MailTdCreation, network)?;
+        }
+        self.look(Class::of_creation(plan), network)
     }
 
-    /// Spends one new account of a client on this plan. Comes last of all limits, for it is the one that
+    /// Spends one new account of what [`Self::may_create`] looks at. Comes last of all limits, for it is the one that
     /// takes longest to fill again: what another refuses spends none of it.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    pub fn creation(&self, plan: Plan, client: IpAddr) -> Result<()> {
-        self.spend(Class::of_creation(plan), Network::of(client))
+    pub fn creation(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
+        let network = Network::of(client);
+        if mail_td && plan == Plan::Free {
+            let (client, site) = (network.client(), network.site());
+            let own = self.bucket(Class::MailTdCreation).spend(client, site);
+            self.count_refusal(Class::MailTdCreation, own)?;
+        }
+        self.spend(Class::of_creation(plan), network)
     }
 
     /// Whether a client may still try a credential that nobody here knows yet. Spends nothing: a good
@@ -248,6 +267,11 @@ impl Limits {
         let outcome = self
             .bucket(class)
             .has_room(network.client(), network.site());
+        self.count_refusal(class, outcome)
+    }
+
+    /// Counts what a limit refused, where what it lets through is counted by another.
+    fn count_refusal(&self, class: Class, outcome: Result<()>) -> Result<()> {
         if outcome.is_err() {
             self.counts[class as usize].count(false);
         }

@@ -94,7 +94,7 @@ impl ServerReflection for Reflection {
         request: Request<Streaming<ServerReflectionRequest>>,
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
         let (files, limits) = (Arc::clone(&self.files), self.limits.clone());
-        let client = auth::count(request.extensions());
+        let client = auth::client_address(request.extensions());
         let answers = request
             .into_inner()
             .map(move |request| {

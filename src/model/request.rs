@@ -29,9 +29,10 @@ impl RequestContext {
         }
     }
 
-    /// Notes that a limit has counted the call.
-    pub fn count(&self) {
-        self.counted.store(true, Ordering::Relaxed);
+    /// Notes that a limit counts the call. False when one has counted it before.
+    #[must_use]
+    pub fn count(&self) -> bool {
+        !self.counted.swap(true, Ordering::Relaxed)
     }
 
     /// Whether a limit has counted the call.

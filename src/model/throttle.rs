@@ -187,6 +187,10 @@ impl Mark {
 /// The key of a mark that several nodes share: what it counts, and for whom.
 pub type RowKey = [u8; 17];
 
+/// How many accounts one client makes at once without a paid plan, but for those of Mail.td, whose document
+/// promises one at a time.
+pub const SIGN_UPS_AT_ONCE: u32 = 5;
+
 /// So many at once, and one more after each interval.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pace {

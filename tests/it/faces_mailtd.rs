@@ -4,7 +4,10 @@ mod pro;
 
 use std::time::Duration;
 
-use countersign::pb::v1::{Challenge, ChallengeAlgorithm};
+use countersign::{
+    metrics::Format,
+    pb::v1::{Challenge, ChallengeAlgorithm},
+};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -325,6 +328,34 @@ async fn bad_requests_are_answered_in_the_words_of_the_face() {
     assert_eq!(
         (mail.status(), mail.json()),
         (404, json!({"error": "not_found"}))
+    );
+}
+
+/// A free user's request becomes two rpcs; the first of them is refused.
+#[tokio::test]
+async fn a_request_spends_one_call_however_many_rpcs_it_takes() {
+    let app = TestApp::with(|config| config.limits.enabled = true).await;
+    let token = create(&app, ADDRESS).await.json()["token"].clone();
+    let calls = |class| {
+        let text = app.parts.exposition.read(Format::Prometheus);
+        let line = format!("countersign_calls_total{{class=\"{class}\",outcome=\"allowed\"}} ");
+        let count = text.lines().find_map(|text| text.strip_prefix(&line));
+        count.unwrap().parse::<f64>().unwrap()
+    };
+    app.clock.advance(Duration::from_secs(8));
+    let pow = pow(&app).await;
+    let before = [calls("public"), calls("free")];
+    let body = json!({"address": "other@mail.td", "password": PASSWORD, "pow": pow});
+    let made = app
+        .post("/api/accounts")
+        .bearer(token.as_str().unwrap())
+        .json(body)
+        .send()
+        .await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    assert_eq!(
+        [calls("public"), calls("free")],
+        [before[0], before[1] + 1.0]
     );
 }
 

@@ -123,35 +123,48 @@ async fn what_is_refused_for_what_it_says_spends_no_sign_up() {
     let app = limited().await;
     let from = "192.0.2.1";
     let sign_up = |body| app.post("/v1/accounts").json(body).from(from).send();
-    for body in [
-        json!({"email": "no address", "password": PASSWORD}),
-        json!({"email": "ann@example.com", "password": "short"}),
-        json!({"email": "ann@example.com", "password": "password1"}),
-        json!({"email": "ann@example.com", "password": PASSWORD, "sessionProfile": "SESSION_PROFILE_MAILTD"}),
-    ] {
-        assert_eq!(sign_up(body).await.status(), 400);
+    for _ in 0..5 {
+        for body in [
+            json!({"email": "no address", "password": PASSWORD}),
+            json!({"email": "ann@example.com", "password": "short"}),
+            json!({"email": "ann@example.com", "password": "password1"}),
+            json!({"email": "ann@example.com", "password": PASSWORD, "sessionProfile": "SESSION_PROFILE_MAILTD"}),
+        ] {
+            assert_eq!(sign_up(body).await.status(), 400);
+        }
+        app.clock.advance(Duration::from_millis(500));
     }
-    let good = json!({"email": "ann@example.com", "password": PASSWORD});
-    assert_eq!(sign_up(good.clone()).await.status(), 200);
-    app.clock.advance(Duration::from_secs(8));
-    // Whether an address is taken is what the limit is there to hide.
-    assert_eq!(sign_up(good.clone()).await.status(), 409);
-    assert_eq!(sign_up(good).await.status(), 429);
+    for name in ["ann", "bob", "cid", "dan", "eve"] {
+        assert_eq!(makes(&app, name, from).await.status(), 200);
+    }
+    assert_eq!(makes(&app, "flo", from).await.status(), 429);
+}
+
+/// Signs up with the address of this name.
+async fn makes(app: &TestApp, name: &str, from: &str) -> TestResponse {
+    let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD});
+    app.post("/v1/accounts").json(body).from(from).send().await
 }
 
 #[tokio::test]
-async fn one_sign_up_in_eight_seconds_through_every_face_together() {
+async fn five_sign_ups_at_once_and_one_in_eight_seconds_through_every_face_together() {
     let app = limited().await;
     let paths = ["/v1/accounts", "/v1/auth/register", "/api/auth/signup"];
+    for name in ["ann", "bob"] {
+        assert_eq!(makes(&app, name, "192.0.2.1").await.status(), 200);
+    }
     for (turn, path) in paths.iter().enumerate() {
         let made = sign_up(&app, path, "192.0.2.1").await;
         assert!([200, 201].contains(&made.status()), "{}", made.text());
+        if turn < 2 {
+            continue;
+        }
         for other in paths {
             let refused = sign_up(&app, other, "192.0.2.1").await;
             assert_eq!(
                 (refused.status(), refused.header("retry-after")),
                 (429, "8"),
-                "{turn} {other}"
+                "{other}"
             );
             assert_eq!(
                 refused.header("ratelimit"),
@@ -160,20 +173,156 @@ async fn one_sign_up_in_eight_seconds_through_every_face_together() {
             );
             assert_eq!(
                 refused.header("ratelimit-policy"),
-                r#""account-creation";q=1;w=8"#,
+                r#""account-creation";q=5;w=40"#,
                 "{other}"
             );
         }
-        app.clock.advance(Duration::from_secs(8));
     }
+    app.clock.advance(Duration::from_secs(8));
+    assert_eq!(makes(&app, "cid", "192.0.2.1").await.status(), 200);
+    assert_eq!(makes(&app, "dan", "192.0.2.1").await.status(), 429);
+}
+
+#[tokio::test]
+async fn a_program_that_signs_up_or_logs_in_runs_as_often_as_it_likes() {
+    let app = limited().await;
+    let body = json!({"email": "ann@example.com", "password": PASSWORD});
+    for run in 0..20 {
+        let mut answer = app.post_json("/api/auth/signup", body.clone()).await;
+        assert_eq!(answer.status(), if run == 0 { 201 } else { 409 });
+        if answer.status() == 409 {
+            answer = app.post_json("/api/auth/login", body.clone()).await;
+        }
+        assert!(
+            answer.json()["token"].is_string(),
+            "{run}: {}",
+            answer.text()
+        );
+        // Two public calls.
+        app.clock.advance(Duration::from_millis(250));
+    }
+}
+
+#[tokio::test]
+async fn to_be_told_that_an_address_is_taken_is_a_try_at_its_account() {
+    let app = limited().await;
+    makes(&app, "ann", "192.0.2.1").await;
+    for _ in 0..5 {
+        assert_eq!(makes(&app, "ann", "192.0.2.2").await.status(), 409);
+    }
+    let log_in = || {
+        let body = json!({"email": "ann@example.com", "password": PASSWORD});
+        app.post("/v1/sessions").json(body).from("192.0.2.2").send()
+    };
+    let refused = [makes(&app, "ann", "192.0.2.2").await, log_in().await];
+    for refused in refused {
+        assert_eq!(
+            (refused.status(), refused.header("ratelimit")),
+            (429, r#""log-in";r=0;t=1"#)
+        );
+    }
+    // It spent no sign-up.
+    app.clock.advance(Duration::from_secs(1));
+    for name in ["bob", "cid", "dan", "eve", "flo"] {
+        assert_eq!(makes(&app, name, "192.0.2.2").await.status(), 200);
+    }
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(log_in().await.status(), 200);
+    // The right password clears what was counted there.
+    for _ in 0..5 {
+        app.clock.advance(Duration::from_secs(8));
+        assert_eq!(makes(&app, "ann", "192.0.2.2").await.status(), 409);
+    }
+}
+
+/// Asks as fast as it is let who of so many has an account, by signing up, and counts who is told in ten minutes.
+async fn search(app: &TestApp, from: &str, addresses: impl Iterator<Item = String>) -> Vec<u16> {
+    let (mut told, mut waited) = (Vec::new(), Duration::ZERO);
+    for name in addresses {
+        loop {
+            let answer = makes(app, &name, from).await;
+            if answer.status() != 429 {
+                told.push(answer.status());
+                break;
+            }
+            let wait = Duration::from_secs(answer.header("retry-after").parse().unwrap());
+            app.clock.advance(wait);
+            waited += wait;
+            if waited > Duration::from_secs(600) {
+                return told;
+            }
+        }
+    }
+    panic!("there were too few addresses");
+}
+
+#[tokio::test]
+async fn a_search_for_addresses_costs_a_sign_up_for_each_free_one_and_a_failed_log_in_for_each_other()
+ {
+    let app = limited().await;
+    for number in 0..130 {
+        let from = format!("198.51.100.{number}");
+        assert_eq!(
+            makes(&app, &format!("known{number}"), &from).await.status(),
+            200
+        );
+    }
+    // A hundred failures at all accounts together, and then the growing delays of log-ins.
+    let known = (0..130).map(|number| format!("known{number}"));
+    let told = search(&app, "192.0.2.1", known).await;
+    assert!((100..=120).contains(&told.len()), "{}", told.len());
+    assert!(told.iter().all(|status| *status == 409));
+    // Five at once and one each eight seconds, and each of them makes an account.
+    let free = (0..130).map(|number| format!("free{number}"));
+    let told = search(&app, "192.0.2.2", free).await;
+    assert!((75..=82).contains(&told.len()), "{}", told.len());
+    assert!(told.iter().all(|status| *status == 200));
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_sign_up_says_nothing_about_the_address() {
+    let app = limited().await;
+    for number in 0..105 {
+        let from = format!("198.51.100.{number}");
+        makes(&app, &format!("known{number}"), &from).await;
+    }
+    let seen = |answer: &TestResponse| {
+        (
+            answer.status(),
+            answer.header("ratelimit").to_owned(),
+            answer.json()["message"].clone(),
+        )
+    };
+    // Without a sign-up left.
+    for name in ["ann", "bob", "cid", "dan", "eve"] {
+        makes(&app, name, "192.0.2.1").await;
+    }
+    let [known, free] = [
+        makes(&app, "known0", "192.0.2.1").await,
+        makes(&app, "free", "192.0.2.1").await,
+    ];
+    assert_eq!((known.status(), seen(&known)), (429, seen(&free)));
+    // Without a failed log-in left, however many sign-ups are.
+    for number in 0..100 {
+        let taken = makes(&app, &format!("known{number}"), "192.0.2.2").await;
+        assert_eq!(taken.status(), 409);
+        app.clock.advance(Duration::from_millis(125));
+    }
+    let [known, free] = [
+        makes(&app, "known103", "192.0.2.2").await,
+        makes(&app, "free", "192.0.2.2").await,
+    ];
+    assert_eq!((known.status(), seen(&known)), (429, seen(&free)));
 }
 
 #[tokio::test]
 async fn grpc_and_connect_name_the_limit_and_the_wait() {
     let app = limited().await;
-    app.sign_up("ann").await;
+    for name in ["ann", "bob", "cid", "dan", "eve"] {
+        app.sign_up(name).await;
+    }
     let refused = app
-        .try_sign_up("bob@example.com", PASSWORD)
+        .try_sign_up("flo@example.com", PASSWORD)
         .await
         .unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);

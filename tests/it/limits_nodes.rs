@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     store_contract::{Base, on_postgres},
-    support::{PASSWORD, TestApp, TestResponse},
+    support::{PASSWORD, TestApp, TestResponse, solved},
 };
 
 /// Two servers on one database.
@@ -36,15 +36,17 @@ async fn log_in(app: &TestApp, password: &str, from: &str) -> TestResponse {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_sign_up_in_eight_seconds_through_all_nodes_together() {
+async fn five_sign_ups_at_once_and_one_in_eight_seconds_through_all_nodes_together() {
     on_postgres(|base| async move {
         let [first, second] = two_nodes(&base).await;
         for (turn, from) in ["192.0.2.1", "2001:db8:1:2::1"].into_iter().enumerate() {
             let email = |name: &str| format!("{name}{turn}@example.com");
-            assert_eq!(sign_up(&first, &email("ann"), from).await.status(), 200);
+            for name in ["ann", "bob", "cid", "dan", "eve"] {
+                assert_eq!(sign_up(&first, &email(name), from).await.status(), 200);
+            }
             // What the same node refuses never asks the database.
-            let same = sign_up(&first, &email("bob"), from).await;
-            let refused = sign_up(&second, &email("bob"), from).await;
+            let same = sign_up(&first, &email("flo"), from).await;
+            let refused = sign_up(&second, &email("flo"), from).await;
             for refused in [same, refused] {
                 assert_eq!(
                     (refused.status(), refused.header("retry-after")),
@@ -55,31 +57,73 @@ async fn one_sign_up_in_eight_seconds_through_all_nodes_together() {
                 assert_eq!(refused.header("ratelimit"), r#""account-creation";r=0;t=8"#);
                 assert_eq!(
                     refused.header("ratelimit-policy"),
-                    r#""account-creation";q=1;w=8"#
+                    r#""account-creation";q=5;w=40"#
                 );
             }
             first.clock.advance(Duration::from_secs(8));
-            assert_eq!(sign_up(&second, &email("bob"), from).await.status(), 200);
+            assert_eq!(sign_up(&second, &email("flo"), from).await.status(), 200);
+            first.clock.advance(Duration::from_secs(32));
         }
     })
     .await;
 }
 
+/// Signs up as Mail.td's face does.
+async fn sign_up_at_mail_td(app: &TestApp, email: &str, from: &str) -> TestResponse {
+    let work = solved(&app.challenge().await);
+    let body = json!({
+        "email": email,
+        "password": PASSWORD,
+        "sessionProfile": "SESSION_PROFILE_MAILTD",
+        "proofOfWork": {"challengeId": work.challenge_id, "nonce": work.nonce},
+    });
+    app.post("/v1/accounts").json(body).from(from).send().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stated_wait_is_enough_although_the_own_count_was_spent_later() {
+async fn mail_td_holds_its_own_sign_ups_to_one_in_eight_seconds_and_the_stated_wait_is_enough() {
     on_postgres(|base| async move {
         let [first, second] = two_nodes(&base).await;
         let from = "192.0.2.1";
-        assert_eq!(sign_up(&first, "ann@example.com", from).await.status(), 200);
+        let made = sign_up_at_mail_td(&first, "ann@mail.td", from).await;
+        assert_eq!(made.status(), 200, "{}", made.text());
         first.clock.advance(Duration::from_secs(6));
-        let refused = sign_up(&second, "bob@example.com", from).await;
+        let refused = sign_up_at_mail_td(&second, "bob@mail.td", from).await;
         assert_eq!(
             (refused.status(), refused.header("retry-after")),
             (429, "8")
         );
+        let policy = r#""account-creation";q=1;w=8"#;
+        assert_eq!(refused.header("ratelimit-policy"), policy);
+        assert_eq!(
+            sign_up(&second, "eve@example.com", from).await.status(),
+            200
+        );
         first.clock.advance(Duration::from_secs(8));
-        let made = sign_up(&second, "bob@example.com", from).await;
+        let made = sign_up_at_mail_td(&second, "bob@mail.td", from).await;
         assert_eq!(made.status(), 200, "{}", made.text());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_address_is_a_try_at_its_account_for_all_nodes_together() {
+    on_postgres(|base| async move {
+        let nodes = two_nodes(&base).await;
+        let from = "192.0.2.2";
+        sign_up(&nodes[0], "ann@example.com", "192.0.2.1").await;
+        for turn in 0..5 {
+            let taken = sign_up(&nodes[turn % 2], "ann@example.com", from).await;
+            assert_eq!(taken.status(), 409);
+        }
+        for node in &nodes {
+            let refused = sign_up(node, "ann@example.com", from).await;
+            assert_eq!(
+                (refused.status(), refused.header("ratelimit")),
+                (429, r#""log-in";r=0;t=1"#)
+            );
+            assert_eq!(log_in(node, PASSWORD, from).await.status(), 429);
+        }
     })
     .await;
 }

@@ -38,7 +38,7 @@ impl Memory {
     /// The marks under these keys. One for which there is no free place begins with what the mark that it would
     /// replace still counts, as far as that holds up anybody else.
     #[must_use]
-    pub fn marks(&self, keys: &Keys, rules: &Rules) -> Marks {
+    pub fn marks(&self, keys: &Keys, now: Timestamp, rules: &Rules) -> Marks {
         Tier::ALL.map(|tier| {
             let known = &self.tiers[tier as usize];
             let mark = keys[tier as usize].and_then(|key| {
@@ -47,7 +47,8 @@ impl Memory {
                     .get(key)
                     .or_else(|| replaced().map(|mark| rules.inherited(tier, mark)))
             });
-            mark.unwrap_or_default()
+            mark.filter(|mark| rules.expiry(mark) > now)
+                .unwrap_or_default()
         })
     }
 
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
     use crate::model::{
         network::Network,
-        throttle::{Decision, Origin, decide},
+        throttle::{Decision, Origin, Turn, decide},
     };
 
     const RULES: Rules = Rules {
@@ -134,7 +135,7 @@ mod tests {
             last: NOW,
             ..Mark::default()
         };
-        let before = memory.marks(&keys(number), &RULES);
+        let before = memory.marks(&keys(number), NOW, &RULES);
         memory.keep(&keys(number), &before, &[mark; Tier::ALL.len()]);
     }
 
@@ -142,15 +143,29 @@ mod tests {
     fn newcomers_never_push_out_somebody_who_is_held_back_for_longer() {
         let (mut memory, minute) = (Memory::new(), Duration::from_secs(60));
         fail(&mut memory, 1, minute * 11);
-        let held_back = memory.marks(&keys(1), &RULES);
+        let held_back = memory.marks(&keys(1), NOW, &RULES);
         for number in 2..400_000 {
             fail(&mut memory, number, minute * 10);
         }
         let sizes = Tier::ALL.map(|tier| memory.tiers[tier as usize].len());
         assert_eq!(sizes, MOST);
-        assert_eq!(memory.marks(&keys(1), &RULES), held_back);
-        let newcomer = memory.marks(&keys(1_000_000), &RULES);
+        assert_eq!(memory.marks(&keys(1), NOW, &RULES), held_back);
+        let newcomer = memory.marks(&keys(1_000_000), NOW, &RULES);
         assert_eq!(newcomer[Tier::Strangers as usize], Mark::default());
+    }
+
+    #[test]
+    fn what_is_as_good_as_none_is_none() {
+        let (mut memory, minute) = (Memory::new(), Duration::from_secs(60));
+        fail(&mut memory, 1, minute);
+        let mut waiting = Marks::default();
+        waiting[Tier::Network as usize].turn = Turn::At(NOW);
+        memory.keep(&keys(2), &Marks::default(), &waiting);
+        let at = |number, now| memory.marks(&keys(number), now, &RULES);
+        assert_ne!(at(1, NOW), Marks::default());
+        assert_eq!(at(1, NOW.after(minute)), Marks::default());
+        assert_eq!(at(2, NOW.after(minute * 29)), waiting);
+        assert_eq!(at(2, NOW.after(minute * 30)), Marks::default());
     }
 
     #[test]
@@ -177,7 +192,7 @@ mod tests {
 
     fn attempt(memory: &mut Memory, account: u32, client: IpAddr, now: Timestamp) -> Decision {
         let keys = keys_of(account, client);
-        let before = memory.marks(&keys, &RULES);
+        let before = memory.marks(&keys, now, &RULES);
         let mut marks = before;
         let origin = Origin {
             device: false,

@@ -7,11 +7,17 @@ use crate::{
     domain::{Domain, tokens::Client},
     error::{Reason, Result},
     metrics,
-    model::{account::Plan, network::CLIENTS_OF_A_SITE, throttle::Pace},
+    model::{
+        account::Plan,
+        network::CLIENTS_OF_A_SITE,
+        throttle::{Pace, SIGN_UPS_AT_ONCE},
+    },
 };
 
 /// What the rows of sign-ups begin with.
 const CREATION: u8 = b'c';
+/// The label of the rows of Mail.td's own limit.
+const MAIL_TD: &str = "mailtd-account-creation";
 
 /// Rounded up to whole milliseconds, in which the table counts: a pace must not be let through faster than
 /// it is configured, nor one of less than a millisecond be none at all.
@@ -26,7 +32,7 @@ impl Limits {
     fn creation(&self, plan: Plan) -> Pace {
         match plan {
             Plan::Free => Pace {
-                burst: 1,
+                burst: SIGN_UPS_AT_ONCE,
                 interval: whole_millis(self.creation),
             },
             Plan::Pro => Pace {
@@ -44,13 +50,12 @@ const fn limit_of(plan: Plan) -> metrics::Limit {
     }
 }
 
-/// Spends a new account of the limit that its client is held to on this server. Called once the request is
-/// known to be a good one, and before anything is looked up, which would tell who has an account.
+/// Spends a new account of the limit that its client is held to on this server.
 pub type Admission = Box<dyn FnOnce() -> Result<()> + Send>;
 
 impl Domain {
     /// Spends an account that a client on this plan is about to make, of the limit of this server and then of
-    /// that of all servers.
+    /// that of all servers; `mail_td` says whether Mail.td's own limit on sign-ups holds it, too.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
@@ -58,10 +63,11 @@ impl Domain {
         &self,
         admission: Admission,
         plan: Plan,
+        mail_td: bool,
         client: &Client,
     ) -> Result<()> {
         admission()?;
-        let admitted = self.admit_sign_up(plan, client).await;
+        let admitted = self.admit_sign_up(plan, mail_td, client).await;
         if let Err(refusal) = &admitted
             && refusal.reason() == Reason::RateLimited
         {
@@ -75,40 +81,50 @@ impl Domain {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    async fn admit_sign_up(&self, plan: Plan, client: &Client) -> Result<()> {
+    async fn admit_sign_up(&self, plan: Plan, mail_td: bool, client: &Client) -> Result<()> {
         let throttle = &self.throttle;
         let Some(limits) = throttle.limits.filter(|_| throttle.shared) else {
             return Ok(());
         };
-        let (pace, name) = (limits.creation(plan), limit_of(plan).name());
-        let network = network(client);
-        let mut paces = vec![(throttle.number(name, &[network.client()]), pace)];
-        if let Some(site) = network.site() {
-            let of_site = Pace {
-                burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
-                interval: whole_millis(pace.interval / CLIENTS_OF_A_SITE),
-            };
-            paces.push((throttle.number(name, &[site, 0]), of_site));
+        let (name, pace, network) = (
+            limit_of(plan).name(),
+            limits.creation(plan),
+            network(client),
+        );
+        let of_mail_td =
+            (mail_td && plan == Plan::Free).then_some((MAIL_TD, Pace { burst: 1, ..pace }));
+        let mut rows = Vec::new();
+        for (label, pace) in of_mail_td.into_iter().chain([(name, pace)]) {
+            rows.push((throttle.number(label, &[network.client()]), pace, pace));
+            if let Some(site) = network.site() {
+                rows.push((throttle.number(label, &[site, 0]), of_site(pace), pace));
+            }
         }
         let now = throttle.now();
-        let (calls, window) = (pace.burst, pace.interval.saturating_mul(pace.burst));
-        let pace_of_client = pace;
         throttle
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    for (number, pace) in paces {
+                    for (number, pace, told) in rows {
                         let wait = tx.spend_pace(&row_key(CREATION, number), pace, now).await?;
                         if let Some(wait) = wait {
                             // This server's own bucket was spent just now, and fills as slowly.
-                            let wait = wait.max(pace_of_client.interval);
-                            return Err(limited(name, calls, window).retry_after(wait));
+                            let wait = wait.max(told.interval);
+                            let window = told.interval.saturating_mul(told.burst);
+                            return Err(limited(name, told.burst, window).retry_after(wait));
                         }
                     }
                     Ok(())
                 })
             })
             .await
+    }
+}
+
+fn of_site(pace: Pace) -> Pace {
+    Pace {
+        burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
+        interval: whole_millis(pace.interval / CLIENTS_OF_A_SITE),
     }
 }
 

@@ -102,7 +102,7 @@ const EVERY_LIMIT: [fn(&Limits, IpAddr) -> Result<()>; 6] = [
     Limits::public,
     |limits, client| limits.authenticated(Plan::Free, client),
     |limits, client| limits.authenticated(Plan::Pro, client),
-    |limits, client| limits.creation(Plan::Free, client),
+    |limits, client| limits.creation(Plan::Free, true, client),
     |limits, client| {
         limits.may_try_credential(client)?;
         limits.failed_credential(client)

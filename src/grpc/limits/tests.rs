@@ -76,7 +76,7 @@ fn classes_stand_in_the_order_of_their_buckets() {
 #[test]
 fn each_plan_makes_accounts_at_its_own_pace() {
     for (plan, calls, wait, name) in [
-        (Plan::Free, 1, Duration::from_secs(8), "account-creation"),
+        (Plan::Free, 5, Duration::from_secs(8), "account-creation"),
         (
             Plan::Pro,
             8,
@@ -86,11 +86,30 @@ fn each_plan_makes_accounts_at_its_own_pace() {
     ] {
         let limits = limits();
         for _ in 0..calls {
-            limits.creation(plan, CLIENT).unwrap();
+            limits.creation(plan, false, CLIENT).unwrap();
         }
-        let refused = limits.creation(plan, CLIENT).unwrap_err();
+        let refused = limits.creation(plan, false, CLIENT).unwrap_err();
         assert_eq!(refused.retry_delay(), Some(wait));
         assert_eq!(refused.limit().unwrap().name, name);
+    }
+}
+
+#[test]
+fn mail_td_holds_its_own_sign_ups_to_one_and_all_together_to_five() {
+    let (limits, clock) = limits_and_clock();
+    limits.creation(Plan::Free, true, CLIENT).unwrap();
+    let refused = limits.creation(Plan::Free, true, CLIENT).unwrap_err();
+    assert_eq!(refused.retry_delay(), Some(Duration::from_secs(8)));
+    assert_eq!(refused.limit().unwrap().calls, 1);
+    for _ in 0..4 {
+        limits.creation(Plan::Free, false, CLIENT).unwrap();
+    }
+    let refused = limits.creation(Plan::Free, false, CLIENT).unwrap_err();
+    assert_eq!(refused.limit().unwrap().calls, 5);
+    clock.advance(Duration::from_secs(8));
+    limits.creation(Plan::Free, true, CLIENT).unwrap();
+    for _ in 0..8 {
+        limits.creation(Plan::Pro, true, CLIENT).unwrap();
     }
 }
 
