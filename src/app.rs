@@ -4,7 +4,6 @@ mod access;
 mod console;
 pub mod data_dir;
 mod health;
-mod keys;
 mod metrics;
 mod parts;
 mod pow;
@@ -18,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     console::{
-        AccountLine, AccountSearch, Console, Line, OrganizationLine, OrganizationSearch, Target,
+        AccountLine, AccountSearch, Console, KeyLine, Line, OrganizationLine, OrganizationSearch,
+        Target,
     },
-    keys::{KeyLine, RotateReport, list_keys, rotate_keys},
     parts::Parts,
     pow::{Algorithm, GivenChallenge, solve_challenge},
     start_error::StartError,

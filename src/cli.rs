@@ -99,7 +99,9 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
-    /// Look at or rotate the keys that sign tokens
+    /// Look at, rotate or revoke the keys that sign tokens
+    ///
+    /// It works beside a running server and without one, as `countersign admin` does.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Do the work that signing up may need

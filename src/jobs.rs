@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    domain::{Domain, signing_keys::KeyTender},
+    domain::Domain,
     env::{Env, Timestamp},
     error::Result,
     mail::{MailError, Mailer},
@@ -16,9 +16,8 @@ use crate::{
 
 /// How often mail is looked for.
 const MAIL_EVERY: Duration = Duration::from_secs(5);
-/// How often keys are looked at: how late another node learns of a key, which is published a day
-/// before it signs.
-const KEYS_EVERY: Duration = Duration::from_secs(60);
+/// How often keys are looked at: how late another node learns that one was revoked.
+const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// How often what has ended is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How often what was deleted is purged.
@@ -47,25 +46,17 @@ pub struct Jobs {
     domain: Arc<Domain>,
     store: Store,
     env: Env,
-    keys: KeyTender,
     mailer: Option<Mailer>,
 }
 
 impl Jobs {
     /// The jobs over these parts; without a mailer no mail is sent.
     #[must_use]
-    pub fn new(
-        domain: Arc<Domain>,
-        store: Store,
-        env: Env,
-        keys: KeyTender,
-        mailer: Option<Mailer>,
-    ) -> Self {
+    pub fn new(domain: Arc<Domain>, store: Store, env: Env, mailer: Option<Mailer>) -> Self {
         Self {
             domain,
             store,
             env,
-            keys,
             mailer,
         }
     }
@@ -106,7 +97,7 @@ impl Jobs {
     async fn run_once(&self, job: Job) -> Result<()> {
         match job {
             Job::Mail => self.send_mail().await,
-            Job::Keys => self.keys.tend().await,
+            Job::Keys => self.domain.refresh_signing_keys().await,
             Job::KeyUses => self.domain.write_key_uses().await,
             Job::Purge => self.purge().await,
             Job::PurgeDeleted => self.purge_deleted().await,

@@ -9,11 +9,11 @@ use http::Uri;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-pub use self::line::{AccountLine, Line, OrganizationLine};
+pub use self::line::{AccountLine, KeyLine, Line, OrganizationLine};
 use super::{
     StartError,
     data_dir::FolderLock,
-    keys::open_existing,
+    open_folder,
     parts::{self, Parts},
 };
 use crate::{
@@ -28,8 +28,9 @@ use crate::{
     pb::v1::{
         self, DeleteOrganizationRequest, DisableAccountRequest, DisableOrganizationRequest,
         EnableAccountRequest, EnableOrganizationRequest, GetOrganizationRequest,
-        GrantAdministratorRequest, InspectAccountRequest, ListOrganizationsRequest, Organization,
-        RemoveAccountRequest, RevokeAdministratorRequest, SearchAccountsRequest,
+        GrantAdministratorRequest, InspectAccountRequest, ListOrganizationsRequest,
+        ListSigningKeysRequest, Organization, RemoveAccountRequest, RevokeAdministratorRequest,
+        RevokeSigningKeyRequest, RotateSigningKeysRequest, SearchAccountsRequest,
         UpdateOrganizationRequest, admin_service_client::AdminServiceClient,
     },
     server::control,
@@ -326,6 +327,44 @@ impl Console {
         Line::account(account)
     }
 
+    /// The signing keys, the oldest first.
+    ///
+    /// # Errors
+    /// The call fails.
+    pub async fn signing_keys(&mut self) -> Result<Vec<KeyLine>, StartError> {
+        let answer = self.service.list_signing_keys(ListSigningKeysRequest {});
+        let answer = answer.await.map_err(|status| refused(&status))?;
+        Ok(key_lines(&answer.into_inner().signing_keys))
+    }
+
+    /// Publishes successors of the signing keys; all keys, and whether there was one to publish.
+    ///
+    /// # Errors
+    /// The call fails.
+    pub async fn rotate_signing_keys(&mut self) -> Result<(Vec<KeyLine>, bool), StartError> {
+        let answer = self
+            .service
+            .rotate_signing_keys(RotateSigningKeysRequest {});
+        let answer = answer
+            .await
+            .map_err(|status| refused(&status))?
+            .into_inner();
+        Ok((key_lines(&answer.signing_keys), answer.published))
+    }
+
+    /// Ends a signing key at once; the keys that are left.
+    ///
+    /// # Errors
+    /// There is no such key, or the call fails.
+    pub async fn revoke_signing_key(&mut self, kid: &str) -> Result<Vec<KeyLine>, StartError> {
+        let request = RevokeSigningKeyRequest {
+            name: format!("signingKeys/{kid}"),
+        };
+        let answer = self.service.revoke_signing_key(request).await;
+        let answer = answer.map_err(|status| refused(&status))?;
+        Ok(key_lines(&answer.into_inner().signing_keys))
+    }
+
     /// Changes the plan of an organization, or of the organization that an account belongs to.
     ///
     /// # Errors
@@ -353,9 +392,33 @@ impl Console {
     }
 }
 
+fn key_lines(keys: &[v1::SigningKey]) -> Vec<KeyLine> {
+    keys.iter().map(KeyLine::from).collect()
+}
+
 /// How many to ask for, when there are so many already.
 fn page_size(limit: usize, have: usize) -> i32 {
     i32::try_from(limit.saturating_sub(have).clamp(1, PAGE)).unwrap_or_default()
+}
+
+/// The lock of the data folder, unless there is no database in it, as in a folder whose name was
+/// misspelt: that must not become one.
+fn open_existing(config: &Config) -> Result<Option<FolderLock>, StartError> {
+    if config.database.is_postgres() {
+        return Ok(None);
+    }
+    let file = parts::database_file(config);
+    // Whatever else keeps the file from being read is told when it is opened.
+    if let Ok(false) = file.try_exists() {
+        return Err(StartError::new(
+            format!(
+                "there is no database in the data folder {}",
+                config.data_dir.display()
+            ),
+            "name another folder with --data-dir, or start the server once to make a database",
+        ));
+    }
+    open_folder(config)
 }
 
 /// There is a socket, but it is not for this user, or no server answers behind it.

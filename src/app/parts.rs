@@ -22,7 +22,7 @@ use crate::{
         DerivedKeys, Domain, Settings,
         challenges::{WorkPolicy, WorkSettings},
         sign_up_rate::Thresholds,
-        signing_keys::{KeyPolicy, KeyTender, SigningKeys},
+        signing_keys::{KeyPolicy, SigningKeys},
         throttle,
     },
     env::Env,
@@ -117,7 +117,7 @@ impl Parts {
             env.clone(),
             store.clone(),
             passwords(config, &env)?,
-            key_ring.clone(),
+            (signing_keys, key_ring),
             DerivedKeys::from_master(master),
             settings,
             metrics.clone(),
@@ -130,8 +130,7 @@ impl Parts {
             health,
             operator,
         } = transports::build(config, &domain, &env, (&metrics, &exposition))?;
-        let keys = KeyTender::new(signing_keys, key_ring);
-        let jobs = Jobs::new(domain, store.clone(), env, keys, mailer);
+        let jobs = Jobs::new(domain, store.clone(), env, mailer);
         Ok(Self {
             http,
             jobs,

@@ -17,23 +17,9 @@ use crate::{
     config::Config,
 };
 
-const ACCOUNT_HEADER: [&str; 7] = [
-    "ACCOUNT",
-    "EMAIL",
-    "NAME",
-    "ORGANIZATION",
-    "ADMINISTRATOR",
-    "CREATED",
-    "DISABLED",
-];
-const ORGANIZATION_HEADER: [&str; 6] = [
-    "ORGANIZATION",
-    "PLAN",
-    "OWNER",
-    "ACCOUNTS",
-    "CREATED",
-    "DISABLED",
-];
+/// What fits a terminal; `--json` says all.
+const ACCOUNT_HEADER: [&str; 3] = ["ACCOUNT", "EMAIL", "STATE"];
+const ORGANIZATION_HEADER: [&str; 5] = ["ORGANIZATION", "PLAN", "OWNER", "ACCOUNTS", "STATE"];
 
 /// What is said when a list is longer than was asked for.
 const MORE: &str = "countersign: there are more; narrow the list, or raise --limit";
@@ -306,28 +292,32 @@ fn show(line: &Line, json: bool) -> Result<(), StartError> {
 }
 
 fn account_cells(account: &AccountLine) -> [String; ACCOUNT_HEADER.len()] {
+    let state = match &account.disable_time {
+        Some(_) => "disabled",
+        None if account.administrator => "administrator",
+        None => "-",
+    };
     [
         account.name.clone(),
         account.email.clone(),
-        or_dash(&account.display_name),
-        account.organization.clone(),
-        if account.administrator { "yes" } else { "-" }.to_owned(),
-        account.create_time.clone(),
-        or_dash(account.disable_time.as_deref().unwrap_or_default()),
+        state.to_owned(),
     ]
 }
 
 fn organization_cells(organization: &OrganizationLine) -> [String; ORGANIZATION_HEADER.len()] {
+    let state = organization
+        .disable_time
+        .as_ref()
+        .map_or("-", |_| "disabled");
+    let owner = match organization.owner_email.as_str() {
+        "" => "-",
+        email => email,
+    };
     [
         organization.name.clone(),
         organization.plan.to_owned(),
-        or_dash(&organization.owner_email),
+        owner.to_owned(),
         organization.account_count.to_string(),
-        organization.create_time.clone(),
-        or_dash(organization.disable_time.as_deref().unwrap_or_default()),
+        state.to_owned(),
     ]
-}
-
-fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-" } else { text }.to_owned()
 }

@@ -222,9 +222,26 @@ impl KeyRing {
         Self(Arc::new(ArcSwap::from_pointee(keys)))
     }
 
-    /// Uses these keys from now on.
-    pub fn replace(&self, keys: KeySet) {
-        self.0.store(Arc::new(keys));
+    /// Uses these keys from now on; whether one that was used is not among them.
+    pub fn replace(&self, keys: KeySet) -> bool {
+        let kept: Vec<String> = keys.keys.iter().map(|key| key.record.kid.clone()).collect();
+        let before = self.0.swap(Arc::new(keys));
+        before
+            .keys
+            .iter()
+            .any(|key| !kept.contains(&key.record.kid))
+    }
+
+    /// Whether the keys in use are these, with the same times.
+    #[must_use]
+    pub fn holds(&self, stored: &[SigningKey]) -> bool {
+        let used = self.0.load();
+        used.keys.len() == stored.len()
+            && used.keys.iter().zip(stored).all(|(key, stored)| {
+                let opened = &key.record;
+                let times = |key: &SigningKey| (key.active_at, key.retired_at, key.expires_at);
+                opened.kid == stored.kid && times(opened) == times(stored)
+            })
     }
 
     /// Publishes no longer what has ended by now. Signing and verifying need no refresh: they look at the

@@ -209,6 +209,22 @@ impl CredentialCache {
         }
     }
 
+    fn remember_presented(&self, hash: [u8; 32], presented: Presented, revocations_before: u64) {
+        let revocations = self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *revocations == revocations_before {
+            self.presented.insert(hash, presented);
+        }
+    }
+
+    /// Has every token verified again, when a key that signed some is gone.
+    pub(super) fn forget_tokens(&self) {
+        self.forget([]);
+        self.presented.invalidate_all();
+    }
+
     /// Forgets everything, when it is not known what was revoked.
     fn forget_all(&self) {
         let mut revocations = self
@@ -339,12 +355,14 @@ impl Domain {
     }
 
     async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {
+        let revocations = self.credentials.revocations();
         let presented = if is_token(credential) {
             self.verify_access_token(credential, now)?
         } else {
             self.find_api_key(credential, &hash, now).await?
         };
-        self.credentials.presented.insert(hash, presented);
+        self.credentials
+            .remember_presented(hash, presented, revocations);
         Ok(presented)
     }
 

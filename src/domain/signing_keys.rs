@@ -9,9 +9,13 @@ use crate::{
         keyring::{self, KeyRing, KeySet},
         seal::MasterKey,
     },
+    domain::Domain,
     env::{Env, Timestamp},
-    error::{Error, Result},
-    model::signing_key::{Algorithm, Phase, SigningKey},
+    error::{Error, FieldReason, Result},
+    model::{
+        administration::Administrator,
+        signing_key::{Algorithm, Phase, SigningKey},
+    },
     store::{Store, Tx},
 };
 
@@ -26,26 +30,68 @@ pub struct KeyPolicy {
     pub retired_for: Duration,
 }
 
-/// Keeps the keys that a server signs and verifies with as the database and the time want them.
-pub struct KeyTender {
-    keys: SigningKeys,
-    ring: KeyRing,
-}
+impl Domain {
+    /// The signing keys that have not ended, the oldest first, with the phase that each is in.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn signing_keys(&self) -> Result<Vec<(SigningKey, Phase)>> {
+        let now = self.env.now();
+        let keys = self.signing_keys.list().await?;
+        let with_phase = |key: SigningKey| {
+            let phase = key.phase(now);
+            (key, phase)
+        };
+        Ok(keys.into_iter().map(with_phase).collect())
+    }
 
-impl KeyTender {
-    /// A tender of this ring.
-    #[must_use]
-    pub fn new(keys: SigningKeys, ring: KeyRing) -> Self {
-        Self { keys, ring }
+    /// Publishes the next key of every algorithm; whether there was one to publish.
+    ///
+    /// # Errors
+    /// The database does not answer, or a key could not be made.
+    pub async fn rotate_signing_keys(&self, who: Administrator) -> Result<bool> {
+        let before = self.signing_keys.list().await?;
+        self.signing_keys.rotate().await?;
+        let after = self.signing_keys.list().await?;
+        self.use_signing_keys(&after)?;
+        let published = after
+            .iter()
+            .any(|key| before.iter().all(|old| old.kid != key.kid));
+        if published {
+            tracing::info!(administrator = %who, "the next signing keys were published");
+        }
+        Ok(published)
+    }
+
+    /// Ends a signing key at once: no token that it signed is accepted from now on.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when there is no such key; the database does not answer, or a key could not be made.
+    pub async fn revoke_signing_key(&self, who: Administrator, kid: &str) -> Result<()> {
+        self.signing_keys.revoke(kid).await?;
+        self.use_signing_keys(&self.signing_keys.list().await?)?;
+        tracing::info!(administrator = %who, kid, "a signing key was revoked");
+        Ok(())
     }
 
     /// Rotates what is due, and takes over what other nodes or the command line have changed.
     ///
     /// # Errors
     /// The database does not answer, or a key cannot be made or opened.
-    pub async fn tend(&self) -> Result<()> {
-        self.keys.rotate_if_due().await?;
-        self.ring.replace(self.keys.load().await?);
+    pub async fn refresh_signing_keys(&self) -> Result<()> {
+        self.signing_keys.rotate_if_due().await?;
+        let keys = self.signing_keys.list().await?;
+        if self.key_ring.holds(&keys) {
+            return Ok(());
+        }
+        self.use_signing_keys(&keys)
+    }
+
+    fn use_signing_keys(&self, keys: &[SigningKey]) -> Result<()> {
+        if self.key_ring.replace(self.signing_keys.open(keys)?) {
+            // Tokens of a key that is gone may be remembered as good.
+            self.credentials.forget_tokens();
+        }
         Ok(())
     }
 }
@@ -114,6 +160,48 @@ impl SigningKeys {
         Ok(())
     }
 
+    /// Ends a key now. Where it signed or was to sign, a key that is made now signs from now on, and the others of
+    /// its algorithm only verify: what is known of a leak may not be all of it.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when there is no such key; the database does not answer, or a key could not be made.
+    pub async fn revoke(&self, kid: &str) -> Result<()> {
+        let (now, kid) = (self.env.now(), kid.to_owned());
+        let keys = self.list().await?;
+        let key = keys.into_iter().find(|key| key.kid == kid);
+        let key = key.ok_or_else(|| {
+            Error::invalid_field(
+                "name",
+                FieldReason::InvalidValue,
+                "must name a signing key that has not ended",
+            )
+        })?;
+        let successor = match key.phase(now) {
+            Phase::Next | Phase::Active => Some(self.make(key.algorithm, now).await?),
+            Phase::Retired | Phase::Ended => None,
+        };
+        let retired_for = self.policy.retired_for;
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.lock_signing_keys().await?;
+                    if let Some(successor) = successor {
+                        for other in tx.signing_keys().await? {
+                            let signs = matches!(other.phase(now), Phase::Next | Phase::Active);
+                            if signs && other.algorithm == successor.algorithm {
+                                tx.retire_signing_key(&other.kid, now, now.after(retired_for))
+                                    .await?;
+                            }
+                        }
+                        tx.insert_signing_key(&successor).await?;
+                    }
+                    tx.retire_signing_key(&kid, now, now).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Rotates the algorithms whose key will be too old by the time that a next one could sign, and
     /// removes the keys that have ended.
     ///
@@ -166,8 +254,11 @@ impl SigningKeys {
     /// # Errors
     /// The master key is not the one that sealed them, or the database does not answer.
     pub async fn load(&self) -> Result<KeySet> {
-        let keys = self.list().await?;
-        KeyRing::load(&self.master, &keys, self.env.now()).map_err(Error::internal)
+        self.open(&self.list().await?)
+    }
+
+    fn open(&self, keys: &[SigningKey]) -> Result<KeySet> {
+        KeyRing::load(&self.master, keys, self.env.now()).map_err(Error::internal)
     }
 
     /// Makes a key on a thread of its own: an RSA key takes up to a second.

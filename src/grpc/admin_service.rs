@@ -14,6 +14,7 @@ use crate::{
             AccountFilter, OrganizationFilter, OrganizationOverview, SearchText, WhichAccount,
         },
         id::{AccountId, OrganizationId},
+        signing_key::{Phase, SigningKey},
     },
     pb::v1::{
         self, DeleteOrganizationRequest, DeleteOrganizationResponse, DisableAccountRequest,
@@ -22,11 +23,16 @@ use crate::{
         EnableOrganizationResponse, GetOrganizationRequest, GetOrganizationResponse,
         GrantAdministratorRequest, GrantAdministratorResponse, InspectAccountRequest,
         InspectAccountResponse, ListOrganizationsRequest, ListOrganizationsResponse,
-        RemoveAccountRequest, RemoveAccountResponse, RevokeAdministratorRequest,
-        RevokeAdministratorResponse, SearchAccountsRequest, SearchAccountsResponse,
+        ListSigningKeysRequest, ListSigningKeysResponse, RemoveAccountRequest,
+        RemoveAccountResponse, RevokeAdministratorRequest, RevokeAdministratorResponse,
+        RevokeSigningKeyRequest, RevokeSigningKeyResponse, RotateSigningKeysRequest,
+        RotateSigningKeysResponse, SearchAccountsRequest, SearchAccountsResponse,
         UpdateOrganizationRequest, UpdateOrganizationResponse, admin_service_server::AdminService,
     },
 };
+
+/// The collection of signing keys.
+const SIGNING_KEYS: &str = "signingKeys";
 
 type Answer<T> = std::result::Result<Response<T>, Status>;
 
@@ -219,6 +225,59 @@ impl AdminService for Service {
         self.domain.delete_organization(who, id).await?;
         Ok(Response::new(DeleteOrganizationResponse {}))
     }
+
+    async fn list_signing_keys(
+        &self,
+        request: Request<ListSigningKeysRequest>,
+    ) -> Answer<ListSigningKeysResponse> {
+        auth::administrator(&request)?;
+        Ok(Response::new(ListSigningKeysResponse {
+            signing_keys: signing_keys(self.domain.signing_keys().await?),
+        }))
+    }
+
+    async fn rotate_signing_keys(
+        &self,
+        request: Request<RotateSigningKeysRequest>,
+    ) -> Answer<RotateSigningKeysResponse> {
+        let who = auth::administrator(&request)?;
+        let published = self.domain.rotate_signing_keys(who).await?;
+        Ok(Response::new(RotateSigningKeysResponse {
+            signing_keys: signing_keys(self.domain.signing_keys().await?),
+            published,
+        }))
+    }
+
+    async fn revoke_signing_key(
+        &self,
+        request: Request<RevokeSigningKeyRequest>,
+    ) -> Answer<RevokeSigningKeyResponse> {
+        let who = auth::administrator(&request)?;
+        let kid = convert::segment(&request.get_ref().name, SIGNING_KEYS).unwrap_or_default();
+        self.domain.revoke_signing_key(who, kid).await?;
+        Ok(Response::new(RevokeSigningKeyResponse {
+            signing_keys: signing_keys(self.domain.signing_keys().await?),
+        }))
+    }
+}
+
+fn signing_keys(keys: Vec<(SigningKey, Phase)>) -> Vec<v1::SigningKey> {
+    let line = |(key, phase): (SigningKey, Phase)| v1::SigningKey {
+        name: format!("{SIGNING_KEYS}/{}", key.kid),
+        algorithm: key.algorithm.as_str().to_owned(),
+        phase: match phase {
+            Phase::Next => v1::SigningKeyPhase::Next,
+            Phase::Active => v1::SigningKeyPhase::Active,
+            Phase::Retired => v1::SigningKeyPhase::Retired,
+            Phase::Ended => v1::SigningKeyPhase::Unspecified,
+        }
+        .into(),
+        create_time: Some(convert::timestamp(key.created_at)),
+        active_time: Some(convert::timestamp(key.active_at)),
+        retire_time: key.retired_at.map(convert::timestamp),
+        expire_time: key.expires_at.map(convert::timestamp),
+    };
+    keys.into_iter().map(line).collect()
 }
 
 fn organization(overview: &OrganizationOverview) -> v1::Organization {

@@ -12,7 +12,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::support::{Call, PASSWORD, TestApp, disable, enable, refused, with_bearer};
 
 /// Every path of the administration, and whether it may be called twice with the same outcome.
-const PATHS: [(Method, &str); 13] = [
+const PATHS: [(Method, &str); 16] = [
     (Method::GET, "/v1/admin/accounts"),
     (Method::GET, "/v1/admin/{account}"),
     (Method::POST, "/v1/admin/{account}:disable"),
@@ -24,6 +24,9 @@ const PATHS: [(Method, &str); 13] = [
     (Method::PATCH, "/v1/admin/{organization}"),
     (Method::POST, "/v1/admin/{organization}:disable"),
     (Method::POST, "/v1/admin/{organization}:enable"),
+    (Method::GET, "/v1/admin/signingKeys"),
+    (Method::POST, "/v1/admin/signingKeys:rotate"),
+    (Method::POST, "/v1/admin/{key}:revoke"),
     (Method::DELETE, "/v1/admin/{account}"),
     (Method::DELETE, "/v1/admin/{organization}"),
 ];
@@ -90,6 +93,7 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
     let admin = app.administrator("ann").await;
     let bob = app.sign_up("bob").await;
     let organization = app.organization_of(&bob).await;
+    let key = app.signing_key("RS256").await;
     let bobs = bob.logs_in().await.tokens.access_token.clone();
     let narrow = admin.makes_key(&["profile"]).await;
     let mailbox = CreateSessionRequest {
@@ -103,8 +107,10 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
     for (method, path) in PATHS {
         let there = path.replace("{account}", &bob.account);
         let there = there.replace("{organization}", &organization);
+        let there = there.replace("{key}", &key);
         let nowhere = path.replace("{account}", "accounts/none");
         let nowhere = nowhere.replace("{organization}", "organizations/none");
+        let nowhere = nowhere.replace("{key}", "signingKeys/none");
         let anonymous = ask(&app, &method, &there).send().await;
         assert_eq!(anonymous.status(), 401, "{path}");
         for credential in [&bobs, &narrow, &mailbox] {
@@ -142,9 +148,12 @@ async fn every_path_answers_an_administrator() {
     let admin = app.administrator("ann").await;
     let (bob, cid) = (app.sign_up("bob").await, app.sign_up("cid").await);
     let organization = app.organization_of(&cid).await;
+    // The administrator's own token is signed with the other one.
+    let key = app.signing_key("RS256").await;
     for (method, path) in PATHS {
         let path = path.replace("{account}", &bob.account);
         let path = path.replace("{organization}", &organization);
+        let path = path.replace("{key}", &key);
         let call = ask(&app, &method, &path);
         let answer = call.bearer(&admin.tokens.access_token).send().await;
         assert_eq!(answer.status(), 200, "{method} {path}: {}", answer.text());

@@ -88,6 +88,12 @@ fn to_administer() -> Vec<(&'static str, Value)> {
         ("AdminService/DisableOrganization", named(&organization)),
         ("AdminService/EnableOrganization", named(&organization)),
         ("AdminService/DeleteOrganization", named(&organization)),
+        ("AdminService/ListSigningKeys", json!({})),
+        ("AdminService/RotateSigningKeys", json!({})),
+        (
+            "AdminService/RevokeSigningKey",
+            named(&format!("signingKeys/{NOBODY}")),
+        ),
     ]
 }
 

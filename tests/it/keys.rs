@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::pb::v1::{
+    RemoveAccountRequest, RevokeSigningKeyRequest, RotateSigningKeysRequest, SigningKey,
+    SigningKeyPhase,
+};
 use serde_json::{Value, json};
+use tonic::Code;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, refused};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -213,4 +218,77 @@ async fn a_wrong_master_key_is_told_at_the_start() {
         .err()
         .expect("a wrong key file is refused");
     assert!(refused.contains("key"), "{refused}");
+}
+
+/// A leaked key must open nothing, not even with a token that was seen to be good before.
+#[tokio::test]
+async fn a_revoked_key_ends_at_once_and_the_next_log_in_has_another() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let before = ann.logs_in().await;
+    let key = header(&before.tokens.access_token)["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(before.is_in().await);
+    let name = format!("signingKeys/{key}");
+    let revoke = || RevokeSigningKeyRequest { name: name.clone() };
+    let left = app
+        .operator()
+        .revoke_signing_key(revoke())
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(left.signing_keys.iter().all(|key| key.name != name));
+
+    assert!(!before.is_in().await);
+    assert!(!kids(&published(&app).await, "ES256").contains(&key));
+    let after = ann.logs_in().await;
+    assert!(after.is_in().await);
+    assert_ne!(header(&after.tokens.access_token)["kid"], key);
+    let again = app.operator().revoke_signing_key(revoke()).await;
+    refused(again, Code::InvalidArgument, "INVALID_FIELD");
+
+    let [before, after] = [&before, &after].map(|session| session.tokens.access_token.clone());
+    let app = app.restart().await;
+    assert!(!app.opens(&before).await);
+    assert!(app.opens(&after).await);
+}
+
+#[tokio::test]
+async fn revoking_a_key_that_does_not_sign_yet_leaves_one_that_signs() {
+    let app = TestApp::start().await;
+    let before = app.sign_up("ann").await.logs_in().await;
+    let rotate = async || {
+        let request = RotateSigningKeysRequest {};
+        let rotated = app.operator().rotate_signing_keys(request).await;
+        rotated.unwrap().into_inner()
+    };
+    let rotated = rotate().await;
+    assert!(rotated.published);
+    assert!(!rotate().await.published);
+    let is_next =
+        |key: &&SigningKey| key.algorithm == "ES256" && key.phase() == SigningKeyPhase::Next;
+    let next = rotated
+        .signing_keys
+        .iter()
+        .find(is_next)
+        .unwrap()
+        .name
+        .clone();
+    let request = RevokeSigningKeyRequest { name: next };
+    app.operator().revoke_signing_key(request).await.unwrap();
+    // The key that signed verifies what it signed.
+    assert!(before.is_in().await);
+    for _ in 0..3 {
+        app.clock.advance(DAY);
+        app.parts.jobs.run_pending().await.unwrap();
+        assert!(app.sign_up("bob").await.logs_in().await.is_in().await);
+        app.operator()
+            .remove_account(RemoveAccountRequest {
+                name: "accounts/bob@example.com".to_owned(),
+            })
+            .await
+            .unwrap();
+    }
 }

@@ -41,6 +41,7 @@ impl Operation {
             .replace("{organization}", "me")
             .replace("{session}", "current")
             .replace("{id}", "x")
+            .replace("{signingKey}", "x")
             .replace("{apiKey}", "x");
         assert!(!path.contains('{'), "{path}");
         path

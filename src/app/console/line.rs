@@ -48,6 +48,45 @@ pub struct OrganizationLine {
     pub disable_time: Option<String>,
 }
 
+/// A signing key, to be shown.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyLine {
+    /// The key id.
+    pub kid: String,
+    /// How it signs.
+    pub algorithm: String,
+    /// Where it is in its life: `next`, `active` or `retired`.
+    pub phase: &'static str,
+    /// When it was made (RFC 3339).
+    pub create_time: String,
+    /// When it starts to sign.
+    pub active_time: String,
+    /// When it stops to sign.
+    pub retire_time: Option<String>,
+    /// When it stops to verify.
+    pub expire_time: Option<String>,
+}
+
+impl From<&v1::SigningKey> for KeyLine {
+    fn from(key: &v1::SigningKey) -> Self {
+        Self {
+            kid: key.name.rsplit('/').next().unwrap_or_default().to_owned(),
+            algorithm: key.algorithm.clone(),
+            phase: match key.phase() {
+                v1::SigningKeyPhase::Next => "next",
+                v1::SigningKeyPhase::Active => "active",
+                v1::SigningKeyPhase::Retired => "retired",
+                v1::SigningKeyPhase::Unspecified => "unknown",
+            },
+            create_time: key.create_time.map(moment).unwrap_or_default(),
+            active_time: key.active_time.map(moment).unwrap_or_default(),
+            retire_time: key.retire_time.map(moment),
+            expire_time: key.expire_time.map(moment),
+        }
+    }
+}
+
 /// One of the two.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]

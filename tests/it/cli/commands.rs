@@ -1,5 +1,7 @@
 //! The commands, and how they explain themselves.
 
+use rustix::process::Signal;
+
 use super::Person;
 
 #[test]
@@ -36,6 +38,7 @@ fn every_command_explains_itself() {
         &["keys"],
         &["keys", "list"],
         &["keys", "rotate"],
+        &["keys", "revoke"],
         &["pow"],
         &["pow", "solve"],
         &["admin"],
@@ -139,24 +142,47 @@ fn shells_get_completions() {
     }
 }
 
+/// As `admin` does: through the server while it runs, and on the database when none does.
 #[test]
-fn keys_are_listed_and_rotated() {
+fn keys_are_listed_rotated_and_revoked_beside_the_running_server_and_without_one() {
     let person = Person::new();
-    person.runs(&["migrate"]).text();
-    let before = person.runs(&["keys", "list"]).text();
-    assert!(before.starts_with("KEY "), "{before}");
-    assert!(!person.data_dir().join("master.key").exists());
-    let after = person.runs(&["keys", "rotate"]);
-    assert_eq!(after.err, "");
-    let after = after.text();
-    assert!(after.lines().count() > before.lines().count(), "{after}");
+    let server = person.serves(&[]);
+    let listed = person.runs(&["keys", "list"]).text();
+    assert!(listed.starts_with("KEY "), "{listed}");
+    assert!(
+        listed.lines().all(|line| line.chars().count() <= 100),
+        "{listed}"
+    );
+    let rotated = person.runs(&["keys", "rotate"]);
+    assert_eq!(rotated.err, "");
+    let rotated = rotated.text();
+    assert!(
+        rotated.lines().count() > listed.lines().count(),
+        "{rotated}"
+    );
     let again = person.runs(&["keys", "rotate"]);
     assert!(again.err.contains("already published"), "{}", again.err);
-    assert_eq!(again.text(), after);
-    assert_eq!(person.runs(&["keys", "list"]).text(), after);
+    assert_eq!(again.text(), rotated);
+    let said = server.stops_on(Signal::TERM);
     assert_eq!(
-        person.runs(&["migrate"]).text(),
-        "The schema is up to date.\n"
+        said.err.matches("keys were published").count(),
+        1,
+        "{}",
+        said.err
+    );
+
+    assert_eq!(person.runs(&["keys", "list"]).text(), rotated);
+    let json = person.runs(&["keys", "list", "--json"]).text();
+    let keys: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let kid = keys[0]["kid"].as_str().unwrap();
+    assert_eq!(keys[0]["phase"], "active");
+    let left = person.runs(&["keys", "revoke", kid, "--json"]).text();
+    assert!(!left.contains(kid), "{left}");
+    assert!(
+        person
+            .runs(&["keys", "revoke", kid])
+            .refusal()
+            .contains("signing key")
     );
 }
 
@@ -164,9 +190,9 @@ fn keys_are_listed_and_rotated() {
 fn keys_of_a_folder_without_a_database_are_refused_and_nothing_is_made() {
     let person = Person::new();
     let typo = person.home.path().join("typo");
-    for command in ["list", "rotate"] {
+    for command in [&["list"][..], &["rotate"], &["revoke", "x"]] {
         let refusal = person
-            .runs(&["keys", command, "--data-dir", "typo"])
+            .runs(&[&["keys", "--data-dir", "typo"], command].concat())
             .refusal();
         assert!(refusal.contains("no database"), "{refusal}");
         assert!(refusal.contains("typo"), "{refusal}");

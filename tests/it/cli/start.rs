@@ -100,7 +100,7 @@ fn what_a_server_writes_is_for_its_owner_alone() {
 fn a_data_folder_has_one_server() {
     let person = Person::new();
     let server = person.serves(&[]);
-    for arguments in [&["serve"][..], &["migrate"], &["keys", "rotate"]] {
+    for arguments in [&["serve"][..], &["migrate"]] {
         let refusal = person.cannot_serve(&[], arguments).refusal();
         assert!(refusal.contains(&shown(&person.data_dir())), "{refusal}");
         assert!(

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use countersign::pb::v1::{
     Account, ApiKey, CreateApiKeyRequest, DisableAccountRequest, EnableAccountRequest,
-    GrantAdministratorRequest, InspectAccountRequest,
+    GrantAdministratorRequest, InspectAccountRequest, ListSigningKeysRequest, SigningKey,
+    SigningKeyPhase,
 };
 use tonic::Status;
 
@@ -29,6 +30,17 @@ impl TestApp {
             name: format!("accounts/{email}"),
         };
         self.operator().grant_administrator(request).await.unwrap();
+    }
+
+    /// The name of the key that signs with this algorithm, as the operator sees it.
+    pub(crate) async fn signing_key(&self, algorithm: &str) -> String {
+        let request = ListSigningKeysRequest {};
+        let listed = self.operator().list_signing_keys(request).await;
+        let keys = listed.unwrap().into_inner().signing_keys;
+        let signs = |key: &&SigningKey| {
+            key.algorithm == algorithm && key.phase() == SigningKeyPhase::Active
+        };
+        keys.iter().find(signs).unwrap().name.clone()
     }
 
     /// The operator looks at an account.
