@@ -324,7 +324,10 @@ impl Error {
     pub fn message(&self) -> String {
         match self.violations() {
             [violation, ..]
-                if matches!(self.reason, Reason::InvalidField | Reason::MalformedRequest) =>
+                if matches!(
+                    self.reason,
+                    Reason::InvalidField | Reason::MalformedRequest | Reason::UnsupportedMediaType
+                ) =>
             {
                 format!("{} {}.", violation.field, violation.description)
             }

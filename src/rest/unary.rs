@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 
 use super::{channel::Channel, contract::Rpc};
 use crate::{
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, FieldViolation, Reason, Result},
     model::{
         device::{PLAIN_COOKIE, SECURE_COOKIE, cookies},
         request::RequestContext,
@@ -67,6 +67,20 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
         )
     };
     parts.all(utf_8).then_some(media_type)
+}
+
+/// The error for a body in another media type than these, or compressed: it names what is accepted.
+pub(super) fn unsupported(headers: &HeaderMap, accepted: &[&str]) -> Error {
+    let (header, rule) = match compression(headers) {
+        Some(_) => (
+            CONTENT_ENCODING,
+            "must be identity, not compressed".to_owned(),
+        ),
+        None => (CONTENT_TYPE, format!("must be {}", accepted.join(" or "))),
+    };
+    let violation =
+        FieldViolation::new(header.as_str().to_owned(), FieldReason::InvalidValue, rule);
+    Error::new(Reason::UnsupportedMediaType).violating(violation)
 }
 
 /// The coding of a body that does not stand there as it is.

@@ -30,7 +30,7 @@ pub(super) async fn read(
     let (parts, body) = request.into_parts();
     let content_type = content_type(&parts.headers)
         .and_then(|sent| content_types.iter().find(|known| **known == sent))
-        .ok_or(Reason::UnsupportedMediaType)?;
+        .ok_or_else(|| unary::unsupported(&parts.headers, content_types))?;
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = if *content_type == FORM {
         parameters(&bytes)?
@@ -49,13 +49,13 @@ pub(super) async fn read_optional(request: Request) -> Result<(Call, Members), F
     let is_json = content_type(&parts.headers).as_deref() == Some(JSON);
     // Where a length is stated, there is no need to wait for the body.
     if !is_json && body.size_hint().lower() > 0 {
-        return Err(Reason::UnsupportedMediaType.into());
+        return Err(unary::unsupported(&parts.headers, &[JSON]).into());
     }
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = match (bytes.is_empty(), is_json) {
         (true, _) => Map::new(),
         (false, true) => object(&bytes)?,
-        (false, false) => return Err(Reason::UnsupportedMediaType.into()),
+        (false, false) => return Err(unary::unsupported(&parts.headers, &[JSON]).into()),
     };
     Ok((Call::of(&parts), Members::new(members)))
 }

@@ -62,7 +62,7 @@ fn check_content(route: &Route, headers: &HeaderMap) -> Result<()> {
     }
     let is_json = unary::media_type(headers).as_deref() == Some("application/json");
     if !is_json || unary::compression(headers).is_some() {
-        return Err(Reason::UnsupportedMediaType.into());
+        return Err(unary::unsupported(headers, &["application/json"]));
     }
     Ok(())
 }

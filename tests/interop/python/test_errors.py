@@ -4,7 +4,8 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from contract import PACKAGE, Refusal
+from contract import PACKAGE, Contract, Refusal
+from server import Server
 
 
 def refusal(call, *args, **fields) -> Refusal:
@@ -92,3 +93,29 @@ def test_a_deadline_that_has_passed_is_kept(server):
         with pytest.raises(grpc.RpcError) as failed:
             call(b"\x0a\x05a@b.c\x12\x01x", timeout=0.0001)
         assert failed.value.code() is StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("path", ["/v1/sessions", "/api/auth/login", "/v1/auth/login", "/api/token", "/oauth/token?grant_type=password"])
+def test_what_is_accepted_is_named(server, path):
+    other = server.post(path, data=b"{}", headers={"content-type": "text/plain"})
+    packed = server.post(path, data=b"{}", headers={"content-type": "application/json", "content-encoding": "gzip"})
+    assert other.status_code == packed.status_code == 415
+    assert "content-type must be application/json" in other.text
+    assert "content-encoding must be identity" in packed.text
+
+
+def test_a_wait_goes_with_its_pushback(tmp_path):
+    with Server(tmp_path) as limited, grpc.insecure_channel(limited.address) as channel:
+        contract = Contract(channel)
+        for _ in range(10):
+            try:
+                contract.start("SessionService.CreateSession", email="a@b.example", password="wrong").result()
+            except grpc.RpcError as error:
+                pushback = dict(error.trailing_metadata()).get("grpc-retry-pushback-ms")
+                wait = Refusal.of(error).retry_seconds
+                assert (pushback is None) == (wait is None)
+                if wait is not None:
+                    assert 0 <= int(pushback) - wait * 1000 < 1
+                    break
+        else:
+            pytest.fail("ten wrong passwords were not held up")

@@ -260,7 +260,7 @@ async fn a_body_is_json_in_utf_8_of_at_most_64_kib() {
         assert_eq!(answer.status, StatusCode::OK, "{media_type}");
         rest.fake.call();
     }
-    let unsupported = refusal(415, "UNSUPPORTED_MEDIA_TYPE", "");
+    let unsupported = |rule| refusal(415, "UNSUPPORTED_MEDIA_TYPE", rule);
     for media_type in [
         "text/plain",
         "application/json; charset=latin1",
@@ -269,13 +269,20 @@ async fn a_body_is_json_in_utf_8_of_at_most_64_kib() {
     ] {
         let body = Some((media_type, "{}"));
         let refused = rest.refused(request("POST", "/v1/sessions", body)).await;
-        assert_eq!(refused, unsupported, "{media_type}");
+        assert_eq!(
+            refused,
+            unsupported("content-type must be application/json"),
+            "{media_type}"
+        );
     }
     let mut packed = request("POST", "/v1/sessions", Some((JSON, "{}")));
     packed
         .headers_mut()
         .insert("content-encoding", HeaderValue::from_static("gzip"));
-    assert_eq!(rest.refused(packed).await, unsupported);
+    assert_eq!(
+        rest.refused(packed).await,
+        unsupported("content-encoding must be identity, not compressed")
+    );
 
     let large = format!(r#"{{"email":"{}"}}"#, "a".repeat(64 * 1024));
     let refused = rest.refused_body("/v1/sessions", &large).await;
