@@ -22,6 +22,8 @@ const KEYS_EVERY: Duration = Duration::from_secs(2);
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How often what was deleted is purged.
 const PURGE_DELETED_EVERY: Duration = Duration::from_secs(5);
+/// The time between two pieces of it: SQLite moves what one wrote out of its log before the log gets large.
+const PIECE_EVERY: Duration = Duration::from_millis(20);
 /// How often the uses of API keys are written down: how late a reader learns of one.
 const KEY_USES_EVERY: Duration = Duration::from_secs(60);
 /// How long what has ended is kept, for questions about yesterday.
@@ -146,13 +148,17 @@ impl Jobs {
     /// What is deleted is gone already; its rows go in pieces, so that nobody waits long for the writer, and
     /// wherever a stop leaves it the next start goes on.
     async fn purge_deleted(&self) -> Result<()> {
+        let mut pace = tokio::time::interval(PIECE_EVERY);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.store.read().has_deleted().await?
             && self
                 .store
                 .write(|tx| Box::pin(async move { tx.purge_deleted().await }))
                 .await?
                 > 0
-        {}
+        {
+            pace.tick().await;
+        }
         Ok(())
     }
 

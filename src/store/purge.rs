@@ -13,7 +13,7 @@ use super::{
 use crate::{env::Timestamp, error::Result};
 
 /// How many rows of one sort go at a time, so that other writers do not wait long.
-const BATCH: u64 = 500;
+const BATCH: u64 = 100;
 
 impl Reader<'_> {
     /// Whether anything that is deleted is still to be purged.
@@ -37,7 +37,7 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Purges a piece of what is deleted, a thousand rows at most, and tells how many. Zero says that none are
+    /// Purges a piece of what is deleted, two hundred rows at most, and tells how many. Zero says that none are
     /// left, or that another node is at it.
     ///
     /// # Errors

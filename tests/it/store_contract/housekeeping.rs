@@ -206,7 +206,7 @@ async fn the_purge_goes_in_batches(base: Base) {
     let purged = store
         .write(move |tx| {
             Box::pin(async move {
-                for _ in 0..501 {
+                for _ in 0..101 {
                     tx.insert_session(&session(account, Profile::Native))
                         .await?;
                 }
@@ -219,5 +219,5 @@ async fn the_purge_goes_in_batches(base: Base) {
         })
         .await
         .unwrap();
-    assert_eq!(purged, [500, 1, 0]);
+    assert_eq!(purged, [100, 1, 0]);
 }
