@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::extract::Request;
-use http::{HeaderMap, header::CONTENT_ENCODING};
+use http::HeaderMap;
 use http_body::Body as _;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -115,12 +115,5 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
 
 /// The media type; `None` when there is not exactly one in UTF-8, or when the body is compressed.
 fn content_type(headers: &HeaderMap) -> Option<String> {
-    unary::media_type(headers).filter(|_| !is_encoded(headers))
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    unary::media_type(headers).filter(|_| unary::compression(headers).is_none())
 }
