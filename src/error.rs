@@ -212,6 +212,7 @@ pub struct Error {
     violations: Vec<FieldViolation>,
     retry_after: Option<Duration>,
     limit: Option<Limit>,
+    takes_forms: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -227,6 +228,7 @@ impl Error {
             violations: Vec::new(),
             retry_after: None,
             limit: None,
+            takes_forms: false,
             cause: None,
         }
     }
@@ -300,6 +302,13 @@ impl Error {
         self
     }
 
+    /// The same refusal of a media type, where a form would have done as well as JSON.
+    #[must_use]
+    pub fn or_a_form(mut self, takes_forms: bool) -> Self {
+        self.takes_forms = takes_forms;
+        self
+    }
+
     /// The same refusal, with its cause for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -343,6 +352,12 @@ impl Error {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(": ")
+    }
+
+    /// Whether a form would have been accepted, where another media type was refused.
+    #[must_use]
+    pub fn takes_forms(&self) -> bool {
+        self.takes_forms
     }
 
     /// The limit that was reached.

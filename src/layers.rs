@@ -19,6 +19,7 @@ pub mod uncounted;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
+use http::HeaderName;
 use ipnet::IpNet;
 use tower::util::BoxCloneSyncService;
 
@@ -55,6 +56,8 @@ pub struct LayerOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// The web origins that may call from a browser; none means that browsers may not.
     pub cors_origins: Vec<cors::Origin>,
+    /// Request headers that their pages may send beside those of the protocols and of this API.
+    pub cors_headers: Vec<HeaderName>,
     /// How long a call may take until its answer begins.
     pub request_timeout: Duration,
     /// Whether calls over plain HTTP are refused.
@@ -68,6 +71,7 @@ impl Default for LayerOptions {
         Self {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            cors_headers: Vec::new(),
             request_timeout: Duration::from_secs(30),
             https_only: false,
             max_message_size: 64 * 1024,
@@ -108,7 +112,7 @@ pub fn stack(
     // Around everything that can panic.
     let service = Around::new(panic::CatchPanic::new(Arc::clone(&render)), service);
     // Around every refusal above, which a page could not read otherwise; a preflight ends here.
-    let service = cors::wrap(&options.cors_origins, service);
+    let service = cors::wrap(&options.cors_origins, &options.cors_headers, service);
     // Before anybody asks what the request means, preflights too.
     let service = Around::new(request_head::RequestHead::new(render), service);
     // On every answer, preflights and panics too.

@@ -176,6 +176,12 @@ pub(super) fn layer_options(config: &Config) -> Result<LayerOptions, StartError>
                 StartError::new(cause.to_string(), "correct cors.origins")
             },
         )?,
+        cors_headers: config
+            .cors
+            .allowed_headers
+            .iter()
+            .map(|header| header.name().clone())
+            .collect(),
         request_timeout: config.server.request_timeout,
         https_only: config.issuer.as_ref().is_some_and(Issuer::is_public),
         ..LayerOptions::default()

@@ -1,5 +1,6 @@
 //! Browser apps on other origins.
 
+use http::HeaderName;
 use url::Url;
 
 use super::setting::{Scalar, settings};
@@ -9,6 +10,35 @@ settings! {
     pub struct Cors {
         /// Their exact origins, such as `https://app.example.com`; `*` is refused. Empty: none.
         origins: Vec<Origin> = Vec::new(),
+        /// Request headers that their pages may send beside those of this API and of Connect and gRPC-Web, such as
+        /// `x-tenant`.
+        allowed_headers: Vec<RequestHeader> = Vec::new(),
+    }
+}
+
+/// The name of a request header (RFC 9110 section 5.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestHeader(HeaderName);
+
+impl RequestHeader {
+    /// The name, in lower case.
+    #[must_use]
+    pub fn name(&self) -> &HeaderName {
+        &self.0
+    }
+}
+
+impl Scalar for RequestHeader {
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = text.parse().ok().filter(|name| *name != "*").map(Self);
+        name.ok_or_else(|| {
+            "it must be names of request headers, such as x-tenant; name each one, for `*` is not allowed"
+                .to_owned()
+        })
+    }
+
+    fn print(&self) -> String {
+        self.0.to_string()
     }
 }
 

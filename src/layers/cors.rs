@@ -6,7 +6,8 @@ use axum::{extract::Request, response::Response};
 use http::{
     HeaderName, HeaderValue, Method,
     header::{
-        ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ORIGIN, RETRY_AFTER,
+        ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
+        AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ORIGIN, RETRY_AFTER,
         WWW_AUTHENTICATE,
     },
 };
@@ -58,37 +59,76 @@ impl fmt::Display for Origin {
 }
 
 /// Answers preflights from these origins and lets their pages read answers. Without origins nothing is added.
-pub(super) fn wrap<S>(origins: &[Origin], inner: S) -> Around<Browsers, S>
+pub(super) fn wrap<S>(
+    origins: &[Origin],
+    more_headers: &[HeaderName],
+    inner: S,
+) -> Around<Browsers, S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let cors =
-        (!origins.is_empty()).then(|| HttpService::new(policy(origins).layer(inner.clone())));
+    let cors = (!origins.is_empty())
+        .then(|| HttpService::new(policy(origins, more_headers).layer(inner.clone())));
     Around::new(Browsers { cors }, inner)
 }
 
-/// No credentials: a page sends its token in `authorization`, never a cookie.
-fn policy(origins: &[Origin]) -> CorsLayer {
-    let allowed = [
-        "x-grpc-web",
-        "x-user-agent",
-        "grpc-timeout",
-        "connect-protocol-version",
-        "connect-timeout-ms",
-    ];
-    // Without these a page cannot tell a refusal from success.
-    let exposed = [
-        "grpc-status",
-        "grpc-message",
-        "grpc-status-details-bin",
-        "ratelimit",
-        "ratelimit-policy",
-    ];
+/// What a page may send: the contract's own headers, those of gRPC-Web and Connect with the names that their
+/// browser clients use, and those by which calls are traced.
+const ALLOWED: [HeaderName; 22] = [
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    ACCEPT,
+    ACCEPT_LANGUAGE,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    X_REQUEST_ID,
+    HeaderName::from_static("x-countersign-device"),
+    HeaderName::from_static("x-grpc-web"),
+    HeaderName::from_static("x-user-agent"),
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-accept-encoding"),
+    HeaderName::from_static("connect-protocol-version"),
+    HeaderName::from_static("connect-timeout-ms"),
+    HeaderName::from_static("connect-content-encoding"),
+    HeaderName::from_static("connect-accept-encoding"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("mcp-protocol-version"),
+    HeaderName::from_static("dpop"),
+];
+
+/// What a page may read, without which it could not tell a refusal from success or know when to try again.
+const EXPOSED: [HeaderName; 18] = [
+    RETRY_AFTER,
+    WWW_AUTHENTICATE,
+    ALLOW,
+    ACCEPT,
+    ACCEPT_ENCODING,
+    ETAG,
+    LOCATION,
+    X_REQUEST_ID,
+    HeaderName::from_static("accept-post"),
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-accept-encoding"),
+    HeaderName::from_static("grpc-retry-pushback-ms"),
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("dpop-nonce"),
+];
+
+/// The origins are exact, so their pages may send and keep the cookie of the device.
+fn policy(origins: &[Origin], more_headers: &[HeaderName]) -> CorsLayer {
+    let origins = origins.iter().map(|origin| origin.0.clone());
+    let allowed: Vec<_> = ALLOWED.iter().chain(more_headers).cloned().collect();
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(
-            origins.iter().map(|origin| origin.0.clone()),
-        ))
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
         .allow_methods([
             Method::GET,
             Method::POST,
@@ -96,22 +136,9 @@ fn policy(origins: &[Origin]) -> CorsLayer {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers(names(allowed, [AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID]))
-        .expose_headers(names(
-            exposed,
-            [RETRY_AFTER, WWW_AUTHENTICATE, X_REQUEST_ID],
-        ))
+        .allow_headers(allowed)
+        .expose_headers(EXPOSED)
         .max_age(PREFLIGHT_LIFETIME)
-}
-
-fn names<const N: usize, const M: usize>(
-    own: [&'static str; N],
-    registered: [HeaderName; M],
-) -> Vec<HeaderName> {
-    own.into_iter()
-        .map(HeaderName::from_static)
-        .chain(registered)
-        .collect()
 }
 
 /// CORS where a browser can be the caller.

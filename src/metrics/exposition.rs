@@ -11,6 +11,7 @@ use http::{
     HeaderMap, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use mediatype::{MediaType, MediaTypeList, Name, ReadParams as _, names};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, prometheus_text, text},
@@ -19,7 +20,8 @@ use prometheus_client::{
 };
 
 const PATH: &str = "/metrics";
-const OPENMETRICS: &str = "application/openmetrics-text";
+const OPENMETRICS: MediaType<'_> =
+    MediaType::new(names::APPLICATION, Name::new_unchecked("openmetrics-text"));
 
 /// A form of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,7 +39,15 @@ impl Format {
             .get_all(ACCEPT)
             .iter()
             .filter_map(|value| value.to_str().ok())
-            .any(|value| value.to_ascii_lowercase().contains(OPENMETRICS));
+            .flat_map(MediaTypeList::new)
+            .flatten()
+            .any(|accepted| {
+                let refused = || {
+                    let weight = accepted.params().find(|(name, _)| *name == "q");
+                    weight.is_some_and(|(_, weight)| weight.as_str().parse() == Ok(0.0))
+                };
+                accepted.essence() == OPENMETRICS && !refused()
+            });
         if names_openmetrics {
             Self::OpenMetrics
         } else {

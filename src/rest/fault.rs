@@ -26,6 +26,8 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// The limit that was reached.
     pub limit: Option<Limit>,
+    /// Whether a form would have been accepted beside JSON, where another media type was refused.
+    pub takes_forms: bool,
 }
 
 impl Fault {
@@ -42,6 +44,7 @@ impl Fault {
                 violations: violations(&details),
                 retry_after: details.retry_info().and_then(|info| info.retry_delay),
                 limit: limit(&details),
+                takes_forms: false,
             },
             None => Self::from_reason(closest_reason(status.code())),
         }
@@ -57,6 +60,7 @@ impl Fault {
             violations: error.violations().to_vec(),
             retry_after: error.retry_delay(),
             limit: error.limit().cloned(),
+            takes_forms: error.takes_forms(),
         }
     }
 
@@ -71,6 +75,7 @@ impl Fault {
             violations: Vec::new(),
             retry_after: None,
             limit: None,
+            takes_forms: false,
         }
     }
 

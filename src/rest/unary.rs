@@ -11,6 +11,7 @@ use http::{
 };
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited, StreamBody};
+use mediatype::MediaType;
 use prost::Message;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
@@ -50,23 +51,16 @@ fn is_too_large(cause: &(dyn std::error::Error + 'static)) -> bool {
         .any(|cause| cause.is::<LengthLimitError>())
 }
 
-/// The media type of a request without its parameters, in lower case. None when it is absent, not
-/// alone, or has a parameter other than `charset=utf-8`.
+/// The media type of a request without its parameters, in lower case. None when it is absent, not alone, or no
+/// media type (RFC 9110 section 8.3.1). No parameter changes how a body is read: JSON has none (RFC 8259 section
+/// 11), a form neither, and both are UTF-8 whatever a `charset` says.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return None;
     };
-    let mut parts = value.to_str().ok()?.split(';').map(str::trim);
-    let media_type = parts.next()?.to_ascii_lowercase();
-    let utf_8 = |parameter: &str| {
-        let parameter = parameter.to_ascii_lowercase();
-        matches!(
-            parameter.as_str(),
-            "charset=utf-8" | "charset=\"utf-8\"" | ""
-        )
-    };
-    parts.all(utf_8).then_some(media_type)
+    let media_type = MediaType::parse(value.to_str().ok()?.trim()).ok()?;
+    Some(media_type.essence().to_string().to_ascii_lowercase())
 }
 
 /// The error for a body in another media type than these, or compressed: it names what is accepted.
@@ -80,7 +74,9 @@ pub(super) fn unsupported(headers: &HeaderMap, accepted: &[&str]) -> Error {
     };
     let violation =
         FieldViolation::new(header.as_str().to_owned(), FieldReason::InvalidValue, rule);
-    Error::new(Reason::UnsupportedMediaType).violating(violation)
+    Error::new(Reason::UnsupportedMediaType)
+        .violating(violation)
+        .or_a_form(accepted.len() > 1)
 }
 
 /// The coding of a body that does not stand there as it is.

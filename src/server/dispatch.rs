@@ -13,6 +13,7 @@ use http::{
     header::{ACCEPT, ALLOW, CONTENT_TYPE},
 };
 use http_body_util::BodyExt as _;
+use mediatype::MediaTypeList;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer as _, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 
@@ -96,7 +97,11 @@ async fn web(
         .headers()
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| named(&GRPC_WEB_TYPES, value))
+        .and_then(|value| {
+            MediaTypeList::new(value)
+                .flatten()
+                .find_map(|accepted| named(&GRPC_WEB_TYPES, &accepted.essence().to_string()))
+        })
         .unwrap_or(spoken);
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(spoken));

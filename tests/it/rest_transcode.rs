@@ -171,13 +171,18 @@ async fn a_call_that_is_wrong_is_refused_in_google_rpc_status() {
         vec!["page_size".to_owned()],
     );
     assert_eq!(refusal(&page_size), expected);
-    let plain = app.post("/v1/accounts").body("text/plain", "{}").send();
+    let plain = app
+        .post("/v1/accounts")
+        .body("text/plain", "{}")
+        .send()
+        .await;
     let expected = (
         415,
         "UNSUPPORTED_MEDIA_TYPE".to_owned(),
         vec!["content-type".to_owned()],
     );
-    assert_eq!(refusal(&plain.await), expected);
+    assert_eq!(refusal(&plain), expected);
+    assert_eq!(plain.header("accept"), "application/json");
     for (call, status, reason) in [
         (
             app.post("/v1/accounts").body("application/json", "{"),

@@ -252,7 +252,7 @@ async fn preflights_of_configured_origins_are_answered() {
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), APP);
         assert_eq!(answer.header("access-control-max-age"), "7200");
-        assert_eq!(answer.header("access-control-allow-credentials"), "");
+        assert_eq!(answer.header("access-control-allow-credentials"), "true");
         assert!(
             answer
                 .header("access-control-allow-methods")
@@ -342,4 +342,46 @@ async fn native_grpc_and_plain_options_are_left_alone() {
     );
     let answer = call(&service, empty(Request::options("/options"))).await;
     assert_eq!(answer.text(), "no preflight");
+}
+
+/// The headers that the contract and its documents name, with those of the rpc protocols' own browser clients.
+#[tokio::test]
+async fn a_page_may_send_and_read_every_header_that_the_contract_names() {
+    let service = service(&LayerOptions {
+        cors_origins: vec![APP.parse().unwrap()],
+        cors_headers: vec![http::HeaderName::from_static("x-tenant")],
+        ..LayerOptions::default()
+    });
+    let list = |answer: &Whole, name: &str| -> Vec<String> {
+        let names = answer.header(name).split(',');
+        names.map(|name| name.trim().to_owned()).collect()
+    };
+    let allowed = list(
+        &call(&service, preflight("/hello", APP)).await,
+        "access-control-allow-headers",
+    );
+    let read = call(&service, empty(rest_get("/hello").header("origin", APP))).await;
+    let exposed = list(&read, "access-control-expose-headers");
+    assert!(allowed.contains(&"x-tenant".to_owned()), "{allowed:?}");
+
+    let mut named = 0;
+    for file in std::fs::read_dir("proto/countersign/v1").unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for name in text.split('`').filter(|word| word.starts_with("x-")) {
+            assert!(allowed.contains(&name.to_owned()), "{name}");
+            named += 1;
+        }
+    }
+    assert!(named > 0, "the contract names no header");
+    // What the sources set on answers by name, but for what no page may read or needs to.
+    let pace = std::fs::read_to_string("src/rest/pace.rs").unwrap();
+    let status = std::fs::read_to_string("src/grpc/status.rs").unwrap();
+    for text in [pace, status] {
+        for name in text.split("from_static(\"").skip(1) {
+            let name = name.split('"').next().unwrap();
+            if name.contains('-') || name.starts_with("ratelimit") {
+                assert!(exposed.contains(&name.to_owned()), "{name}");
+            }
+        }
+    }
 }
