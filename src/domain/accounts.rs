@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use crate::{
     domain::{
         Domain,
+        administration::leave_an_administrator,
         api_keys::{self, NewApiKey, PreparedKey},
         challenges::{Candidate, OverLimit, ProofOfWork},
         credentials::{Caller, CredentialId},
@@ -15,6 +16,7 @@ use crate::{
     error::{Error, FieldReason, Reason, Result},
     model::{
         account::{Account, Organization, Plan},
+        administration::Administrator,
         api_key::{ApiKey, ApiKeyKind},
         email::{Email, InvalidEmail},
         id::AccountId,
@@ -290,18 +292,22 @@ impl Domain {
     ///
     /// # Errors
     /// `ACCOUNT_NOT_FOUND`, `ETAG_MISMATCH`; `ORGANIZATION_NOT_EMPTY` for an owner whom others would lose;
-    /// `PERMISSION_DENIED` for an administrator, whom only themselves and administration may delete.
+    /// `PERMISSION_DENIED` for an administrator, whom only themselves and administration may delete, and for the last
+    /// one of the server.
     pub async fn delete_account(
         &self,
         caller: &Caller,
         id: AccountId,
         version: Option<i64>,
     ) -> Result<()> {
-        self.account(caller, id).await?;
+        let administers = self.account(caller, id).await?.administrator;
         let (by_itself, now) = (id == caller.account_id, self.env.now());
         let gone = move |caller: &Caller| caller.account_id == id;
         self.delete_accounts(gone, move |tx| {
             Box::pin(async move {
+                if administers {
+                    tx.lock_administrators().await?;
+                }
                 // From here on nobody can log in between the look and the deletion.
                 let account = tx
                     .lock_account_to_delete(id)
@@ -318,6 +324,9 @@ impl Domain {
                     .await?;
                 if account.organization_owner && !emptied {
                     return Err(Reason::OrganizationNotEmpty.into());
+                }
+                if account.administrator {
+                    leave_an_administrator(tx, Administrator::Account(id)).await?;
                 }
                 Ok(())
             })

@@ -299,7 +299,7 @@ async fn require_administrator(tx: &Tx<'_>, who: Administrator) -> Result<()> {
 }
 
 /// Refuses a change after which nobody could administer the server; the operator always can.
-async fn leave_an_administrator(tx: &Tx<'_>, who: Administrator) -> Result<()> {
+pub(super) async fn leave_an_administrator(tx: &Tx<'_>, who: Administrator) -> Result<()> {
     if who == Administrator::Operator || tx.has_administrator().await? {
         Ok(())
     } else {

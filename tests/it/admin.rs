@@ -1,9 +1,9 @@
 //! Administration, over gRPC and REST: who may.
 
 use countersign::pb::v1::{
-    CreateSessionRequest, DeleteOrganizationRequest, DisableOrganizationRequest,
-    GrantAdministratorRequest, RemoveAccountRequest, RevokeAdministratorRequest,
-    SearchAccountsRequest, SearchAccountsResponse, SessionProfile,
+    CreateSessionRequest, DeleteAccountRequest, DeleteOrganizationRequest,
+    DisableOrganizationRequest, GrantAdministratorRequest, RemoveAccountRequest,
+    RevokeAdministratorRequest, SearchAccountsRequest, SearchAccountsResponse, SessionProfile,
 };
 use http::Method;
 use serde_json::json;
@@ -193,6 +193,13 @@ async fn the_last_administrator_stays_one_unless_the_operator_says_so() {
         admin
             .delete_organization(session.asks(DeleteOrganizationRequest {
                 name: organization.clone(),
+            }))
+            .await
+            .map(drop),
+        app.accounts()
+            .delete_account(session.asks(DeleteAccountRequest {
+                name: account(),
+                ..DeleteAccountRequest::default()
             }))
             .await
             .map(drop),

@@ -280,6 +280,10 @@ async fn an_owner_does_not_take_the_administrator_from_the_server() {
     let answer = delete(&app, &ann, &bob.name).await;
     refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
     assert!(app.opens(&bobs).await);
+    // Nor does the last one by leaving.
+    let answer = delete(&app, &bobs, "accounts/me").await;
+    refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
+    app.grant("ann@example.com").await;
     delete(&app, &bobs, "accounts/me").await.unwrap();
 }
 
