@@ -1,14 +1,17 @@
 //! From a credential to its caller. Verified credentials are remembered, so that a call with one
 //! touches no database and verifies no signature twice; what is revoked is forgotten at once.
 
+mod lookups;
+
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use moka::sync::Cache;
 use tracing::Instrument as _;
 
+use self::lookups::Lookups;
 use crate::{
     crypto::{keyring::Expected, secrets},
     domain::Domain,
@@ -22,7 +25,7 @@ use crate::{
         scope::Scopes,
         session::Profile,
     },
-    store::{BoxFuture, Tx},
+    store::{BoxFuture, Store, Tx},
 };
 
 /// The longest credential that is looked at, in bytes.
@@ -149,9 +152,14 @@ struct Presented {
 pub(super) struct CredentialCache {
     presented: Cache<[u8; 32], Presented>,
     callers: Cache<CredentialId, Arc<Caller>>,
-    /// Counts revocations. A caller read from the database is remembered only when nothing was
-    /// revoked since the read began; otherwise a slow read could bring back what was just revoked.
-    revocations: Mutex<u64>,
+    /// Counts the times that a signing key was taken away. What was verified is remembered only when none was
+    /// meanwhile.
+    key_changes: Mutex<u64>,
+    /// Keys that are being looked for by their hash.
+    key_lookups: Arc<Lookups<[u8; 32], Option<Presented>>>,
+    /// Callers that are being read. One that is revoked meanwhile is not remembered: a slow read must not bring
+    /// back what was just revoked.
+    caller_lookups: Arc<Lookups<CredentialId, Option<Arc<Caller>>>>,
 }
 
 impl CredentialCache {
@@ -165,43 +173,25 @@ impl CredentialCache {
         Self {
             presented: Cache::new(REMEMBERED),
             callers: callers.build(),
-            revocations: Mutex::new(0),
+            key_changes: Mutex::default(),
+            key_lookups: Arc::default(),
+            caller_lookups: Arc::default(),
         }
     }
 
-    fn revocations(&self) -> u64 {
-        *self
-            .revocations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, caller: &Arc<Caller>, revocations_before: u64) {
-        let revocations = self
-            .revocations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *revocations == revocations_before {
-            self.callers.insert(caller.credential, Arc::clone(caller));
-        }
-    }
-
-    /// Forgets what was revoked. Called after the commit and before the answer.
-    fn forget(&self, revoked: impl IntoIterator<Item = CredentialId>) {
-        let mut revocations = self
-            .revocations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *revocations += 1;
+    /// Forgets what was revoked, and nothing else. Called after the commit and before the answer.
+    fn forget(&self, revoked: &[CredentialId]) {
         for id in revoked {
-            self.callers.invalidate(&id);
+            self.caller_lookups
+                .outdate(|running| running == id, || self.callers.invalidate(id));
         }
     }
 
     /// Forgets the callers of whom this is true. Called after the commit, when the database has none of them any
     /// more: what begins to be read later is not among them.
     fn forget_callers(&self, gone: impl Fn(&Caller) -> bool) {
-        self.forget([]);
+        // Whose look-up it is that runs is not known yet.
+        self.caller_lookups.outdate(|_| true, || ());
         for (id, caller) in &self.callers {
             if gone(&caller) {
                 self.callers.invalidate(&*id);
@@ -209,30 +199,23 @@ impl CredentialCache {
         }
     }
 
-    fn remember_presented(&self, hash: [u8; 32], presented: Presented, revocations_before: u64) {
-        let revocations = self
-            .revocations
+    fn key_changes(&self) -> MutexGuard<'_, u64> {
+        self.key_changes
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *revocations == revocations_before {
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_presented(&self, hash: [u8; 32], presented: Presented, changes_before: u64) {
+        let changes = self.key_changes();
+        if *changes == changes_before {
             self.presented.insert(hash, presented);
         }
     }
 
     /// Has every token verified again, when a key that signed some is gone.
     pub(super) fn forget_tokens(&self) {
-        self.forget([]);
+        *self.key_changes() += 1;
         self.presented.invalidate_all();
-    }
-
-    /// Forgets everything, when it is not known what was revoked.
-    fn forget_all(&self) {
-        let mut revocations = self
-            .revocations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *revocations += 1;
-        self.callers.invalidate_all();
     }
 }
 
@@ -248,19 +231,23 @@ impl Domain {
     {
         let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
         let work = async move {
-            match store.write(use_case).await {
-                Ok((answer, ended)) => {
-                    credentials.forget(ended);
-                    Ok(answer)
-                }
-                Err(error) => {
-                    // A commit whose answer was lost may have happened.
-                    if error.reason() == Reason::StorageUnavailable {
-                        credentials.forget_all();
-                    }
-                    Err(error)
-                }
+            let ended = Arc::new(Mutex::new(Vec::new()));
+            let noted = Arc::clone(&ended);
+            let written = store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        let (answer, ending) = use_case(tx).await?;
+                        *noted.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+                        Ok(answer)
+                    })
+                })
+                .await;
+            let refusal = written.as_ref().err().map(Error::reason);
+            // A commit whose answer was lost may have happened, and ended these and no others.
+            if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
+                credentials.forget(&ended.lock().unwrap_or_else(PoisonError::into_inner));
             }
+            written
         };
         tokio::spawn(work.in_current_span())
             .await
@@ -355,14 +342,14 @@ impl Domain {
     }
 
     async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {
-        let revocations = self.credentials.revocations();
+        let changes = *self.credentials.key_changes();
         let presented = if is_token(credential) {
             self.verify_access_token(credential, now)?
         } else {
             self.find_api_key(credential, &hash, now).await?
         };
         self.credentials
-            .remember_presented(hash, presented, revocations);
+            .remember_presented(hash, presented, changes);
         Ok(presented)
     }
 
@@ -393,22 +380,29 @@ impl Domain {
         if ours.is_some_and(|kind| !secrets::well_formed(secret, kind.prefix())) {
             return Err(Reason::CredentialInvalid.into());
         }
-        let key = self.store.read().api_key_by_hash(hash).await?;
-        key.filter(|key| key.is_live(now))
-            .map(|key| Presented {
+        let (store, hash) = (self.store.clone(), *hash);
+        let look_up = async move {
+            let key = store.read().api_key_by_hash(&hash).await?;
+            Ok(key.filter(|key| key.is_live(now)).map(|key| Presented {
                 id: CredentialId::ApiKey(key.id),
                 ends_at: key.expires_at,
-            })
-            .ok_or_else(|| Reason::CredentialInvalid.into())
+            }))
+        };
+        let lookups = &self.credentials.key_lookups;
+        let found = lookups.share(hash, look_up, |_| ()).await?;
+        found.ok_or_else(|| Reason::CredentialInvalid.into())
     }
 
     async fn load_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Arc<Caller>>> {
-        let revocations = self.credentials.revocations();
-        let caller = self.read_caller(id, now).await?.map(Arc::new);
-        if let Some(caller) = &caller {
-            self.credentials.remember(caller, revocations);
-        }
-        Ok(caller)
+        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        let look_up = async move { Ok(read_caller(&store, id, now).await?.map(Arc::new)) };
+        let keep = move |caller: &Option<Arc<Caller>>| {
+            if let Some(caller) = caller {
+                credentials.callers.insert(id, Arc::clone(caller));
+            }
+        };
+        let lookups = &self.credentials.caller_lookups;
+        lookups.share(id, look_up, keep).await
     }
 
     /// Remembers an access token of ours as if it had been shown, so that its first use is no stranger's.
@@ -432,28 +426,28 @@ impl Domain {
         };
         self.credentials.presented.insert(key.hash, presented);
     }
+}
 
-    async fn read_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {
-        let reader = self.store.read();
-        let (account_id, profile, scopes, ends_at) = match id {
-            CredentialId::Session(id) => match reader.session(id).await? {
-                Some(session) if session.is_live(now) => (
-                    session.account_id,
-                    Some(session.profile),
-                    session.scopes,
-                    Some(session.expires_at),
-                ),
-                _ => return Ok(None),
-            },
-            CredentialId::ApiKey(id) => match reader.api_key(id).await? {
-                Some(key) if key.is_live(now) => (key.account_id, None, key.scopes, key.expires_at),
-                _ => return Ok(None),
-            },
-        };
-        let account = reader.account(account_id).await?;
-        let account = account.filter(|account| !account.is_disabled());
-        Ok(account.map(|account| Caller::new(&account, id, profile, scopes, ends_at)))
-    }
+async fn read_caller(store: &Store, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {
+    let reader = store.read();
+    let (account_id, profile, scopes, ends_at) = match id {
+        CredentialId::Session(id) => match reader.session(id).await? {
+            Some(session) if session.is_live(now) => (
+                session.account_id,
+                Some(session.profile),
+                session.scopes,
+                Some(session.expires_at),
+            ),
+            _ => return Ok(None),
+        },
+        CredentialId::ApiKey(id) => match reader.api_key(id).await? {
+            Some(key) if key.is_live(now) => (key.account_id, None, key.scopes, key.expires_at),
+            _ => return Ok(None),
+        },
+    };
+    let account = reader.account(account_id).await?;
+    let account = account.filter(|account| !account.is_disabled());
+    Ok(account.map(|account| Caller::new(&account, id, profile, scopes, ends_at)))
 }
 
 /// A JWT in compact form has three parts (RFC 7519 section 3).

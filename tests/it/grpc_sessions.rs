@@ -8,7 +8,10 @@ use countersign::pb::v1::{
 };
 use tonic::{Code, Request};
 
-use crate::support::{PASSWORD, TestApp, refused, with_bearer};
+use crate::{
+    limits_nodes::futures_join,
+    support::{PASSWORD, TestApp, refused, with_bearer},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -471,5 +474,34 @@ async fn control_characters_in_an_address_are_refused_before_the_database_sees_t
             refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
             ["email"]
         );
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_lost_forgets_nobody_else_and_costs_no_look_up() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let bob = app.sign_up("bob").await.logs_in().await.tokens.access_token;
+    let decided = async |token: &str| {
+        let call = app.get("/authz/forward").bearer(token);
+        let call = call.header("x-original-method", "GET");
+        call.header("x-original-uri", "/").send().await.status()
+    };
+    // No rule lets them, but they are known.
+    assert_eq!([decided(&ann).await, decided(&bob).await], [403, 403]);
+    app.parts.store.close().await;
+    let lost = app.delete("/v1/sessions/current").bearer(&ann).send().await;
+    assert_eq!(lost.status(), 503);
+    assert_eq!(decided(&bob).await, 403);
+}
+
+#[tokio::test]
+async fn a_credential_that_is_shown_by_many_at_once_is_good_for_all_of_them() {
+    let app = TestApp::start().await;
+    let token = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let app = app.restart().await;
+    let calls = (0..50).map(|_| app.get("/v1/accounts/me").bearer(&token).send());
+    for answer in futures_join(calls).await {
+        assert_eq!(answer.status(), 200);
     }
 }

@@ -177,7 +177,7 @@ async fn parallel_guesses_through_all_nodes_are_no_more_than_one_after_the_other
 }
 
 /// Polls them all in turn until each has ended.
-async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         for (future, output) in &mut pending {
