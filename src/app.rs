@@ -3,6 +3,7 @@
 mod access;
 mod console;
 pub mod data_dir;
+mod descriptors;
 mod health;
 mod metrics;
 mod parts;

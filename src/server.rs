@@ -9,6 +9,7 @@ pub mod control;
 pub mod dispatch;
 mod http;
 pub mod options;
+mod pool;
 mod proxy_protocol;
 mod sniff;
 pub mod tls;
@@ -18,7 +19,6 @@ use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Durati
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -28,12 +28,16 @@ use tokio_util::sync::CancellationToken;
 use self::{
     connection::Connections,
     options::ServerOptions,
+    pool::Pool,
     tls::{Certificate, TlsError},
 };
 use crate::{layers::HttpService, metrics::Metrics};
 
 /// How long to wait after the system could not give another connection, as when file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many such waits there are in a minute.
+const FAILURES_A_MINUTE: u32 = 600;
 
 /// How often the certificate and key files are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
@@ -155,36 +159,45 @@ impl Server {
             acceptor
         });
         let connections = Connections::new(&self.options, acceptor, service, stop.clone());
-        let connections = Arc::new(connections);
-        let mut accepting = Accepting::new(self.listener, self.options.max_connections);
-        let mut tasks = JoinSet::new();
+        let mut pool = Pool::new(&self.options, connections, self.metrics);
+        let mut accepting = Accepting::new(self.listener);
         let mut shutdown = pin!(shutdown);
+        let mut waiting = None;
         loop {
+            if pool.has_place()
+                && let Some((stream, peer)) = waiting.take()
+            {
+                pool.take(stream, peer);
+            }
+            let accepts = waiting.is_none() && pool.has_place();
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                Some(ended) = tasks.join_next() => report(ended),
-                (permit, stream, peer) = accepting.next() => {
-                    let connections = Arc::clone(&connections);
-                    let open = self.metrics.as_ref().map(Metrics::connection_opened);
-                    tasks.spawn(async move {
-                        connections.serve(stream, peer).await;
-                        drop((permit, open));
-                    });
-                }
+                () = pool.ended() => {}
+                accepted = accepting.next(), if accepts => match accepted {
+                    Some(_) => waiting = accepted,
+                    // Descriptors ran out, most likely.
+                    None => pool.shed_any(),
+                },
+                // Those above wait until a call has ended, all but one in the system's queue.
+                () = sleep(ACCEPT_PAUSE), if !accepts => {}
             }
         }
         stop.cancel();
         // Those that the system holds for us are connected already, and may have asked something.
-        while let Ok((permit, stream, peer)) = timeout(Duration::ZERO, accepting.next()).await {
-            let connections = Arc::clone(&connections);
-            tasks.spawn(async move {
-                connections.serve(stream, peer).await;
-                drop(permit);
-            });
+        while pool.has_place()
+            && let Some((stream, peer)) = match waiting.take() {
+                None => timeout(Duration::ZERO, accepting.next())
+                    .await
+                    .ok()
+                    .flatten(),
+                held => held,
+            }
+        {
+            pool.take(stream, peer);
         }
         drop(accepting);
-        drain(tasks, drain_timeout).await;
+        drain(pool.into_tasks(), drain_timeout).await;
     }
 }
 
@@ -220,48 +233,43 @@ fn report(ended: Result<(), JoinError>) {
     }
 }
 
-/// Takes connections from the system, at most so many at a time. Those above wait in the system's queue.
+/// Takes connections from the system.
 struct Accepting {
     listener: TcpListener,
-    slots: Arc<Semaphore>,
-    failing: bool,
+    failures: u32,
 }
 
 impl Accepting {
-    fn new(listener: TcpListener, most: usize) -> Self {
+    fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            slots: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
-            failing: false,
+            failures: 0,
         }
     }
 
-    /// The next connection, once there is a slot for it. Nothing is lost when this is dropped half-way, so
-    /// that a full server still hears of its shutdown.
-    async fn next(&mut self) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
-        // The semaphore is never closed, so there is always a permit in the end.
-        let permit = Arc::clone(&self.slots).acquire_owned().await.ok();
+    /// The next connection; none after a pause when the system cannot give one. Nothing is lost when this is
+    /// dropped half-way, so that a server still hears of its shutdown.
+    async fn next(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    self.failing = false;
-                    return (permit, stream, peer);
-                }
+                Ok(accepted) => return Some(accepted),
                 Err(cause) if is_the_clients_doing(&cause) => {}
                 Err(cause) => {
-                    self.complain(&cause);
+                    complain(&mut self.failures, &cause);
                     sleep(ACCEPT_PAUSE).await;
+                    return None;
                 }
             }
         }
     }
+}
 
-    fn complain(&mut self, cause: &io::Error) {
-        if !self.failing {
-            tracing::error!(%cause, "cannot accept connections; trying on");
-        }
-        self.failing = true;
+/// Says that the system gives no connection, once a minute at most: after each failure there is a pause.
+fn complain(failures: &mut u32, cause: &io::Error) {
+    if failures.is_multiple_of(FAILURES_A_MINUTE) {
+        tracing::error!(%cause, "cannot accept connections; trying on");
     }
+    *failures = failures.wrapping_add(1);
 }
 
 /// The client was gone before it was accepted; the next one can be served at once.

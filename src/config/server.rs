@@ -13,7 +13,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 settings! {
     /// What the listener allows. A message is at most 64 KiB, which is part of the contract.
     pub struct Server {
-        /// The most connections at one time; more wait to be accepted. 1 to 1000000.
+        /// The most connections at one time, as far as the limit of open files allows. One more takes the place of
+        /// the one that has been idle for longest. A client has at most a quarter of them. 1 to 1000000.
         max_connections: u32 = 10_000,
         /// The most concurrent HTTP/2 streams of one connection, 1 to 10000.
         max_streams: u32 = 200,

@@ -3,17 +3,22 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::sync::watch;
 
+/// Numbers what happens on connections, so that the one on which nothing happened for longest can be found.
+static EVENTS: AtomicU64 = AtomicU64::new(0);
+
 /// Shared by the task of a connection, its calls and its I/O.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Activity(Arc<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// When the connection was opened or its last call began or ended, as a number of [`EVENTS`].
+    last: AtomicU64,
     in_flight: watch::Sender<usize>,
     /// Bytes came since the last call began or ended: the next request has begun to arrive.
     arriving: AtomicBool,
@@ -23,9 +28,37 @@ struct State {
     idle: AtomicBool,
 }
 
+impl Default for Activity {
+    fn default() -> Self {
+        Self(Arc::new(State {
+            last: AtomicU64::new(EVENTS.fetch_add(1, Ordering::Relaxed)),
+            in_flight: watch::Sender::default(),
+            arriving: AtomicBool::default(),
+            unread: AtomicBool::default(),
+            idle: AtomicBool::default(),
+        }))
+    }
+}
+
 impl Activity {
+    /// Whether no call is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        *self.0.in_flight.borrow() == 0
+    }
+
+    /// Less than that of a connection on which something happened later.
+    pub(super) fn order(&self) -> u64 {
+        self.0.last.load(Ordering::Relaxed)
+    }
+
+    fn happened(&self) {
+        let event = EVENTS.fetch_add(1, Ordering::Relaxed);
+        self.0.last.store(event, Ordering::Relaxed);
+    }
+
     /// Counts a call for as long as what comes back exists.
     pub(super) fn begin(&self) -> InFlight {
+        self.happened();
         self.0.arriving.store(false, Ordering::Relaxed);
         self.0.unread.store(false, Ordering::Relaxed);
         self.0.in_flight.send_modify(|calls| *calls += 1);
@@ -49,7 +82,7 @@ impl Activity {
 
     /// Notes that the connection is to be closed, and whether that is between two calls.
     pub(super) fn close(&self) {
-        let idle = *self.0.in_flight.borrow() == 0 && !self.is_arriving();
+        let idle = self.is_idle() && !self.is_arriving();
         self.0.idle.store(idle, Ordering::Relaxed);
     }
 
@@ -81,6 +114,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.0.happened();
         let state = &self.0.0;
         state.arriving.store(false, Ordering::Relaxed);
         state

@@ -99,12 +99,15 @@ impl Connections {
     }
 
     /// Serves a connection to its end.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, activity: Activity) {
         // Small answers would wait for the acknowledgement of earlier ones; a failure costs no more than that.
         let _ = stream.set_nodelay(true);
         match &self.tls {
-            Some(acceptor) => self.open(self.secure(acceptor, stream, peer)).await,
-            None => self.open(self.plain(stream, peer)).await,
+            Some(acceptor) => {
+                self.open(self.secure(acceptor, stream, peer), activity)
+                    .await;
+            }
+            None => self.open(self.plain(stream, peer), activity).await,
         }
     }
 
@@ -165,7 +168,7 @@ impl Connections {
     }
 
     /// Waits until the client has said what it speaks, but not for long, and hardly while stopping.
-    async fn open<I>(&self, opening: impl Future<Output = Opened<I>>)
+    async fn open<I>(&self, opening: impl Future<Output = Opened<I>>, activity: Activity)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -175,18 +178,24 @@ impl Connections {
             opened = timeout(self.handshake_timeout, opening) => opened,
         };
         match opened {
-            Ok(Ok(Some((connection, protocol, io)))) => self.speak(protocol, io, connection).await,
+            Ok(Ok(Some((connection, protocol, io)))) => {
+                self.speak(protocol, io, connection, activity).await;
+            }
             Ok(Ok(None)) => {}
             Ok(Err(cause)) => tracing::debug!(%cause, "the handshake failed"),
             Err(_) => tracing::debug!("no handshake in time"),
         }
     }
 
-    async fn speak<I>(&self, protocol: Protocol, io: Rewound<I>, connection: Connection)
-    where
+    async fn speak<I>(
+        &self,
+        protocol: Protocol,
+        io: Rewound<I>,
+        connection: Connection,
+        activity: Activity,
+    ) where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let activity = Activity::default();
         match protocol {
             Protocol::Http2 => {
                 let service = self.http2_service(connection, activity.clone());

@@ -31,7 +31,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body};
 use tower::ServiceExt as _;
 
-use super::{ACCEPT_PAUSE, dispatch::GrpcService, drain, http, options::ServerOptions, report};
+use super::{
+    ACCEPT_PAUSE, complain, dispatch::GrpcService, drain, http, options::ServerOptions, report,
+};
 
 /// The name of the socket in the data folder.
 const SOCKET: &str = "control.sock";
@@ -116,6 +118,7 @@ impl ControlSocket {
         } = self;
         let stop = CancellationToken::new();
         let mut connections = JoinSet::new();
+        let mut failures = 0;
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
@@ -128,7 +131,7 @@ impl ControlSocket {
                     }
                     Ok(_) => tracing::warn!("another user connected to the control socket; refused"),
                     Err(cause) => {
-                        tracing::error!(%cause, "cannot accept connections on the control socket; trying on");
+                        complain(&mut failures, &cause);
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },

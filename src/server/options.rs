@@ -26,7 +26,10 @@ pub struct ServerOptions {
     pub tls: Option<TlsFiles>,
     /// The proxies whose connections begin with a PROXY header; none means that nobody's do.
     pub proxy_protocol: Vec<IpNet>,
-    /// How many connections are open at once; more wait in the system's queue.
+    /// The proxies that bring the connections of many clients, and are held to no client's share.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many connections are open at once. One more takes the place of the one that has been without a call
+    /// for longest; while all have one, more wait in the system's queue.
     pub max_connections: usize,
     /// How many calls one HTTP/2 connection has in flight.
     pub max_streams: u32,
@@ -50,6 +53,7 @@ impl Default for ServerOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             tls: None,
             proxy_protocol: Vec::new(),
+            trusted_proxies: Vec::new(),
             // Leaves room for the database below the usual 1,024 file descriptors.
             max_connections: 900,
             max_streams: 200,

@@ -103,7 +103,11 @@ const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n";
 #[tokio::test]
 async fn what_has_arrived_on_kept_connections_is_answered() {
     const CONNECTIONS: usize = 400;
-    let server = start(ServerOptions::default()).await;
+    let options = ServerOptions {
+        max_connections: 10 * CONNECTIONS,
+        ..ServerOptions::default()
+    };
+    let server = start(options).await;
     let mut kept = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut stream = server.connect().await;

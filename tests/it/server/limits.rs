@@ -106,33 +106,100 @@ async fn too_many_header_fields_are_refused() {
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
+const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
 #[tokio::test]
-async fn more_connections_than_the_cap_wait_their_turn() {
+async fn one_more_connection_takes_the_place_of_the_one_that_is_idle_for_longest() {
+    let options = ServerOptions {
+        max_connections: 2,
+        ..ServerOptions::default()
+    };
+    let server = start(options).await;
+    let mut first = server.connect().await;
+    let mut second = server.connect().await;
+    http1(&mut second, HELLO).await;
+    http1(&mut first, HELLO).await;
+
+    let mut third = server.connect().await;
+    assert!(http1(&mut third, HELLO).await.ends_with("hello"));
+    assert_eq!(read_to_end(&mut second).await, b"");
+    assert!(http1(&mut first, HELLO).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn while_all_connections_have_a_call_more_wait_their_turn() {
     let options = ServerOptions {
         max_connections: 2,
         ..ServerOptions::default()
     };
     let mut server = start(options).await;
-    let hello = "GET /hello HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let gate = |who| format!("GET /gate HTTP/1.1\r\nhost: localhost\r\nx-who: {who}\r\n\r\n");
-    let mut first = server.connect().await;
-    let mut second = server.connect().await;
-    http1(&mut first, hello).await;
-    http1(&mut second, hello).await;
-
+    let mut busy = Vec::new();
+    for who in ["first", "second"] {
+        let mut stream = server.connect().await;
+        stream.write_all(gate(who).as_bytes()).await.unwrap();
+        assert_eq!(server.arrival().await, who);
+        busy.push(stream);
+    }
     let mut third = server.connect().await;
     third.write_all(gate("third").as_bytes()).await.unwrap();
-    // Whatever would be accepted is, while the server answers somebody else.
-    for _ in 0..20 {
-        http1(&mut second, hello).await;
-    }
-    first.write_all(gate("first").as_bytes()).await.unwrap();
-    assert_eq!(server.arrival().await, "first");
-
-    drop(first);
+    server.gate.open.add_permits(2);
     assert_eq!(server.arrival().await, "third");
-    server.gate.open.add_permits(1);
-    assert!(read_answer(&mut third).await.ends_with("passed"));
+    for mut stream in busy {
+        assert!(read_answer(&mut stream).await.ends_with("passed"));
+    }
+}
+
+async fn connect_from(server: &Running, address: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let from: std::net::IpAddr = address.parse().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_holds_its_share_of_the_connections_and_sheds_its_own() {
+    let options = ServerOptions {
+        max_connections: 64,
+        ..ServerOptions::default()
+    };
+    let server = start(options).await;
+    let mut other = connect_from(&server, "127.0.0.3").await;
+    http1(&mut other, HELLO).await;
+    let mut flood = Vec::new();
+    for _ in 0..100 {
+        let mut stream = connect_from(&server, "127.0.0.2").await;
+        http1(&mut stream, HELLO).await;
+        flood.push(stream);
+    }
+    let (shed, kept) = flood.split_at_mut(100 - 16);
+    for stream in shed {
+        assert_eq!(read_to_end(stream).await, b"");
+    }
+    for stream in kept {
+        http1(stream, HELLO).await;
+    }
+    // The oldest of all, but of another client.
+    assert!(http1(&mut other, HELLO).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_held_to_no_share() {
+    let options = ServerOptions {
+        max_connections: 64,
+        trusted_proxies: vec!["127.0.0.2/32".parse().unwrap()],
+        ..ServerOptions::default()
+    };
+    let server = start(options).await;
+    let mut all = Vec::new();
+    for _ in 0..50 {
+        let mut stream = connect_from(&server, "127.0.0.2").await;
+        http1(&mut stream, HELLO).await;
+        all.push(stream);
+    }
+    for stream in &mut all {
+        http1(stream, HELLO).await;
+    }
 }
 
 #[tokio::test]
