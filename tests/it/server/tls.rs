@@ -231,7 +231,7 @@ async fn what_keeps_the_server_from_listening_is_said_in_one_line() {
         (&one.key, &one.key, "cert.pem holds no certificate"),
         (&one.cert, "junk", "key.pem holds no private key"),
         (&one.cert, &one.cert, "key.pem holds no private key"),
-        (&one.cert, &other.key, "cannot be used with the certificate"),
+        (&one.cert, &other.key, "is not the key of the certificate"),
     ] {
         let pair = Pair {
             cert: cert.into(),
