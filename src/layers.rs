@@ -8,6 +8,7 @@ pub mod client;
 pub mod cors;
 pub mod deadline;
 mod https_only;
+mod limit_log;
 pub mod panic;
 pub mod refusal;
 pub mod request_head;

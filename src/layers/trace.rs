@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 use super::{
     around::{Answer, Middleware},
     call::{Call, Dialect},
+    limit_log::LimitLog,
 };
 use crate::{
     env::Env,
@@ -68,11 +69,16 @@ impl GrpcOutcome {
 pub(super) struct Trace {
     env: Env,
     metrics: Metrics,
+    limits: Arc<LimitLog>,
 }
 
 impl Trace {
     pub(super) fn new(env: Env, metrics: Metrics) -> Self {
-        Self { env, metrics }
+        Self {
+            limits: Arc::new(LimitLog::new(env.monotonic())),
+            env,
+            metrics,
+        }
     }
 }
 
@@ -106,6 +112,7 @@ impl Middleware for Trace {
 struct Line {
     env: Env,
     metrics: Metrics,
+    limits: Arc<LimitLog>,
     started: Instant,
     call: Call,
     version: Version,
@@ -119,6 +126,7 @@ impl Line {
         Self {
             env: trace.env.clone(),
             metrics: trace.metrics.clone(),
+            limits: Arc::clone(&trace.limits),
             started: trace.env.monotonic(),
             call: Call::of(request),
             version: request.version(),
@@ -129,6 +137,12 @@ impl Line {
             status: None,
             outcome: GrpcOutcome::default(),
         }
+    }
+
+    /// Whether a limit refused the request: it is to be sent again later.
+    fn is_limited(&self) -> bool {
+        let status = self.status.map(|status| status.as_u16());
+        status == Some(429) || self.outcome.status() == Some(tonic::Code::ResourceExhausted as i32)
     }
 
     /// How the request ended, as it is counted: by its gRPC status where it has one.
@@ -180,9 +194,15 @@ fn is_word(word: &str) -> bool {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let took = self.env.monotonic().saturating_duration_since(self.started);
+        let now = self.env.monotonic();
+        let took = now.saturating_duration_since(self.started);
         let dialect = counted_dialect(self.call.dialect);
         self.metrics.request(dialect, self.counted_status(), took);
+        self.limits.tell(now);
+        let limited = self.client.filter(|_| self.is_limited());
+        if limited.is_some_and(|client| !self.limits.has_line(client)) {
+            return;
+        }
         let message = if self.status.is_some() {
             "answered"
         } else {

@@ -10,6 +10,7 @@ use tower::ServiceExt as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::support::*;
+use crate::support::TestApp;
 
 /// Collects what is logged on this thread.
 #[derive(Clone, Default)]
@@ -102,6 +103,31 @@ async fn every_request_has_one_line_and_no_secret_in_it() {
     assert!(line["duration_ms"].as_f64().unwrap() >= 0.0);
     assert!(line.get("grpc_status").is_none());
     assert!(!log.text().contains("s3cret"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_flood_that_a_limit_refuses_is_one_line_and_a_count_in_a_minute() {
+    // Before the log begins: the database has threads of its own, whose spans this thread's log does not know.
+    let app = TestApp::with(|config| config.limits.enabled = true).await;
+    let (log, _guard) = Log::start();
+    for _ in 0..100 {
+        app.get("/v1/accounts/me").send().await;
+    }
+    let statuses = |lines: Vec<serde_json::Value>| -> Vec<u64> {
+        let status = |line: &serde_json::Value| line["status"].as_u64();
+        lines.iter().filter_map(status).collect()
+    };
+    let mut expected = vec![401; 8];
+    expected.push(429);
+    assert_eq!(statuses(log.requests()), expected);
+    app.clock.advance(Duration::from_secs(60));
+    app.get("/livez").send().await;
+    let lines = log.requests();
+    let told = &lines[lines.len() - 2];
+    assert_eq!(
+        (&told["refused"], &told["client"]),
+        (&91.into(), &"127.0.0.1".into())
+    );
 }
 
 #[tokio::test]
