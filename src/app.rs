@@ -189,13 +189,13 @@ impl App {
     }
 }
 
-/// Says once what runs where. Of the database, the engine and the host: the rest of its URL may be secret.
+/// Says once what runs where. Of the database the engine alone: any part of its URL may be secret.
 fn announce(config: &Config, issuer: &str, listening: SocketAddr) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         %listening,
         issuer,
-        database = config.database.place(),
+        database = config.database.engine(),
         data_dir = %config.data_dir.display(),
         "started"
     );

@@ -11,6 +11,7 @@ pub mod mail;
 pub mod network;
 pub mod page;
 pub mod password;
+pub mod postgres_url;
 pub mod pow;
 pub mod request;
 pub mod scope;

@@ -14,7 +14,9 @@ mod data_file;
 mod entity;
 mod fault;
 mod outbox;
+mod postgres;
 mod purge;
+mod schema;
 mod search;
 mod sessions;
 mod signing_keys;
@@ -31,28 +33,28 @@ use std::{
     },
 };
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-};
-use secrecy::SecretString;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{sync::mpsc, task_local};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     checkpoint::Checkpointer,
-    connect::{Patience, Role},
+    connect::Role,
     contain::contain,
     data_file::DataFile,
+    postgres::Postgres,
     writer::{Queue, Writer},
 };
 pub use self::{
     connect::{Cause, ConnectError},
+    schema::SchemaState,
     transaction::{BoxFuture, Reader, Tx},
 };
 use crate::{
     env::Env,
     error::{Error, Result},
+    model::postgres_url::PostgresUrl,
 };
 
 /// How to open a store.
@@ -81,17 +83,6 @@ pub enum Database {
     },
 }
 
-/// How the schema of a database stands to this build.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum SchemaState {
-    /// It is the one that this build wants.
-    Current,
-    /// These changes are still to be made, in this order.
-    Pending(Vec<String>),
-    /// A newer version of this program has changed it; this is the newest change.
-    Newer(String),
-}
-
 /// A use case tried to write while it was in a transaction. It would wait for itself.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("a use case began a second transaction inside its own")]
@@ -110,9 +101,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    database: Database,
-    readers: DatabaseConnection,
-    writes: Writes,
+    engine: Engine,
     tasks: TaskTracker,
     closing: CancellationToken,
     /// Set by each write that is committed.
@@ -120,11 +109,14 @@ struct Inner {
 }
 
 #[derive(Debug)]
-enum Writes {
-    /// SQLite: one writer, to one file.
-    Queued(Queue, Arc<DataFile>),
-    /// Postgres: the pool that also reads.
-    Pooled,
+enum Engine {
+    /// One file, one writer.
+    Sqlite {
+        readers: DatabaseConnection,
+        writer: Queue,
+        file: Arc<DataFile>,
+    },
+    Postgres(Postgres),
 }
 
 impl Store {
@@ -135,60 +127,30 @@ impl Store {
     /// The database cannot be opened.
     pub async fn connect(options: Options, env: Env) -> std::result::Result<Self, ConnectError> {
         let Options { database } = options;
-        let inner = match &database {
-            Database::Sqlite { path, readers } => {
-                open_sqlite(path.clone(), *readers, env, database.clone()).await?
+        let inner = match database {
+            Database::Sqlite { path, readers } => open_sqlite(path, readers, env).await?,
+            Database::Postgres { url, connections } => {
+                let url = PostgresUrl::parse(url.expose_secret())?;
+                Inner {
+                    engine: Engine::Postgres(Postgres::connect(&url, connections).await?),
+                    tasks: TaskTracker::new(),
+                    closing: CancellationToken::new(),
+                    wrote: AtomicBool::new(false),
+                }
             }
-            Database::Postgres { url, connections } => Inner {
-                readers: connect::postgres(url, *connections, Patience::Limited).await?,
-                writes: Writes::Pooled,
-                tasks: TaskTracker::new(),
-                closing: CancellationToken::new(),
-                wrote: AtomicBool::new(false),
-                database,
-            },
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
     }
 
-    /// Brings the schema up to date, all of it or nothing. Several nodes may do this at once.
-    ///
-    /// # Errors
-    /// A newer version has changed the schema, or a change failed.
-    pub async fn migrate(&self) -> std::result::Result<(), ConnectError> {
-        match self.schema().await? {
-            SchemaState::Current => return Ok(()),
-            SchemaState::Newer(change) => return Err(ConnectError::NewerSchema { change }),
-            SchemaState::Pending(_) => {}
-        }
-        let connection = match &self.inner.database {
-            Database::Sqlite { path, .. } => connect::sqlite(path, Role::Writer, 1)
-                .await
-                .map_err(schema_error)?,
-            Database::Postgres { url, .. } => connect::postgres(url, 1, Patience::Endless).await?,
-        };
-        let migrated = migrate(&connection).await.map_err(schema_error);
-        connection.close().await.map_err(schema_error)?;
-        migrated
-    }
-
-    /// How the schema stands. Changes nothing.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn schema(&self) -> std::result::Result<SchemaState, ConnectError> {
-        let applied = countersign_migrations::applied(&self.inner.readers)
-            .await
-            .map_err(schema_error)?;
-        Ok(compare(applied, countersign_migrations::known()))
-    }
-
     /// Reads outside of any transaction.
     #[must_use]
     pub fn read(&self) -> Reader<'_> {
-        Reader::over(&self.inner.readers)
+        match &self.inner.engine {
+            Engine::Sqlite { readers, .. } => Reader::over(readers),
+            Engine::Postgres(postgres) => Reader::over(postgres),
+        }
     }
 
     /// Runs a use case in a transaction, which is committed when it returns `Ok` and rolled back when
@@ -210,9 +172,9 @@ impl Store {
         if IN_TRANSACTION.try_with(|()| ()).is_ok() {
             return Err(Error::internal(Nested));
         }
-        let written = match &self.inner.writes {
-            Writes::Queued(queue, _) => queue.write(use_case).await,
-            Writes::Pooled => write_alone(self.inner.readers.begin().await?, use_case).await,
+        let written = match &self.inner.engine {
+            Engine::Sqlite { writer, .. } => writer.write(use_case).await,
+            Engine::Postgres(postgres) => write_alone(postgres.begin().await?, use_case).await,
         }?;
         self.inner.wrote.store(true, Ordering::Relaxed);
         Ok(written)
@@ -237,7 +199,7 @@ impl Store {
     /// Whether other nodes may use the same database.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self.inner.writes, Writes::Pooled)
+        matches!(self.inner.engine, Engine::Postgres(_))
     }
 
     /// Whether the database answers, and SQLite's file is still the one that was opened.
@@ -245,16 +207,16 @@ impl Store {
     /// # Errors
     /// `STORAGE_UNAVAILABLE`: it does not, or is not.
     pub async fn ping(&self) -> Result<()> {
-        let (backend, question) = match &self.inner.writes {
-            Writes::Queued(_, file) => {
+        let (backend, question) = match &self.inner.engine {
+            Engine::Sqlite { file, .. } => {
                 file.check()?;
                 // Looks into the file, which `SELECT 1` would not.
                 (DbBackend::Sqlite, "PRAGMA schema_version")
             }
-            Writes::Pooled => (DbBackend::Postgres, "SELECT 1"),
+            Engine::Postgres(_) => (DbBackend::Postgres, "SELECT 1"),
         };
         let question = Statement::from_string(backend, question);
-        self.inner.readers.query_one_raw(question).await?;
+        self.read().database.query_one_raw(question).await?;
         Ok(())
     }
 
@@ -264,8 +226,13 @@ impl Store {
         self.inner.closing.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-        if let Err(cause) = self.inner.readers.close_by_ref().await {
-            tracing::warn!(%cause, "the database's connections did not close");
+        match &self.inner.engine {
+            Engine::Sqlite { readers, .. } => {
+                if let Err(cause) = readers.close_by_ref().await {
+                    tracing::warn!(%cause, "the database's connections did not close");
+                }
+            }
+            Engine::Postgres(postgres) => postgres.close(),
         }
     }
 }
@@ -274,7 +241,6 @@ async fn open_sqlite(
     path: PathBuf,
     readers: u32,
     env: Env,
-    database: Database,
 ) -> std::result::Result<Inner, ConnectError> {
     let open = async |role, connections| {
         connect::sqlite(&path, role, connections)
@@ -291,7 +257,7 @@ async fn open_sqlite(
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
     let (committed, commits) = mpsc::channel(1);
     let writer = Writer::new(Arc::clone(&file), env, connection, committed);
-    let (queue, work) = writer.start(closing.clone());
+    let (writer, work) = writer.start(closing.clone());
     tasks.spawn(work);
     let checkpointer = Checkpointer {
         connection: checkpoints,
@@ -301,9 +267,11 @@ async fn open_sqlite(
     };
     tasks.spawn(checkpointer.run());
     Ok(Inner {
-        database,
-        readers,
-        writes: Writes::Queued(queue, file),
+        engine: Engine::Sqlite {
+            readers,
+            writer,
+            file,
+        },
         tasks,
         closing,
         wrote: AtomicBool::new(false),
@@ -324,49 +292,8 @@ fn sqlite_error(path: &Path, cause: DbErr) -> ConnectError {
     }
 }
 
-fn schema_error(cause: DbErr) -> ConnectError {
-    ConnectError::Schema {
-        cause: cause.into(),
-    }
-}
-
-fn compare(applied: Vec<String>, known: Vec<String>) -> SchemaState {
-    let newer = applied.iter().rev().find(|change| !known.contains(change));
-    if let Some(change) = newer {
-        return SchemaState::Newer(change.clone());
-    }
-    let pending: Vec<String> = known
-        .into_iter()
-        .filter(|change| !applied.contains(change))
-        .collect();
-    if pending.is_empty() {
-        SchemaState::Current
-    } else {
-        SchemaState::Pending(pending)
-    }
-}
-
-/// All pending changes in one transaction, which only one node at a time is in.
-async fn migrate(connection: &DatabaseConnection) -> std::result::Result<(), DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = connection.begin_with_options(options).await?;
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        let lock = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT pg_advisory_xact_lock($1)",
-            [connect::SCHEMA_LOCK.into()],
-        );
-        transaction.execute_raw(lock).await?;
-    }
-    countersign_migrations::apply(&transaction).await?;
-    transaction.commit().await
-}
-
 /// One transaction for one use case, as Postgres has it.
-async fn write_alone<T, F>(transaction: DatabaseTransaction, use_case: F) -> Result<T>
+async fn write_alone<T, F>(transaction: postgres::Transaction, use_case: F) -> Result<T>
 where
     F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<T>>,
 {

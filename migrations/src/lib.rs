@@ -9,12 +9,18 @@ mod m20261125_000003_api_key_use;
 mod m20261125_000004_throttles;
 mod m20261126_000001_mailboxes;
 mod m20261126_000002_deletion;
+mod m20261126_000003_collation;
 
 use sea_orm_migration::{
-    MigrationTrait, MigratorTrait, SchemaManager,
-    sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryOrder},
+    MigrationTrait, MigratorTrait,
+    sea_orm::{
+        ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryOrder, Statement,
+    },
     seaql_migrations,
 };
+
+/// Where sea-orm-migration notes what was applied.
+const TABLE: &str = "seaql_migrations";
 
 struct Migrator;
 
@@ -28,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000004_throttles::Migration),
             Box::new(m20261126_000001_mailboxes::Migration),
             Box::new(m20261126_000002_deletion::Migration),
+            Box::new(m20261126_000003_collation::Migration),
         ]
     }
 }
@@ -45,9 +52,16 @@ pub fn known() -> Vec<String> {
 ///
 /// # Errors
 /// The database cannot be read.
-pub async fn applied(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    let table = Migrator::migration_table_name().to_string();
-    if !SchemaManager::new(database).has_table(table).await? {
+pub async fn applied(database: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let engine = database.get_database_backend();
+    let named = match engine {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ",
+        _ => {
+            "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = "
+        }
+    };
+    let named = Statement::from_string(engine, format!("{named}'{TABLE}'"));
+    if database.query_one_raw(named).await?.is_none() {
         return Ok(Vec::new());
     }
     let rows = seaql_migrations::Entity::find()

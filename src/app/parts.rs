@@ -1,6 +1,6 @@
 //! Puts the parts of a server together.
 
-use std::{num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{fs, num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
@@ -86,6 +86,12 @@ impl Parts {
         issuer: &str,
         env: Env,
     ) -> Result<Self, StartError> {
+        if !config.database.is_postgres() && !database_file(config).exists() {
+            return Err(StartError::new(
+                format!("there is no data file {}", database_file(config).display()),
+                "start the server once, or name the folder of its data with --data-dir",
+            ));
+        }
         let store = open_store(config, env.clone()).await?;
         let built = async {
             let advice = "run `countersign migrate`, or start the server once";
@@ -151,6 +157,11 @@ pub(super) fn database_file(config: &Config) -> PathBuf {
 /// Opens the database; changes no schema.
 pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, StartError> {
     let settings = &config.database;
+    let has_data = has_data(config);
+    if has_data && fs::metadata(database_file(config)).is_ok_and(|file| file.len() == 0) {
+        // Before SQLite looks at it: it would remove the WAL, which may hold what is missing.
+        return Err(emptied(config));
+    }
     let database = if settings.is_postgres() {
         store::Database::Postgres {
             url: settings.url.clone(),
@@ -162,9 +173,32 @@ pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, Start
             readers: settings.readers,
         }
     };
-    Store::connect(store::Options { database }, env)
+    let store = Store::connect(store::Options { database }, env)
         .await
-        .map_err(storage)
+        .map_err(storage)?;
+    if has_data && store.is_empty().await.map_err(storage)? {
+        store.close().await;
+        return Err(emptied(config));
+    }
+    Ok(store)
+}
+
+/// Whether a server has used the file of SQLite: it is there, and so is the key file, which is made last.
+fn has_data(config: &Config) -> bool {
+    let is_used = !config.database.is_postgres() && config.key_file().exists();
+    is_used && database_file(config).exists()
+}
+
+/// Starting over would say of every account that it does not exist.
+fn emptied(config: &Config) -> StartError {
+    StartError::new(
+        format!(
+            "the data file {} holds nothing, although the key file {} is of a server that has used it",
+            database_file(config).display(),
+            config.key_file().display()
+        ),
+        "restore the data file from a backup, or remove it to begin without any accounts",
+    )
 }
 
 /// Brings the schema up to date, or refuses an older one where that is wished.

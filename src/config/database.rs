@@ -1,20 +1,18 @@
 //! Where data is kept.
 
-use std::borrow::Cow;
-
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use super::{
-    rule::{Broken, require, within},
+    rule::{Broken, within},
     setting::settings,
 };
+use crate::model::postgres_url::PostgresUrl;
 
 settings! {
     /// Where data is kept: SQLite in the data folder, or Postgres.
     pub struct Database {
-        /// The URL of a Postgres database, `postgres://user:password@host:5432/name`. Empty: SQLite in
-        /// the data folder.
+        /// The URL of a Postgres database as libpq reads it, `postgres://user:password@host:5432/name`. Empty:
+        /// SQLite in the data folder.
         url: SecretString = SecretString::default(),
         /// The most connections to Postgres, 1 to 1000.
         connections: u32 = 10,
@@ -33,39 +31,26 @@ impl Database {
         !self.url.expose_secret().is_empty()
     }
 
-    /// The engine, and the host where that is another process; nothing of the URL that may be secret.
+    /// The engine. Nothing of a URL: a password in which `@` is not encoded goes on where the host should be.
     #[must_use]
-    pub fn place(&self) -> String {
-        if !self.is_postgres() {
-            return "SQLite".to_owned();
+    pub fn engine(&self) -> &'static str {
+        if self.is_postgres() {
+            "Postgres"
+        } else {
+            "SQLite"
         }
-        let url = Url::parse(self.url.expose_secret()).ok();
-        let host = url.and_then(|url| {
-            let parameter = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-                matches!(&*name, "host" | "hostaddr").then(|| value.into_owned())
-            };
-            let named = url.host_str().filter(|host| !host.is_empty());
-            named
-                .map(ToOwned::to_owned)
-                .or_else(|| url.query_pairs().find_map(parameter))
-        });
-        host.map_or_else(
-            || "Postgres".to_owned(),
-            |host| format!("Postgres at {host}"),
-        )
     }
 
     pub(super) fn check(&self) -> Result<(), Broken> {
-        require(
-            !self.is_postgres() || is_postgres_url(self.url.expose_secret()),
-            "database.url",
-            "it must be postgres://user:password@host:5432/name, or empty for SQLite in the data folder",
-        )?;
+        if self.is_postgres() {
+            PostgresUrl::parse(self.url.expose_secret()).map_err(|cause| Broken {
+                key: "database.url",
+                must: format!(
+                    "it must be postgres://user:password@host:5432/name, or empty for SQLite in the data folder, but {cause}"
+                ),
+            })?;
+        }
         within("database.connections", &self.connections, 1..=1_000)?;
         within("database.readers", &self.readers, 1..=64)
     }
-}
-
-fn is_postgres_url(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
 }

@@ -11,13 +11,12 @@ use std::{
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement,
     sqlx::{
-        ConnectOptions as _, Connection as _,
-        postgres::PgConnectOptions,
+        ConnectOptions as _,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
-use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+
+use crate::model::postgres_url::PostgresUrlError;
 
 /// Held while the schema is brought up to date, so that several nodes can start at once.
 pub(super) const SCHEMA_LOCK: i64 = 0x0063_7363_6865_6d61;
@@ -35,12 +34,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CHECKPOINT_BUSY_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long to wait for a connection from a pool, including the time to make it.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// When Postgres gives up a statement.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// When Postgres gives up a transaction in which nothing happens: its node has vanished.
-const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that rested so long is tried out before it is used.
-const TEST_AFTER: Duration = Duration::from_secs(1);
 /// How many statements each connection keeps prepared.
 const STATEMENTS: usize = 200;
 
@@ -70,20 +63,31 @@ pub enum ConnectError {
         /// The library's version.
         found: String,
     },
-    /// The URL cannot be read.
+    /// The URL cannot be used.
     #[error(
-        "the database URL is not valid; write it as postgres://USER:PASSWORD@HOST:5432/DATABASE"
+        "the database URL cannot be used: {0}; write it as postgres://USER:PASSWORD@HOST:5432/DATABASE"
     )]
-    InvalidUrl,
+    InvalidUrl(#[from] PostgresUrlError),
+    /// sqlx would add to what the URL says.
+    #[error(
+        "the environment variable PGOPTIONS is set; unset it, and write `options` into the database URL"
+    )]
+    StrayOptions,
     /// Postgres cannot be reached or does not let us in.
-    #[error(
-        "cannot connect to Postgres at {server}: {cause}; check that it runs and that the database URL is right"
-    )]
+    #[error("cannot connect to the Postgres server of the database URL: {what}; {advice}")]
     Postgres {
-        /// The server, its port and the database.
-        server: String,
         /// What went wrong.
-        cause: Cause,
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The database is not one on which this program works.
+    #[error("cannot use the Postgres database: {what}; {advice}")]
+    Unsuitable {
+        /// What is wrong with it.
+        what: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// A newer version of this program has changed the schema.
     #[error(
@@ -92,6 +96,17 @@ pub enum ConnectError {
     NewerSchema {
         /// The newest change that is not known.
         change: String,
+    },
+    /// Another program has its tables where ours would be.
+    #[error(
+        "the schema of the database belongs to another program; name a database or a schema of its own for this one"
+    )]
+    ForeignSchema,
+    /// The schema says of itself what is not so.
+    #[error("the schema of the database is damaged: {cause}; restore the database from a backup")]
+    DamagedSchema {
+        /// What is wrong.
+        cause: Cause,
     },
     /// The schema cannot be read or brought up to date; nothing of it was changed.
     #[error(
@@ -102,11 +117,6 @@ pub enum ConnectError {
         cause: Cause,
     },
 }
-
-/// Something listens that does not speak, or a network swallows what is sent.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("no answer within {} seconds", ACQUIRE_TIMEOUT.as_secs())]
-struct NoAnswer;
 
 /// What a database says.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -218,90 +228,6 @@ fn is_sound(version: &str) -> bool {
     numbers.is_some_and(|numbers| numbers.as_slice() >= OLDEST_SQLITE.as_slice())
 }
 
-/// Whether a statement on Postgres may take as long as it wants.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Patience {
-    Limited,
-    Endless,
-}
-
-pub(super) async fn postgres(
-    url: &SecretString,
-    connections: u32,
-    patience: Patience,
-) -> Result<DatabaseConnection, ConnectError> {
-    let settings = postgres_settings(url, patience)?;
-    let failed = |cause| ConnectError::Postgres {
-        server: server_name(&settings),
-        cause,
-    };
-    try_once(&settings).await.map_err(failed)?;
-    // The password must not stand here: sea-orm traces these options. The settings replace it all.
-    let mut options = ConnectOptions::new("postgres://configured");
-    options
-        .map_sqlx_postgres_opts({
-            let settings = settings.clone();
-            move |_| settings.clone()
-        })
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire_if_idle_for(TEST_AFTER)
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false);
-    sea_orm::Database::connect(options)
-        .await
-        .map_err(|cause| failed(cause.into()))
-}
-
-/// The server, its port and the database, for people.
-fn server_name(settings: &PgConnectOptions) -> String {
-    format!(
-        "{}:{}/{}",
-        settings.get_host(),
-        settings.get_port(),
-        settings
-            .get_database()
-            .unwrap_or_else(|| settings.get_username())
-    )
-}
-
-/// Connects without a pool: a pool tries again until its time is over, and then knows no cause.
-async fn try_once(settings: &PgConnectOptions) -> Result<(), Cause> {
-    let connected = timeout(ACQUIRE_TIMEOUT, settings.connect()).await;
-    let connection = connected.map_err(|_| NoAnswer)??;
-    // It has shown what it was made for; the server notices by itself when this fails.
-    let _ = timeout(ACQUIRE_TIMEOUT, connection.close()).await;
-    Ok(())
-}
-
-fn postgres_settings(
-    url: &SecretString,
-    patience: Patience,
-) -> Result<PgConnectOptions, ConnectError> {
-    let text = url.expose_secret();
-    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-        return Err(ConnectError::InvalidUrl);
-    }
-    let settings: PgConnectOptions = text.parse().map_err(|_| ConnectError::InvalidUrl)?;
-    let (statement, idle) = match patience {
-        Patience::Limited => (STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT),
-        Patience::Endless => (Duration::ZERO, Duration::ZERO),
-    };
-    Ok(settings
-        .application_name("countersign")
-        .statement_cache_capacity(STATEMENTS)
-        .disable_statement_logging()
-        .options([
-            // What conditional statements are written for: each sees what was committed before it.
-            ("default_transaction_isolation", "read committed".to_owned()),
-            ("statement_timeout", statement.as_millis().to_string()),
-            (
-                "idle_in_transaction_session_timeout",
-                idle.as_millis().to_string(),
-            ),
-        ]))
-}
-
 #[cfg(test)]
 mod tests {
     use sea_orm::TryGetable;
@@ -315,20 +241,6 @@ mod tests {
         }
         for version in ["3.51.2", "3.50.99", "3.9.0", "2.99.99", "", "newest"] {
             assert!(!is_sound(version), "{version}");
-        }
-    }
-
-    #[test]
-    fn urls_that_are_not_of_postgres_are_refused_without_being_repeated() {
-        for url in [
-            "",
-            "mysql://ann:hunter2@localhost/db",
-            "postgres://ann:hunter2@localhost:port/db",
-            "hunter2",
-        ] {
-            let refused = postgres_settings(&url.into(), Patience::Limited).unwrap_err();
-            assert!(matches!(refused, ConnectError::InvalidUrl), "{url}");
-            assert!(!format!("{refused} {refused:?}").contains("hunter2"));
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) mod session;
 pub(super) mod signing_key;
 pub(super) mod throttle;
 
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
+
 use crate::error::Error;
 
 /// A row that this build cannot read: written by another version, or by hand.
@@ -22,4 +24,21 @@ struct Unreadable {
 
 fn unreadable(table: &'static str, column: &'static str) -> Error {
     Error::internal(Unreadable { table, column })
+}
+
+/// Asks every table for its columns, and for no row.
+pub(super) async fn check(database: &impl ConnectionTrait) -> Result<(), DbErr> {
+    check_one::<account::Entity>(database).await?;
+    check_one::<api_key::Entity>(database).await?;
+    check_one::<organization::Entity>(database).await?;
+    check_one::<outbox::Entity>(database).await?;
+    check_one::<redeemed_challenge::Entity>(database).await?;
+    check_one::<refresh_token::Entity>(database).await?;
+    check_one::<session::Entity>(database).await?;
+    check_one::<signing_key::Entity>(database).await?;
+    check_one::<throttle::Entity>(database).await
+}
+
+async fn check_one<E: EntityTrait>(database: &impl ConnectionTrait) -> Result<(), DbErr> {
+    E::find().limit(0).all(database).await.map(drop)
 }

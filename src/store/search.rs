@@ -246,7 +246,7 @@ mod tests {
         store.migrate().await.unwrap();
         let mut question = enabled_administrators().build(DbBackend::Sqlite);
         question.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-        let plan = store.inner.readers.query_all_raw(question).await.unwrap();
+        let plan = store.read().database.query_all_raw(question).await.unwrap();
         let plan: Vec<String> = plan
             .iter()
             .map(|step| step.try_get("", "detail").unwrap())

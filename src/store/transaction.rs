@@ -3,10 +3,12 @@
 use std::{ops::Deref, pin::Pin};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend,
+    ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
 };
 use uuid::Uuid;
 
+use super::postgres::{Postgres, Transaction};
 use crate::model::page::{Page, PageRequest};
 
 /// What a use case gives back before it has run.
@@ -19,13 +21,13 @@ pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 /// cannot be reached or used, and with `INTERNAL` when it holds what this version cannot read.
 #[derive(Debug)]
 pub struct Reader<'c> {
-    pub(super) database: DatabaseExecutor<'c>,
+    pub(super) database: Executor<'c>,
 }
 
 impl<'c> Reader<'c> {
-    pub(super) fn over(pool: &'c DatabaseConnection) -> Self {
+    pub(super) fn over(pool: impl Into<Executor<'c>>) -> Self {
         Self {
-            database: DatabaseExecutor::Connection(pool),
+            database: pool.into(),
         }
     }
 }
@@ -39,11 +41,9 @@ pub struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn over(transaction: &'c DatabaseTransaction) -> Self {
+    pub(super) fn over(transaction: impl Into<Executor<'c>>) -> Self {
         Self {
-            reader: Reader {
-                database: DatabaseExecutor::Transaction(transaction),
-            },
+            reader: Reader::over(transaction),
         }
     }
 
@@ -57,6 +57,80 @@ impl<'c> Deref for Tx<'c> {
 
     fn deref(&self) -> &Reader<'c> {
         &self.reader
+    }
+}
+
+/// What runs a statement.
+#[derive(Debug)]
+pub(super) enum Executor<'c> {
+    Sqlite(DatabaseExecutor<'c>),
+    Postgres(&'c Postgres),
+    PostgresTransaction(&'c Transaction),
+}
+
+impl<'c> From<&'c DatabaseConnection> for Executor<'c> {
+    fn from(pool: &'c DatabaseConnection) -> Self {
+        Self::Sqlite(DatabaseExecutor::Connection(pool))
+    }
+}
+
+impl<'c> From<&'c DatabaseTransaction> for Executor<'c> {
+    fn from(transaction: &'c DatabaseTransaction) -> Self {
+        Self::Sqlite(DatabaseExecutor::Transaction(transaction))
+    }
+}
+
+impl<'c> From<&'c Postgres> for Executor<'c> {
+    fn from(pool: &'c Postgres) -> Self {
+        Self::Postgres(pool)
+    }
+}
+
+impl<'c> From<&'c Transaction> for Executor<'c> {
+    fn from(transaction: &'c Transaction) -> Self {
+        Self::PostgresTransaction(transaction)
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Executor<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) | Self::PostgresTransaction(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Sqlite(database) => database.execute_raw(statement).await,
+            Self::Postgres(database) => database.execute_raw(statement).await,
+            Self::PostgresTransaction(database) => database.execute_raw(statement).await,
+        }
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Sqlite(database) => database.execute_unprepared(sql).await,
+            Self::Postgres(database) => database.execute_unprepared(sql).await,
+            Self::PostgresTransaction(database) => database.execute_unprepared(sql).await,
+        }
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::Sqlite(database) => database.query_one_raw(statement).await,
+            Self::Postgres(database) => database.query_one_raw(statement).await,
+            Self::PostgresTransaction(database) => database.query_one_raw(statement).await,
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self {
+            Self::Sqlite(database) => database.query_all_raw(statement).await,
+            Self::Postgres(database) => database.query_all_raw(statement).await,
+            Self::PostgresTransaction(database) => database.query_all_raw(statement).await,
+        }
     }
 }
 

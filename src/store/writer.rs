@@ -278,7 +278,10 @@ mod tests {
     use crate::{
         env::Timestamp,
         model::account::{Organization, Plan},
-        store::connect::make_private,
+        store::{
+            connect::make_private,
+            schema::{self, Migration},
+        },
     };
 
     /// A commit that does not fit rolls back the whole transaction behind sqlx's back, and all that is
@@ -289,7 +292,8 @@ mod tests {
         let path = folder.path().join("data.db");
         make_private(&path).unwrap();
         let connection = connect::sqlite(&path, Role::Writer, 1).await.unwrap();
-        crate::store::migrate(&connection).await.unwrap();
+        let migration = Migration::sqlite(&path).await.unwrap();
+        schema::migrate(&migration).await.unwrap();
         // This connection may not make the file much larger; the one that replaces it may.
         connection
             .execute_unprepared("PRAGMA max_page_count = 40")

@@ -134,6 +134,7 @@ fn each_library_stays_in_its_room() {
     sources(&root, &mut files);
     for (library, rooms) in [
         ("sea_orm", vec!["store"]),
+        ("deadpool", vec!["store/postgres"]),
         ("argon2", vec!["crypto/passwords"]),
         ("josekit", vec!["crypto/jose"]),
         // The configuration checks the settings of mail in the words of the library that uses them.

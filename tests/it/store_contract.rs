@@ -67,7 +67,9 @@ pub(crate) async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: fn(
     test(Base::sqlite()).await;
 }
 
-pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: fn(Base) -> F) {
+pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(
+    test: impl FnOnce(Base) -> F,
+) {
     let admin_url = postgres_url();
     let admin = sea_orm::Database::connect(&admin_url).await.unwrap();
     let name = format!("countersign_test_{}", new_id().simple());
@@ -112,6 +114,11 @@ impl Base {
                 Some(secrecy::ExposeSecret::expose_secret(url).to_owned())
             }
         }
+    }
+
+    /// The store, opened and not brought up to date.
+    pub(crate) async fn open_store(&self) -> Store {
+        self.open().await
     }
 
     /// A connection beside the program's, on Postgres.

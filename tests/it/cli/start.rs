@@ -57,29 +57,77 @@ fn the_start_says_in_one_line_what_runs_where() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_start_names_the_host_of_postgres_and_no_more_of_its_url() {
-    crate::store_contract::on_postgres(names_the_host).await;
+async fn no_part_of_a_database_url_is_logged_at_any_level() {
+    crate::store_contract::on_postgres(shows_nothing_of_its_url).await;
 }
 
-async fn names_the_host(base: Base) {
-    let url = base.url().unwrap();
-    let url = format!("{url}?application_name=canary");
-    let variables = [
-        ("COUNTERSIGN_DATABASE_URL", url.as_str()),
-        ("COUNTERSIGN_LOG", "trace"),
-    ];
-    let server = Person::new().tries_to_serve(&variables, &[]).ok().unwrap();
+async fn shows_nothing_of_its_url(base: Base) {
+    let url = url::Url::parse(&base.url().unwrap()).unwrap();
+    let (port, name) = (format!(":{}/", url.port().unwrap_or(5432)), url.path());
+    let name = name.trim_start_matches('/').to_owned();
+    let tries = |url: String| {
+        let variables = [
+            ("COUNTERSIGN_DATABASE_URL", url.as_str()),
+            ("COUNTERSIGN_LOG", "trace"),
+            ("RUST_LOG", "trace"),
+        ];
+        Person::new().tries_to_serve(&variables, &[])
+    };
+    let canary = "application_name=canary&options=-c%20countersign.note%3Dcanary&fallback_application_name=canary";
+    let server = tries(format!("{url}?{canary}")).ok().unwrap();
     let said = server.stops_on(Signal::TERM);
-    let (_, host) = url.rsplit_once('@').unwrap();
-    let host = host.split([':', '/', '?']).next().unwrap();
-    let database = format!("database=\"Postgres at {host}\"");
-    assert!(said.err.contains(&database), "{}", said.err);
-    let name = url.rsplit_once('/').unwrap().1.split('?').next().unwrap();
-    assert!(
-        !said.err.contains("canary") && !said.err.contains(name),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("database=\"Postgres\""), "{}", said.err);
+    for part in ["canary", &name, &port, url.password().unwrap_or("canary")] {
+        assert!(!said.err.contains(part), "{part}: {}", said.err);
+    }
+
+    let mut elsewhere = url.clone();
+    elsewhere.set_path("canary");
+    let mut as_another = url.clone();
+    as_another.set_username("canary").unwrap();
+    as_another.set_password(Some("canary")).unwrap();
+    for (kind, url) in [
+        ("a database", elsewhere.to_string()),
+        ("a user and a password", as_another.to_string()),
+        (
+            "a host",
+            "postgres://ann:canary@canary.invalid/canary".to_owned(),
+        ),
+        ("an option", format!("{url}?options=-c%20canary%3Dcanary")),
+        (
+            "an option's value",
+            format!("{url}?options=-c%20work_mem%3Dcanary"),
+        ),
+        (
+            "a file",
+            format!("{url}?sslmode=verify-ca&sslrootcert=/canary"),
+        ),
+        (
+            "a socket",
+            "postgres://canary:canary@%2Fcanary/canary".to_owned(),
+        ),
+        ("a known parameter", format!("{url}?sslmode=canary")),
+        ("an unknown parameter", format!("{url}?canary=canary")),
+        ("an unsupported parameter", format!("{url}?passfile=canary")),
+        (
+            "what is not encoded",
+            "postgres://ann:p@canary:canary/#canary@h/db".to_owned(),
+        ),
+        (
+            "another engine",
+            "sqlite:///canary.db?canary=canary".to_owned(),
+        ),
+    ] {
+        let Err(said) = tries(url) else {
+            panic!("{kind}: it serves");
+        };
+        assert!(!said.err.contains("canary"), "{kind}: {}", said.err);
+        assert!(
+            said.err.lines().last().unwrap().contains(" — "),
+            "{kind}: {}",
+            said.err
+        );
+    }
 }
 
 #[test]

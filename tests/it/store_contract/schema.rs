@@ -21,6 +21,45 @@ on_both_engines! {
     nodes_that_start_together_migrate_once,
     a_newer_schema_is_refused,
     a_failed_migration_leaves_nothing,
+    a_schema_that_lacks_a_table_or_a_column_is_refused,
+    the_schema_of_another_program_is_left_alone,
+}
+
+async fn a_schema_that_lacks_a_table_or_a_column_is_refused(base: Base) {
+    for damage in [
+        "ALTER TABLE throttles RENAME TO elsewhere",
+        "ALTER TABLE elsewhere RENAME TO throttles; ALTER TABLE outbox RENAME COLUMN body TO text",
+    ] {
+        let store = match base.open().await.schema().await {
+            Ok(SchemaState::Pending(_)) => base.store().await,
+            _ => base.open().await,
+        };
+        let by_hand = base.by_hand().await;
+        by_hand.execute_unprepared(damage).await.unwrap();
+        for refused in [store.schema().await.map(drop), store.migrate().await] {
+            let refused = refused.unwrap_err();
+            assert!(
+                matches!(refused, ConnectError::DamagedSchema { .. }),
+                "{damage}: {refused}"
+            );
+        }
+    }
+}
+
+async fn the_schema_of_another_program_is_left_alone(base: Base) {
+    let store = base.open().await;
+    let by_hand = base.by_hand().await;
+    let others = "CREATE TABLE seaql_migrations (version TEXT PRIMARY KEY, applied_at BIGINT NOT NULL); \
+                  INSERT INTO seaql_migrations VALUES ('m20200101_000001_shop', 0)";
+    by_hand.execute_unprepared(others).await.unwrap();
+    let refused = store.migrate().await.unwrap_err();
+    assert!(matches!(refused, ConnectError::ForeignSchema), "{refused}");
+    assert!(
+        by_hand
+            .execute_unprepared("SELECT * FROM accounts")
+            .await
+            .is_err()
+    );
 }
 
 async fn migrating_again_changes_nothing(base: Base) {
@@ -145,16 +184,14 @@ async fn a_refused_connection_to_postgres_does_not_show_the_password() {
     let refused = refusal(database).await;
     assert!(matches!(refused, ConnectError::Postgres { .. }));
     let line = refused.to_string();
-    assert!(
-        line.contains("database \"no_such_database\" does not exist"),
-        "{line}"
-    );
+    assert!(line.contains("it has no such database"), "{line}");
+    assert!(!line.contains("no_such_database"), "{line}");
     assert!(!line.contains('\n'), "{line}");
     assert!(!format!("{line} {refused:?}").contains(&password), "{line}");
 }
 
 fn postgres_at(address: SocketAddr) -> Database {
-    let url = format!("postgres://ann:hunter2@{address}/countersign?sslmode=disable");
+    let url = format!("postgres://zoe:hunter2@{address}/countersign?sslmode=disable");
     Database::Postgres {
         url: url.into(),
         connections: 1,
@@ -186,15 +223,18 @@ async fn a_postgres_that_refuses_is_told_with_its_cause_and_at_once() {
     });
     for (address, cause) in [
         (nobody, "Connection refused"),
-        (strict, "password authentication failed"),
+        (strict, "it does not take the password"),
     ] {
         let refused = refusal(postgres_at(address));
         // Sooner than a pool would give up.
         let refused = timeout(Duration::from_secs(2), refused).await.unwrap();
         let line = refused.to_string();
         assert!(line.contains(cause), "{line}");
-        assert!(line.contains(&address.to_string()), "{line}");
-        assert!(!format!("{line} {refused:?}").contains("hunter2"), "{line}");
+        // No part of the URL, and nothing that Postgres says about it.
+        for part in ["hunter2", "zoe", "countersign", &address.port().to_string()] {
+            let shown = format!("{line} {refused:?}");
+            assert!(!shown.contains(part), "{part}: {shown}");
+        }
     }
     strict_server.await.unwrap();
 }

@@ -1,0 +1,165 @@
+//! The schema: how it stands to this build, and bringing it up to date.
+
+use std::{path::Path, time::Duration};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use tokio::time::timeout;
+
+use super::{
+    Engine, Store,
+    connect::{self, ConnectError, Role},
+    entity,
+};
+
+type Result<T> = std::result::Result<T, ConnectError>;
+
+/// How long the changes of the schema may take, and with them those of another node that is at it.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How long the connection for them may take to close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How the schema of a database stands to this build.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SchemaState {
+    /// It is the one that this build wants.
+    Current,
+    /// These changes are still to be made, in this order.
+    Pending(Vec<String>),
+    /// A newer version of this program has changed it; this is the newest change.
+    Newer(String),
+}
+
+/// What a transaction that changes the schema needs.
+pub(super) struct Migration {
+    /// A single connection.
+    pub(super) connection: DatabaseConnection,
+    /// To be run before the first change.
+    pub(super) begin: Vec<String>,
+    /// To be run after the last one.
+    pub(super) end: Vec<String>,
+}
+
+impl Store {
+    /// Brings the schema up to date, all of it or nothing. Several nodes may do this at once.
+    ///
+    /// # Errors
+    /// A newer version has changed the schema, or a change failed.
+    pub async fn migrate(&self) -> Result<()> {
+        match self.schema().await? {
+            SchemaState::Current => return Ok(()),
+            SchemaState::Newer(change) => return Err(ConnectError::NewerSchema { change }),
+            SchemaState::Pending(_) => {}
+        }
+        let migration = match &self.inner.engine {
+            Engine::Sqlite { file, .. } => Migration::sqlite(file.path()).await,
+            Engine::Postgres(postgres) => postgres.for_migration().await,
+        }?;
+        let migrated = timeout(MIGRATION_LIMIT, migrate(&migration)).await;
+        // What does not close is of no consequence: it has committed, or it never will.
+        let _ = timeout(CLOSE_LIMIT, migration.connection.close_by_ref()).await;
+        match migrated {
+            Ok(migrated) => migrated.map_err(schema_error)?,
+            Err(cause) => {
+                return Err(ConnectError::Schema {
+                    cause: cause.into(),
+                });
+            }
+        }
+        self.check_tables().await
+    }
+
+    /// How the schema stands. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be read, or its schema is damaged or another program's.
+    pub async fn schema(&self) -> Result<SchemaState> {
+        let state = compare(self.applied().await?, countersign_migrations::known())?;
+        if state == SchemaState::Current {
+            self.check_tables().await?;
+        }
+        Ok(state)
+    }
+
+    /// Whether every table has the columns that this build reads and writes.
+    async fn check_tables(&self) -> Result<()> {
+        let checked = entity::check(&self.read().database).await;
+        checked.map_err(|cause| ConnectError::DamagedSchema {
+            cause: cause.into(),
+        })
+    }
+
+    /// Whether the database has never been used: it has no schema.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn is_empty(&self) -> Result<bool> {
+        Ok(self.applied().await?.is_empty())
+    }
+
+    async fn applied(&self) -> Result<Vec<String>> {
+        countersign_migrations::applied(&self.read().database)
+            .await
+            .map_err(schema_error)
+    }
+}
+
+fn schema_error(cause: DbErr) -> ConnectError {
+    ConnectError::Schema {
+        cause: cause.into(),
+    }
+}
+
+fn compare(applied: Vec<String>, known: Vec<String>) -> Result<SchemaState> {
+    if !applied.is_empty() && applied.iter().all(|change| !known.contains(change)) {
+        return Err(ConnectError::ForeignSchema);
+    }
+    let newer = applied.iter().rev().find(|change| !known.contains(change));
+    if let Some(change) = newer {
+        return Ok(SchemaState::Newer(change.clone()));
+    }
+    let pending: Vec<String> = known
+        .into_iter()
+        .filter(|change| !applied.contains(change))
+        .collect();
+    Ok(if pending.is_empty() {
+        SchemaState::Current
+    } else {
+        SchemaState::Pending(pending)
+    })
+}
+
+impl Migration {
+    /// A connection of its own to the file.
+    pub(super) async fn sqlite(path: &Path) -> Result<Self> {
+        let connection = connect::sqlite(path, Role::Writer, 1).await;
+        Ok(Self {
+            connection: connection.map_err(schema_error)?,
+            begin: Vec::new(),
+            end: Vec::new(),
+        })
+    }
+}
+
+/// All pending changes in one transaction, which only one node at a time is in.
+pub(super) async fn migrate(migration: &Migration) -> std::result::Result<(), DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = migration.connection.begin_with_options(options).await?;
+    for statement in &migration.begin {
+        transaction.execute_unprepared(statement).await?;
+    }
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({})", connect::SCHEMA_LOCK);
+        transaction.execute_unprepared(&lock).await?;
+    }
+    countersign_migrations::apply(&transaction).await?;
+    for statement in &migration.end {
+        transaction.execute_unprepared(statement).await?;
+    }
+    transaction.commit().await
+}

@@ -1,0 +1,222 @@
+//! A network between the server and Postgres that swallows everything, and comes back.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use countersign::error::Reason;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{
+    store_contract::{Base, on_postgres},
+    support::{TestApp, all_at_once, reason},
+};
+
+const CONNECTIONS: u32 = 4;
+/// More calls than connections.
+const CALLS: usize = 12;
+
+/// A network that can be cut without either end being told. What was connected before stays dead.
+struct Network {
+    address: SocketAddr,
+    outages: Arc<watch::Sender<u32>>,
+}
+
+impl Network {
+    async fn before(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let outages = Arc::new(watch::Sender::new(0));
+        let watched = Arc::clone(&outages);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(forward(client, server, watched.subscribe()));
+            }
+        });
+        Self { address, outages }
+    }
+
+    fn cut(&self) {
+        self.outages.send_modify(|count| *count += 1);
+    }
+
+    fn mend(&self) {
+        self.cut();
+    }
+}
+
+/// An odd count: the network is down.
+fn is_down(count: u32) -> bool {
+    count % 2 == 1
+}
+
+async fn forward(mut client: TcpStream, server: SocketAddr, mut outages: watch::Receiver<u32>) {
+    if !is_down(*outages.borrow_and_update()) {
+        let mut server = TcpStream::connect(server).await.unwrap();
+        let cut = outages.changed();
+        tokio::select! {
+            _ = copy_bidirectional(&mut client, &mut server) => return,
+            _ = cut => {}
+        }
+        // Neither end hears of it: both sockets stay open, and nobody reads them.
+        std::future::pending::<()>().await;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// A server whose database lies behind a network.
+async fn behind_network(base: &Base) -> (TestApp, Network) {
+    let mut url = url::Url::parse(&base.url().unwrap()).unwrap();
+    let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+    let server = tokio::net::lookup_host(server)
+        .await
+        .unwrap()
+        .next()
+        .unwrap();
+    let network = Network::before(server).await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(network.address.port())).unwrap();
+    let app = TestApp::with(|config| {
+        config.database.url = url.to_string().into();
+        config.database.connections = CONNECTIONS;
+    })
+    .await;
+    (app, network)
+}
+
+/// Every connection is in use, and every one of them is swallowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_swallows_everything_holds_no_connection_for_good() {
+    on_postgres(|base| async move {
+        let (app, network) = behind_network(&base).await;
+        let everybody = (0..CALLS).map(|n| format!("person{n}@example.com"));
+        let everybody: Vec<String> = everybody.collect();
+        let sign_ups = everybody
+            .iter()
+            .map(|email| app.try_sign_up(email, "correct horse battery"));
+        for signed_up in all_at_once(sign_ups).await {
+            signed_up.unwrap();
+        }
+
+        network.cut();
+        // Callers that wait, and others that go away while their statement is under way.
+        let reads = (0..CALLS).map(|_| app.parts.store.ping());
+        let writes = everybody
+            .iter()
+            .map(|email| app.try_log_in(email, "correct horse battery"));
+        let (reads, writes, _) = timeout(Duration::from_secs(20), async {
+            tokio::join!(
+                all_at_once(reads),
+                all_at_once(writes),
+                all_at_once(
+                    (0..CALLS).map(|_| timeout(Duration::from_millis(200), app.parts.store.ping()))
+                )
+            )
+        })
+        .await
+        .expect("something waits without an end");
+        for read in reads {
+            assert_eq!(read.unwrap_err().reason(), Reason::StorageUnavailable);
+        }
+        for write in writes {
+            assert_eq!(reason(&write.unwrap_err()), "STORAGE_UNAVAILABLE");
+        }
+
+        network.mend();
+        let log_ins = everybody
+            .iter()
+            .map(|email| app.try_log_in(email, "correct horse battery"));
+        let log_ins = timeout(Duration::from_secs(5), all_at_once(log_ins)).await;
+        for logged_in in log_ins.expect("the database is not used again within 5 s of the network")
+        {
+            logged_in.unwrap();
+        }
+    })
+    .await;
+}
+
+/// A short outage while nobody calls: connections that rest are dead without anybody having noticed.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_died_at_rest_are_replaced_at_once() {
+    on_postgres(|base| async move {
+        let (app, network) = behind_network(&base).await;
+        let pings = all_at_once((0..CALLS).map(|_| app.parts.store.ping())).await;
+        assert!(pings.into_iter().all(|ping| ping.is_ok()));
+        network.cut();
+        network.mend();
+        // They are tried out when they have rested for a second; before that, the first one fails.
+        let first = timeout(Duration::from_secs(5), app.parts.store.ping()).await;
+        drop(first.expect("a wait without an end"));
+        for _ in 0..2 * CONNECTIONS {
+            let ping = timeout(Duration::from_secs(2), app.parts.store.ping()).await;
+            ping.expect("a dead connection was lent").unwrap();
+        }
+    })
+    .await;
+}
+
+/// What is begun must be undone, and that has a limit, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_are_cut_off_come_to_an_end() {
+    on_postgres(|base| async move {
+        let (app, network) = behind_network(&base).await;
+        let store = app.parts.store.clone();
+        let mut transactions = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let store = store.clone();
+            let (begun, has_begun) = tokio::sync::oneshot::channel();
+            let transaction = tokio::spawn(async move {
+                store
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.has_administrator().await?;
+                            begun.send(()).unwrap();
+                            std::future::pending::<countersign::error::Result<()>>().await
+                        })
+                    })
+                    .await
+            });
+            has_begun.await.unwrap();
+            transactions.push(transaction);
+        }
+        network.cut();
+        for transaction in transactions {
+            transaction.abort();
+        }
+        network.mend();
+        let ping = timeout(Duration::from_secs(5), store.ping()).await;
+        ping.expect("a rollback holds a connection").unwrap();
+    })
+    .await;
+}
+
+/// A server that has become a standby says so to a write; its connections are made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_session_is_not_lent_again() {
+    on_postgres(|base| async move {
+        let app = TestApp::with(|config| {
+            base.configure(config);
+            config.database.connections = 1;
+        })
+        .await;
+        let by_hand = base.postgres_by_hand().await.unwrap();
+        let make = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', \
+                    current_database()); END $$";
+        sea_orm::ConnectionTrait::execute_unprepared(&by_hand, make).await.unwrap();
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sea_orm::ConnectionTrait::execute_unprepared(&by_hand, end).await.unwrap();
+        let _ = app.parts.store.ping().await;
+        let refused = app.try_sign_up("ann@example.com", "correct horse battery").await;
+        assert_eq!(reason(&refused.unwrap_err()), "STORAGE_UNAVAILABLE");
+        let writable = format!("{}?options=-c%20default_transaction_read_only%3Doff", base.url().unwrap());
+        let by_hand = sea_orm::Database::connect(writable).await.unwrap();
+        let undo = make.replace("SET default_transaction_read_only = on", "RESET default_transaction_read_only");
+        sea_orm::ConnectionTrait::execute_unprepared(&by_hand, &undo).await.unwrap();
+        app.try_sign_up("ann@example.com", "correct horse battery").await.unwrap();
+    })
+    .await;
+}
