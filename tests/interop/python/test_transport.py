@@ -35,6 +35,8 @@ def write_certificate(folder) -> dict[str, str]:
         .sign(key, hashes.SHA256())
     )
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    # The server refuses a key that others may read.
+    (folder / "key.pem").touch(mode=0o600)
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
