@@ -156,6 +156,7 @@ impl Domain {
             attempt.was_wrong();
             return Err(refusal);
         }
+        attempt.was_none().await?;
         Ok(work)
     }
 

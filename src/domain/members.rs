@@ -152,9 +152,10 @@ impl Domain {
         } else {
             self.admit_account(admission, plan, false, client).await
         };
-        if admitted.is_err() {
-            attempt.was_wrong();
+        if admitted.is_ok() {
+            return attempt.was_none().await;
         }
+        attempt.was_wrong();
         admitted
     }
 }

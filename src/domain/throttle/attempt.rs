@@ -28,13 +28,23 @@ impl Attempt {
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
-    pub(in crate::domain) async fn was_right(mut self) -> Result<()> {
+    pub(in crate::domain) async fn was_right(self) -> Result<()> {
+        self.give_back(Outcome::Right).await
+    }
+
+    /// No password was tried. Given back before the answer, so that the next attempt does not find it counted.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub(in crate::domain) async fn was_none(self) -> Result<()> {
+        self.give_back(Outcome::Unknown).await
+    }
+
+    async fn give_back(mut self, outcome: Outcome) -> Result<()> {
         let Some(receipt) = self.receipt.clone() else {
             return Ok(());
         };
-        self.throttle
-            .give_back(self.keys, receipt, Outcome::Right)
-            .await?;
+        self.throttle.give_back(self.keys, receipt, outcome).await?;
         // Given up before this, it was at least none.
         self.receipt = None;
         Ok(())
