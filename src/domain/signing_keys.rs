@@ -79,8 +79,7 @@ impl Domain {
     /// # Errors
     /// The database does not answer, or a key cannot be made or opened.
     pub async fn refresh_signing_keys(&self) -> Result<()> {
-        self.signing_keys.rotate_if_due().await?;
-        let keys = self.signing_keys.list().await?;
+        let keys = self.signing_keys.maintain().await?;
         if self.key_ring.holds(&keys) {
             return Ok(());
         }
@@ -203,27 +202,33 @@ impl SigningKeys {
     }
 
     /// Rotates the algorithms whose key will be too old by the time that a next one could sign, and
-    /// removes the keys that have ended.
+    /// removes the keys that have ended. Gives those that have not, like [`Self::list`]: one read, unless a key
+    /// was due.
     ///
     /// # Errors
     /// The database does not answer, or a key could not be made.
-    pub async fn rotate_if_due(&self) -> Result<()> {
+    pub async fn maintain(&self) -> Result<Vec<SigningKey>> {
         let now = self.env.now();
         let keys = self.store.read().signing_keys().await?;
+        let mut rotated = false;
         for algorithm in Algorithm::ALL {
-            let newest = keys
-                .iter()
-                .filter(|key| key.algorithm == algorithm)
-                .map(|key| key.active_at)
-                .max();
-            let due = newest.is_some_and(|since| {
-                since.after(self.policy.rotation_age) <= now.after(self.policy.publish_before)
-            });
-            if due {
+            if self.is_due(&keys, algorithm, now) {
                 self.rotate_algorithm(algorithm).await?;
+                rotated = true;
             }
         }
-        self.remove_ended(keys, now).await
+        let (ended, keys) = keys
+            .into_iter()
+            .partition(|key| key.phase(now) == Phase::Ended);
+        self.remove(ended).await?;
+        if rotated { self.list().await } else { Ok(keys) }
+    }
+
+    fn is_due(&self, keys: &[SigningKey], algorithm: Algorithm, now: Timestamp) -> bool {
+        let same = keys.iter().filter(|key| key.algorithm == algorithm);
+        same.map(|key| key.active_at).max().is_some_and(|since| {
+            since.after(self.policy.rotation_age) <= now.after(self.policy.publish_before)
+        })
     }
 
     async fn rotate_algorithm(&self, algorithm: Algorithm) -> Result<()> {
@@ -237,11 +242,8 @@ impl SigningKeys {
             .await
     }
 
-    async fn remove_ended(&self, keys: Vec<SigningKey>, now: Timestamp) -> Result<()> {
-        for key in keys
-            .into_iter()
-            .filter(|key| key.phase(now) == Phase::Ended)
-        {
+    async fn remove(&self, keys: Vec<SigningKey>) -> Result<()> {
+        for key in keys {
             self.store
                 .write(move |tx| Box::pin(async move { tx.delete_signing_key(&key.kid).await }))
                 .await?;

@@ -10,7 +10,10 @@ use countersign::pb::v1::{
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::support::{PASSWORD, TestApp, refused};
+use crate::{
+    store_contract::on_postgres,
+    support::{PASSWORD, TestApp, refused},
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -253,6 +256,29 @@ async fn a_revoked_key_ends_at_once_and_the_next_log_in_has_another() {
     let app = app.restart().await;
     assert!(!app.opens(&before).await);
     assert!(app.opens(&after).await);
+}
+
+/// The other node has seen the token to be good, and has the key in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_node_follows_a_revocation() {
+    on_postgres(|base| async move {
+        let app = TestApp::with(|config| base.configure(config)).await;
+        let other = app.second_node().await;
+        let ann = app.sign_up("ann").await;
+        let before = ann.logs_in().await.tokens.access_token.clone();
+        assert!(other.opens(&before).await);
+        let key = header(&before)["kid"].as_str().unwrap().to_owned();
+        let name = format!("signingKeys/{key}");
+        let revoke = RevokeSigningKeyRequest { name };
+        app.operator().revoke_signing_key(revoke).await.unwrap();
+
+        other.parts.jobs.run_pending().await.unwrap();
+        assert!(!other.opens(&before).await);
+        assert!(!kids(&published(&other).await, "ES256").contains(&key));
+        let after = ann.logs_in().await.tokens.access_token.clone();
+        assert!(other.opens(&after).await);
+    })
+    .await;
 }
 
 #[tokio::test]
