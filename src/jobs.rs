@@ -148,14 +148,17 @@ impl Jobs {
     /// What is deleted is gone already; its rows go in pieces, so that nobody waits long for the writer, and
     /// wherever a stop leaves it the next start goes on.
     async fn purge_deleted(&self) -> Result<()> {
+        // Asked first: a write that finds nothing is a write all the same.
+        if !self.store.read().has_deleted().await? {
+            return Ok(());
+        }
         let mut pace = tokio::time::interval(PIECE_EVERY);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while self.store.read().has_deleted().await?
-            && self
-                .store
-                .write(|tx| Box::pin(async move { tx.purge_deleted().await }))
-                .await?
-                > 0
+        while self
+            .store
+            .write(|tx| Box::pin(async move { tx.purge_deleted().await }))
+            .await?
+            > 0
         {
             pace.tick().await;
         }
