@@ -15,7 +15,7 @@ use std::time::Duration;
 use deadpool::managed::{Pool, PoolError, QueueMode, Timeouts};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    SqlxError, Statement, prelude::async_trait::async_trait,
+    Statement, prelude::async_trait::async_trait,
 };
 use tokio::sync::Mutex;
 
@@ -25,6 +25,7 @@ use crate::model::postgres_url::PostgresUrl;
 
 /// How long to wait for a free connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+
 /// A database on a Postgres server. Each of its statements stands for itself.
 #[derive(Debug)]
 pub(super) struct Postgres {
@@ -65,7 +66,7 @@ impl Postgres {
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
         let mut session = self.acquire().await?;
         let begin = self.pool.manager().begin();
-        session.begin(begin).await.map_err(failed)?;
+        session.begin(begin).await?;
         Ok(Transaction {
             session: Mutex::new(session),
             named: self.named(),
@@ -91,7 +92,7 @@ impl Postgres {
         let mut session = self.acquire().await?;
         if self.pool.manager().is_pooled() {
             let begin = self.pool.manager().begin();
-            session.begin(begin).await.map_err(failed)?;
+            session.begin(begin).await?;
         }
         Ok(session)
     }
@@ -110,18 +111,15 @@ impl ConnectionTrait for Postgres {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut session = self.session().await?;
-        let done = session
-            .execute(statement, self.named())
-            .await
-            .map_err(failed)?;
-        session.finish().await.map_err(failed)?;
+        let done = session.execute(statement, self.named()).await?;
+        session.finish().await?;
         Ok(done.into())
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut session = self.session().await?;
-        let done = session.execute_text(sql).await.map_err(failed)?;
-        session.finish().await.map_err(failed)?;
+        let done = session.execute_text(sql).await?;
+        session.finish().await?;
         Ok(done.into())
     }
 
@@ -131,11 +129,8 @@ impl ConnectionTrait for Postgres {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut session = self.session().await?;
-        let rows = session
-            .rows(statement, self.named())
-            .await
-            .map_err(failed)?;
-        session.finish().await.map_err(failed)?;
+        let rows = session.rows(statement, self.named()).await?;
+        session.finish().await?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 }
@@ -149,15 +144,11 @@ pub(super) struct Transaction {
 
 impl Transaction {
     pub(super) async fn commit(self) -> Result<(), DbErr> {
-        self.session.into_inner().finish().await.map_err(failed)
+        self.session.into_inner().finish().await
     }
 
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
-        self.session
-            .into_inner()
-            .end("ROLLBACK")
-            .await
-            .map_err(failed)
+        self.session.into_inner().end("ROLLBACK").await
     }
 }
 
@@ -174,12 +165,12 @@ impl ConnectionTrait for Transaction {
             .await
             .execute(statement, self.named)
             .await;
-        done.map(ExecResult::from).map_err(failed)
+        done.map(ExecResult::from)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let done = self.session.lock().await.execute_text(sql).await;
-        done.map(ExecResult::from).map_err(failed)
+        done.map(ExecResult::from)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
@@ -192,12 +183,7 @@ impl ConnectionTrait for Transaction {
             .lock()
             .await
             .rows(statement, self.named)
-            .await
-            .map_err(failed)?;
+            .await?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
-}
-
-fn failed(cause: SqlxError) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(cause.into()))
 }

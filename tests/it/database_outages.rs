@@ -1,10 +1,20 @@
 //! A network between the server and Postgres that swallows everything, and comes back.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use countersign::error::Reason;
+use countersign::{
+    error::Reason,
+    pb::v1::{CheckAccessRequest, RevokeSessionRequest},
+};
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::timeout,
@@ -12,7 +22,7 @@ use tokio::{
 
 use crate::{
     store_contract::{Base, on_postgres},
-    support::{TestApp, all_at_once, reason},
+    support::{TestApp, all_at_once, reason, with_bearer},
 };
 
 const CONNECTIONS: u32 = 4;
@@ -20,23 +30,73 @@ const CONNECTIONS: u32 = 4;
 const CALLS: usize = 12;
 
 /// A network that can be cut without either end being told. What was connected before stays dead.
+#[derive(Clone)]
 struct Network {
     address: SocketAddr,
     outages: Arc<watch::Sender<u32>>,
+    loses_commit: Arc<AtomicBool>,
 }
 
 impl Network {
     async fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let outages = Arc::new(watch::Sender::new(0));
-        let watched = Arc::clone(&outages);
+        let network = Self {
+            address: listener.local_addr().unwrap(),
+            outages: Arc::new(watch::Sender::new(0)),
+            loses_commit: Arc::default(),
+        };
+        let this = network.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, server, watched.subscribe()));
+                let this = this.clone();
+                tokio::spawn(async move { this.forward(client, server).await });
             }
         });
-        Self { address, outages }
+        network
+    }
+
+    async fn forward(&self, mut client: TcpStream, server: SocketAddr) {
+        let mut outages = self.outages.subscribe();
+        if !is_down(*outages.borrow_and_update()) {
+            let mut server = TcpStream::connect(server).await.unwrap();
+            tokio::select! {
+                () = self.pass_on(&mut client, &mut server) => return,
+                _ = outages.changed() => {}
+            }
+            // Neither end hears of it: both sockets stay open, and nobody reads them.
+            std::future::pending::<()>().await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Until one end closes, or the answer to a commit is lost.
+    async fn pass_on(&self, client: &mut TcpStream, server: &mut TcpStream) {
+        let (mut said, mut answer) = ([0; 16_384], [0; 16_384]);
+        loop {
+            tokio::select! {
+                read = client.read(&mut said) => {
+                    let Ok(length @ 1..) = read else { return };
+                    server.write_all(&said[..length]).await.unwrap();
+                    let commits = said[..length].windows(7).any(|word| word == b"COMMIT\0");
+                    if commits && self.loses_commit.swap(false, Relaxed) {
+                        assert!(server.read(&mut answer).await.unwrap() > 0);
+                        self.cut();
+                        return;
+                    }
+                }
+                read = server.read(&mut answer) => {
+                    let Ok(length @ 1..) = read else { return };
+                    if client.write_all(&answer[..length]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes the connection of the next commit when Postgres has answered it, and is down from then on.
+    fn lose_next_commit(&self) {
+        self.loses_commit.store(true, Relaxed);
     }
 
     fn cut(&self) {
@@ -51,20 +111,6 @@ impl Network {
 /// An odd count: the network is down.
 fn is_down(count: u32) -> bool {
     count % 2 == 1
-}
-
-async fn forward(mut client: TcpStream, server: SocketAddr, mut outages: watch::Receiver<u32>) {
-    if !is_down(*outages.borrow_and_update()) {
-        let mut server = TcpStream::connect(server).await.unwrap();
-        let cut = outages.changed();
-        tokio::select! {
-            _ = copy_bidirectional(&mut client, &mut server) => return,
-            _ = cut => {}
-        }
-        // Neither end hears of it: both sockets stay open, and nobody reads them.
-        std::future::pending::<()>().await;
-    }
-    std::future::pending::<()>().await;
 }
 
 /// A server whose database lies behind a network.
@@ -158,6 +204,25 @@ async fn connections_that_died_at_rest_are_replaced_at_once() {
     .await;
 }
 
+/// One limit, and not another one for its rollback.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_swallowed_is_waited_for_once() {
+    on_postgres(|base| async move {
+        let (app, network) = behind_network(&base).await;
+        let write = app.parts.store.write(move |tx| {
+            Box::pin(async move {
+                tx.has_administrator().await?;
+                network.cut();
+                tx.has_administrator().await
+            })
+        });
+        let written = timeout(Duration::from_secs(6), write).await;
+        let refused = written.expect("it waits for its rollback").unwrap_err();
+        assert_eq!(refused.reason(), Reason::StorageUnavailable);
+    })
+    .await;
+}
+
 /// What is begun must be undone, and that has a limit, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_are_cut_off_come_to_an_end() {
@@ -189,6 +254,37 @@ async fn transactions_that_are_cut_off_come_to_an_end() {
         network.mend();
         let ping = timeout(Duration::from_secs(5), store.ping()).await;
         ping.expect("a rollback holds a connection").unwrap();
+    })
+    .await;
+}
+
+/// Nobody knows whether such a commit has happened. What it could have ended is asked for again; all else is served
+/// from memory on, or every outage would end in a stampede.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_forgets_what_it_could_have_ended_alone() {
+    on_postgres(|base| async move {
+        let (app, network) = behind_network(&base).await;
+        let ann = app.sign_up("ann").await;
+        let (lost, kept) = (ann.logs_in().await, ann.logs_in().await);
+        assert!(lost.is_in().await && kept.is_in().await);
+        network.lose_next_commit();
+        let name = lost.session.clone();
+        let revoke = with_bearer(RevokeSessionRequest { name }, &kept.tokens.access_token);
+        let refused = app.sessions().revoke_session(revoke).await.unwrap_err();
+        assert_eq!(reason(&refused), "STORAGE_UNAVAILABLE");
+        // The network is down: only what is remembered passes on to the rules, of which there are none.
+        let check = CheckAccessRequest {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+        };
+        let check = with_bearer(check, &kept.tokens.access_token);
+        let mut authorization = app.authorization();
+        let checked = timeout(Duration::from_secs(1), authorization.check_access(check)).await;
+        let denied = checked.expect("a session that did not end was forgotten");
+        assert_eq!(reason(&denied.unwrap_err()), "PERMISSION_DENIED");
+        network.mend();
+        assert!(!lost.is_in().await, "what was committed was not noticed");
+        assert!(kept.is_in().await);
     })
     .await;
 }

@@ -77,6 +77,7 @@ impl Failure {
 
     /// What the server refused with (PostgreSQL manual, appendix A).
     fn of_code(code: &str) -> Self {
+        let unknown = format!("it refuses the connection with SQLSTATE {code}");
         let (what, advice) = match code {
             "28P01" => (
                 "it does not take the password",
@@ -108,16 +109,10 @@ impl Failure {
                 "have it take the startup parameters client_encoding, DateStyle, TimeZone and application_name \
                  (PgBouncer: ignore_startup_parameters), and check user and database of the URL",
             ),
-            _ => {
-                let what = format!("it refuses the connection with SQLSTATE {code}");
-                return Self {
-                    code: Some(code.to_owned()),
-                    ..Self::new(
-                        what,
-                        "see the log of Postgres, and correct the database URL",
-                    )
-                };
-            }
+            _ => (
+                unknown.as_str(),
+                "see the log of Postgres, and correct the database URL",
+            ),
         };
         Self {
             code: Some(code.to_owned()),

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use deadpool::managed::Object;
 use sea_orm::{
-    SqlxError, Statement,
+    DbErr, RuntimeErr, SqlxError, Statement,
     sqlx::{
         self, AssertSqlSafe, Connection as _, PgConnection, Postgres,
         postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity},
@@ -53,14 +53,14 @@ impl Session {
         }
     }
 
-    pub(super) async fn begin(&mut self, statement: &str) -> Result<(), SqlxError> {
+    pub(super) async fn begin(&mut self, statement: &str) -> Result<(), DbErr> {
         self.in_transaction = true;
         self.execute_text(statement).await?;
         Ok(())
     }
 
     /// Commits, where there is a transaction.
-    pub(super) async fn finish(self) -> Result<(), SqlxError> {
+    pub(super) async fn finish(self) -> Result<(), DbErr> {
         if self.in_transaction {
             self.end("COMMIT").await?;
         }
@@ -68,13 +68,13 @@ impl Session {
     }
 
     /// Ends the transaction.
-    pub(super) async fn end(mut self, statement: &str) -> Result<(), SqlxError> {
+    pub(super) async fn end(mut self, statement: &str) -> Result<(), DbErr> {
         self.execute_text(statement).await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    pub(super) async fn execute_text(&mut self, sql: &str) -> Result<PgQueryResult, SqlxError> {
+    pub(super) async fn execute_text(&mut self, sql: &str) -> Result<PgQueryResult, DbErr> {
         let statement = sqlx::raw_sql(AssertSqlSafe(sql));
         let done = timeout(STATEMENT_LIMIT, statement.execute(self.start()?)).await;
         self.note(done)
@@ -85,7 +85,7 @@ impl Session {
         &mut self,
         statement: Statement,
         named: bool,
-    ) -> Result<PgQueryResult, SqlxError> {
+    ) -> Result<PgQueryResult, DbErr> {
         let query = query(statement, named);
         let done = timeout(STATEMENT_LIMIT, query.execute(self.start()?)).await;
         self.note(done)
@@ -96,27 +96,37 @@ impl Session {
         &mut self,
         statement: Statement,
         named: bool,
-    ) -> Result<Vec<PgRow>, SqlxError> {
+    ) -> Result<Vec<PgRow>, DbErr> {
         let query = query(statement, named);
         let done = timeout(STATEMENT_LIMIT, query.fetch_all(self.start()?)).await;
         self.note(done)
     }
 
-    fn start(&mut self) -> Result<&mut PgConnection, SqlxError> {
-        self.is_waiting = true;
-        let connection = self.connection.as_mut().ok_or(SqlxError::PoolClosed)?;
-        Ok(&mut connection.raw)
+    /// The connection, for one statement. A lost one is not waited for again, be it for a rollback.
+    fn start(&mut self) -> Result<&mut PgConnection, DbErr> {
+        match self.connection.as_mut() {
+            Some(connection) if !self.is_lost => {
+                self.is_waiting = true;
+                Ok(&mut connection.raw)
+            }
+            _ => Err(failed(SqlxError::PoolClosed)),
+        }
     }
 
-    fn note<T>(&mut self, done: Result<Result<T, SqlxError>, Elapsed>) -> Result<T, SqlxError> {
+    fn note<T>(&mut self, done: Result<Result<T, SqlxError>, Elapsed>) -> Result<T, DbErr> {
         let Ok(done) = done else {
             self.is_lost = true;
-            return Err(io::Error::new(io::ErrorKind::TimedOut, NoAnswer).into());
+            let no_answer = io::Error::new(io::ErrorKind::TimedOut, NoAnswer);
+            return Err(failed(no_answer.into()));
         };
         self.is_waiting = false;
         self.is_lost |= done.as_ref().is_err_and(ends_connection);
-        done
+        done.map_err(failed)
     }
+}
+
+fn failed(cause: SqlxError) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(cause.into()))
 }
 
 fn query<'q>(statement: Statement, named: bool) -> Query<'q, Postgres, SqlxValues> {
