@@ -15,8 +15,11 @@ use std::{
     fmt::Display,
     future::Future,
     io::{self, Write},
+    num::NonZero,
     path::PathBuf,
     process::ExitCode,
+    sync::Mutex,
+    thread,
     time::Duration,
 };
 
@@ -34,6 +37,9 @@ use crate::{
 const CANNOT_START: u8 = 2;
 /// How long threads that still work may keep a stopped program alive.
 const LAST_WORK: Duration = Duration::from_millis(500);
+
+/// One for each connection that a start opens, and a few for files.
+const THREADS_OF_SQLITE: usize = 8;
 
 const SETTINGS_HELP: &str = "\
 Settings:
@@ -223,13 +229,28 @@ fn block_on<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, S
 }
 
 fn runtime() -> Result<Runtime, StartError> {
-    Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    try_threads()
+        .and_then(|()| Builder::new_multi_thread().enable_all().build())
         .map_err(|error| {
             StartError::new(
-                format!("cannot start threads: {error}"),
-                "raise the limit of processes of this user",
+                format!("cannot start enough threads: {error}"),
+                "raise the limits of processes and memory of this user or container (ulimit -u, TasksMax, pids.max)",
             )
         })
+}
+
+/// Whether there may be as many threads at once as the runtime and SQLite start. The runtime panics when it has too
+/// few, and SQLite calls the database damaged.
+fn try_threads() -> io::Result<()> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let _closed = gate.lock();
+        (0..cores + THREADS_OF_SQLITE).try_for_each(|_| {
+            let waiting = || drop(gate.lock());
+            thread::Builder::new()
+                .spawn_scoped(scope, waiting)
+                .map(drop)
+        })
+    })
 }

@@ -2,9 +2,11 @@
 
 use std::{
     fs::{self, Permissions},
+    io::{Read as _, Write as _},
     net::TcpListener,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
+    thread,
 };
 
 use super::{Person, shown};
@@ -168,6 +170,12 @@ fn folders_and_addresses(person: &Person, taken: &TcpListener) -> Vec<Case> {
             "check that it runs",
         ),
         case(
+            // No system has room for such a thread.
+            [("RUST_MIN_STACK", (1_u64 << 60).to_string())],
+            "cannot start enough threads",
+            "limits of processes",
+        ),
+        case(
             [("COUNTERSIGN_CONFIG", "missing.toml".to_owned())],
             "missing.toml",
             "--config",
@@ -185,6 +193,45 @@ fn folders_and_addresses(person: &Person, taken: &TcpListener) -> Vec<Case> {
     ]
 }
 
+/// The URL of a Postgres that refuses a session with this SQLSTATE.
+fn refusing_postgres(code: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut length = [0; 4];
+        client.read_exact(&mut length).unwrap();
+        let mut start = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap() - 4];
+        client.read_exact(&mut start).unwrap();
+        let fields = format!("SFATAL\0VFATAL\0C{code}\0Mcanary\0\0");
+        let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+        let answer = [b"E", &length[..], fields.as_bytes()].concat();
+        client.write_all(&answer).unwrap();
+    });
+    format!("postgres://ann:canary@{address}/canary?sslmode=disable")
+}
+
+fn postgres() -> Vec<Case> {
+    let refusals = [
+        ("28P01", "does not take the password", "percent-encoded"),
+        ("28000", "does not let this user in", "pg_hba.conf"),
+        ("3D000", "no such database", "CREATE DATABASE"),
+        ("42501", "may not connect", "GRANT CONNECT"),
+        ("53300", "no connection left", "max_connections"),
+        ("57P03", "starting or stopping", "start again"),
+        ("42704", "a parameter of the session", "`options`"),
+        ("XX000", "SQLSTATE XX000", "the log of Postgres"),
+    ];
+    let case_of = |(code, says, advises)| {
+        case(
+            [("COUNTERSIGN_DATABASE_URL", refusing_postgres(code))],
+            says,
+            advises,
+        )
+    };
+    refusals.into_iter().map(case_of).collect()
+}
+
 #[test]
 fn advice_fits_the_cause() {
     let person = Person::new();
@@ -192,6 +239,12 @@ fn advice_fits_the_cause() {
     let mut cases = certificates(&person);
     cases.extend(master_keys(&person));
     cases.extend(folders_and_addresses(&person, &taken));
+    cases.extend(postgres());
+    // Root may listen there, and in many containers everybody.
+    if TcpListener::bind("127.0.0.1:1").is_err() {
+        let variables = [("COUNTERSIGN_LISTEN", "127.0.0.1:1".to_owned())];
+        cases.push(case(variables, "no permission", "--listen"));
+    }
     for Case {
         variables,
         says,
@@ -204,6 +257,7 @@ fn advice_fits_the_cause() {
             .collect();
         let refusal = person.cannot_serve(&variables, &[]).refusal_after_log();
         let (what, advice) = refusal.split_once(" — ").unwrap();
+        assert!(!refusal.contains("canary"), "{refusal}");
         assert!(what.contains(says), "{says}: {refusal}");
         assert!(advice.contains(advises), "{advises}: {refusal}");
         let names_the_address = advice.contains("--listen");
