@@ -190,6 +190,30 @@ async fn a_revocation_by_rfc_7009_answers_the_same_for_every_token() {
     assert_refresh_token_is_invalid(&refused, 403);
 }
 
+/// As whoever finds one in a log does, with nothing else at hand.
+#[tokio::test]
+async fn an_access_token_that_is_revoked_by_rfc_7009_ends_its_session_alone() {
+    let app = app_with_jack().await;
+    let other = app.try_log_in(EMAIL, PASSWORD).await.unwrap();
+    let tokens = log_in(&app).await;
+    let access_token = tokens["access_token"].as_str().unwrap();
+    let (forged, _) = access_token.rsplit_once('.').unwrap();
+    let revoke = async |token: &str| {
+        let form = [("token", token), ("token_type_hint", "access_token")];
+        // A credential of the call is no matter, be it good or bad.
+        let call = app.post("/oauth/revoke").basic("unknown", "");
+        assert_eq!(call.form(&form).send().await.status, 200);
+    };
+    revoke(&format!("{forged}.AAAA")).await;
+    assert!(app.opens(access_token).await);
+    revoke(access_token).await;
+    assert!(!app.opens(access_token).await);
+    let refused = refresh(&app, &tokens["refresh_token"]).await;
+    assert_refresh_token_is_invalid(&refused, 403);
+    revoke(access_token).await;
+    assert!(app.opens(&other.tokens.unwrap().access_token).await);
+}
+
 #[tokio::test]
 async fn me_is_answered_to_every_credential_in_either_scheme() {
     let app = TestApp::start().await;

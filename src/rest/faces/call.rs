@@ -1,7 +1,7 @@
 //! What of an HTTP request travels on into the contract.
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, USER_AGENT},
     request::Parts,
 };
@@ -36,6 +36,14 @@ impl Call {
             context: parts.extensions.get().cloned(),
             cookies: parts.extensions.get().cloned().unwrap_or_default(),
         }
+    }
+
+    /// The same caller with this credential alone; none when no header can hold it.
+    pub(super) fn with_bearer(&self, credential: &str) -> Option<Self> {
+        let value = HeaderValue::try_from(format!("Bearer {credential}")).ok()?;
+        let mut call = self.clone();
+        call.headers.insert(AUTHORIZATION, value);
+        Some(call)
     }
 
     /// Hands the cookies that a service set on to this caller.

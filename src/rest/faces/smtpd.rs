@@ -283,6 +283,13 @@ async fn revoke_by_smtpd(contract: &Contract, call: &Call, members: Members) -> 
         .await
 }
 
+/// What says that a token is good for nothing any more.
+const IS_OVER: [Reason; 3] = [
+    Reason::RefreshTokenInvalid,
+    Reason::CredentialInvalid,
+    Reason::SessionNotFound,
+];
+
 /// RFC 7009 section 2.2: an invalid token is not an error, as the purpose is already achieved.
 async fn revoke_by_rfc_7009(
     contract: &Contract,
@@ -299,12 +306,23 @@ async fn revoke_by_rfc_7009(
         .into());
     }
     let token = members.text("token").unwrap_or_default().to_owned();
-    match contract.revoke_refresh_token(call, token).await {
-        Err(fault) if fault.reason != Reason::RefreshTokenInvalid => {
+    let bearer = call.with_bearer(&token);
+    let revoked = match bearer.filter(|_| is_access_token(&token)) {
+        Some(bearer) => contract.revoke_current_session(&bearer).await,
+        None => contract.revoke_refresh_token(call, token).await,
+    };
+    match revoked {
+        Err(fault) if !IS_OVER.contains(&fault.reason) => {
             Err(reply::rename(&fault, &[("refresh_token", "token")]))
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// An access token is a JWT, of three parts (RFC 7519 section 3). Whoever holds one may log its session out, and so
+/// may whoever has it revoked (RFC 7009 section 2.1).
+fn is_access_token(token: &str) -> bool {
+    token.split('.').count() == 3
 }
 
 /// The account that calls.

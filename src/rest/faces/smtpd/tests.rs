@@ -244,6 +244,27 @@ async fn revocation_takes_a_refresh_token_in_either_body() {
 }
 
 #[tokio::test]
+async fn rfc_7009_revokes_the_session_of_an_access_token() {
+    let caller = Caller::new();
+    let answer = caller.form(REVOKE, "token=a.b.c").await;
+    assert_eq!((answer.status, answer.body), (200, json!({})));
+    let name = "sessions/current".to_owned();
+    let seen = &caller.services.seen()[0];
+    assert_eq!(
+        seen.message,
+        Message::RevokeSession(v1::RevokeSessionRequest { name })
+    );
+    assert_eq!(seen.headers["authorization"], "Bearer a.b.c");
+    for over in [Reason::CredentialInvalid, Reason::SessionNotFound] {
+        caller.services.refuse(move || Error::new(over));
+        let answer = caller.form(REVOKE, "token=a.b.c").await;
+        assert_eq!((answer.status, answer.body), (200, json!({})));
+    }
+    caller.services.refuse(|| Error::new(Reason::RateLimited));
+    assert_eq!(caller.form(REVOKE, "token=a.b.c").await.status, 429);
+}
+
+#[tokio::test]
 async fn rfc_7009_does_not_tell_whether_a_token_was_known() {
     let caller = Caller::new();
     caller
