@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     mail::{MailError, Mailer},
     model::mail::OutboxMail,
-    store::Store,
+    store::{BoxFuture, Store, Tx},
 };
 
 /// How often mail is looked for.
@@ -22,7 +22,7 @@ const KEYS_EVERY: Duration = Duration::from_secs(2);
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// How often what was deleted is purged.
 const PURGE_DELETED_EVERY: Duration = Duration::from_secs(5);
-/// The time between two pieces of it: SQLite moves what one wrote out of its log before the log gets large.
+/// The time between two pieces of what is removed: SQLite moves what one wrote out of its log before the log gets large.
 const PIECE_EVERY: Duration = Duration::from_millis(20);
 /// How often the uses of API keys are written down: how late a reader learns of one.
 const KEY_USES_EVERY: Duration = Duration::from_secs(60);
@@ -32,6 +32,9 @@ const KEPT_AFTER_END: Duration = Duration::from_secs(7 * 24 * 3600);
 const MAIL_BATCH: u64 = 50;
 /// How often sending a mail is tried.
 const MAIL_ATTEMPTS: i32 = 10;
+
+/// Removes a few rows and says how many, given the time or one from which on rows are kept.
+type Piece = for<'t> fn(&'t Tx<'t>, Timestamp) -> BoxFuture<'t, Result<u64>>;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug)]
@@ -126,18 +129,9 @@ impl Jobs {
     async fn purge(&self) -> Result<()> {
         let now = self.env.now();
         let ended_before = now.before(KEPT_AFTER_END);
-        let mut removed = 0;
-        loop {
-            // In batches, so that nobody waits long for the writer.
-            let batch = self
-                .store
-                .write(move |tx| Box::pin(async move { tx.purge(ended_before).await }))
-                .await?;
-            removed += batch;
-            if batch == 0 {
-                break;
-            }
-        }
+        let removed = self
+            .in_pieces(|tx, before| Box::pin(tx.purge(before)), ended_before)
+            .await?;
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
         }
@@ -152,17 +146,24 @@ impl Jobs {
         if !self.store.read().has_deleted().await? {
             return Ok(());
         }
+        let now = self.env.now();
+        self.in_pieces(|tx, _| Box::pin(tx.purge_deleted()), now)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes piece after piece until none is left, with room for other writers in between; how many rows went.
+    async fn in_pieces(&self, piece: Piece, time: Timestamp) -> Result<u64> {
         let mut pace = tokio::time::interval(PIECE_EVERY);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while self
-            .store
-            .write(|tx| Box::pin(async move { tx.purge_deleted().await }))
-            .await?
-            > 0
-        {
+        let mut removed = 0;
+        loop {
             pace.tick().await;
+            match self.store.write(move |tx| piece(tx, time)).await? {
+                0 => return Ok(removed),
+                rows => removed += rows,
+            }
         }
-        Ok(())
     }
 
     /// Of two accounts of one mailbox the second gets the address when the first is gone.
@@ -179,13 +180,10 @@ impl Jobs {
 
     /// Marks of sign-ups and log-ins are kept in the database only where several nodes share them.
     async fn purge_marks(&self, now: Timestamp) -> Result<()> {
-        while self.store.is_shared()
-            && self
-                .store
-                .write(move |tx| Box::pin(async move { tx.purge_marks(now).await }))
-                .await?
-                > 0
-        {}
+        if self.store.is_shared() {
+            self.in_pieces(|tx, now| Box::pin(tx.purge_marks(now)), now)
+                .await?;
+        }
         Ok(())
     }
 

@@ -30,8 +30,8 @@ pub(super) const ADMINISTRATORS_LOCK: i64 = 0x0063_7361_646d_696e;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 /// How long a connection to SQLite waits for the lock of another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for checkpoints, which have time and can be tried again.
-const CHECKPOINT_BUSY_TIMEOUT: Duration = Duration::from_millis(200);
+/// The same for checkpoints. They can be tried again, and one that waits for readers may hold writers up meanwhile.
+const CHECKPOINT_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long to wait for a connection from a pool, including the time to make it.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many statements each connection keeps prepared.

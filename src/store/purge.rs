@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{env::Timestamp, error::Result};
 
-/// How many rows of one sort go at a time, so that other writers do not wait long.
+/// How many rows of one sort go at a time, so that other writers do not wait long: a session goes with its refresh tokens.
 const BATCH: u64 = 100;
 
 impl Reader<'_> {
@@ -37,7 +37,8 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Purges a piece of what is deleted, two hundred rows at most, and tells how many. Zero says that none are
+    /// Purges a piece of what is deleted, two hundred rows at most, sessions and their refresh tokens, and tells how many
+    /// rows of one sort went. Zero says that none are
     /// left, or that another node is at it.
     ///
     /// # Errors
