@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     os::unix::fs::PermissionsExt as _,
     process::{Child, Command, Stdio},
 };
@@ -35,19 +35,23 @@ impl Pooler {
     fn before(base: &Base, mode: &str, more: &str) -> Self {
         let mut url = Url::parse(&base.url().unwrap()).unwrap();
         let (host, port) = (url.host_str().unwrap(), url.port().unwrap_or(5432));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let own_port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let own_port = free_port();
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let (users, settings) = (folder.path().join("users"), folder.path().join("ini"));
         let password = url.password().unwrap_or_default();
+        // A Postgres that asks for no password; PgBouncer would refuse an empty one.
+        let auth = if password.is_empty() {
+            "trust"
+        } else {
+            "plain"
+        };
         fs::write(&users, format!("\"{}\" \"{password}\"\n", url.username())).unwrap();
         let as_root = rustix::process::geteuid().is_root();
         let user = if as_root { "user = postgres" } else { "" };
         let text = format!(
             "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {own_port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {}\n\
+             listen_port = {own_port}\nunix_socket_dir =\nauth_type = {auth}\nauth_file = {}\n\
              pool_mode = {mode}\ndefault_pool_size = 3\n{user}\n{more}\n",
             users.display()
         );
@@ -73,6 +77,17 @@ impl Pooler {
             _folder: folder,
         }
     }
+}
+
+/// A port that is a program's to listen on. The end that closed a connection first keeps its port for a minute, so the
+/// system gives it to nobody who asks for any port.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    drop(listener.accept().unwrap());
+    client.read_to_end(&mut Vec::new()).unwrap();
+    address.port()
 }
 
 impl Drop for Pooler {

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,10 +13,13 @@ if (BINARY === undefined) {
   throw new Error("COUNTERSIGN_BIN must name the program; `tests/run interop` sets it");
 }
 
+// A port that is a program's to listen on: for a minute the system gives it to nobody who asks for any port, because the
+// end with that port closed a connection first.
 async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
+  const probe = createServer((here) => here.end()).listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
+  await once(connect(port, "127.0.0.1").resume(), "close");
   probe.close();
   await once(probe, "close");
   return port;

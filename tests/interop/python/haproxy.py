@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from server import free_port
+from ports import free_port
 
 START_TIMEOUT = 30.0
 

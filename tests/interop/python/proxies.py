@@ -12,7 +12,8 @@ from pathlib import Path
 
 import requests
 
-from server import ROOT, Server, free_port
+from ports import free_port
+from server import ROOT, Server
 
 DOCUMENT = ROOT / "docs/FORWARD-AUTH.md"
 # Debian keeps them out of an ordinary user's path.

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import requests
+
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT = 30.0
@@ -25,12 +26,6 @@ def binary() -> Path:
 def environment() -> dict[str, str]:
     """The variables without those that set the program up, or the tests."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

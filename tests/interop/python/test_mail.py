@@ -6,7 +6,8 @@ from email import message_from_bytes, policy
 import requests
 from aiosmtpd.controller import Controller
 
-from server import Server, free_port
+from ports import free_port
+from server import Server
 
 PATIENCE = 30
 

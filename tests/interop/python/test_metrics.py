@@ -4,7 +4,8 @@ import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from server import Server, free_port
+from ports import free_port
+from server import Server
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 ACCOUNT = {"email": "ada@example.com", "password": "a long enough secret"}

@@ -151,10 +151,12 @@ async fn a_stop_ends_both_listeners() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_default_port_that_is_taken_does_not_keep_the_server_from_starting() {
-    // When this fails, somebody else has it, which does as well.
-    let _taken = TcpListener::bind("127.0.0.1:9464");
+    // When this fails, somebody else has it, who may let go of it before the server asks for it.
+    let taken = TcpListener::bind("127.0.0.1:9464");
     let server = start(|_| {}).await.unwrap();
-    assert_eq!(server.metrics, None);
+    if taken.is_ok() {
+        assert_eq!(server.metrics, None);
+    }
     let (head, _) = get(server.main, "/livez", "*/*").await;
     assert!(head.starts_with("http/1.1 200 "), "{head}");
 }
