@@ -7,7 +7,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use countersign::pb::v1::RevokeSessionRequest;
+use countersign::{
+    env::Env,
+    pb::v1::RevokeSessionRequest,
+    store::{Database, Options, Store},
+};
 use sea_orm::{
     ConnectionTrait as _, DbBackend, Statement,
     sqlx::{
@@ -163,6 +167,25 @@ async fn a_server_works_behind_pgbouncer_in_session_mode() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_works_behind_pgbouncer_in_transaction_mode() {
     works_behind("transaction", "").await;
+}
+
+/// There are no transactions in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn pgbouncer_in_statement_mode_is_refused_with_what_to_set() {
+    on_postgres(|base| async move {
+        let pooler = Pooler::before(&base, "statement", "");
+        let database = Database::Postgres {
+            url: pooler.url.to_string().into(),
+            connections: 1,
+        };
+        let refused = Store::connect(Options { database }, Env::system()).await;
+        let line = refused.unwrap_err().to_string();
+        assert!(
+            line.contains("pooler") && line.contains("pool_mode"),
+            "{line}"
+        );
+    })
+    .await;
 }
 
 /// A pooler that passes over what it does not know must not be taken for Postgres.

@@ -94,12 +94,29 @@ impl Connector {
         if !keeps_sessions {
             connector.is_pooled = true;
             connector.begin = format!("{BEGIN}; {}", set_locally(&connector.parameters(&LIMITS)));
-            connector.create().await?;
+            connector.try_transaction().await?;
             tracing::info!(
                 "a pooler stands before Postgres: every statement is run in a transaction"
             );
         }
         Ok(connector)
+    }
+
+    /// Begins a transaction, as every statement will.
+    async fn try_transaction(&self) -> Result<(), ConnectError> {
+        let mut connection = self.create().await?;
+        let begin = sqlx::raw_sql(sqlx::AssertSqlSafe(self.begin.as_str()));
+        let begun = timeout(self.limit, begin.execute(&mut connection.raw))
+            .await
+            .map_err(|_| Failure::no_answer())?;
+        match begun.map_err(|cause| Failure::from(&cause)) {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.refuses_parameters() => Err(ConnectError::Unsuitable {
+                what: "the pooler before it takes no transactions".to_owned(),
+                advice: "set pool_mode to transaction or session in PgBouncer, or name Postgres itself in the database URL",
+            }),
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     fn new(url: &PostgresUrl) -> Result<Self, ConnectError> {
