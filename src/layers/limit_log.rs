@@ -1,28 +1,25 @@
 //! What limits refuse, in the log: a flood of calls must be no flood of lines.
 //!
 //! The first call of a client that is refused in a minute has its line. The rest of that minute are counted, and
-//! told in one line when it is over.
+//! told in one line when it is over, or when the server stops.
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use tokio::runtime::Handle;
 
 use crate::model::network::Network;
 
 /// How many clients of a minute are counted by themselves.
 const MOST_CLIENTS: usize = 1_024;
-const MINUTE_SECONDS: u64 = 60;
 
-/// What was refused in this minute.
+/// What was refused in this minute, which begins with the first refusal.
 pub(super) struct LimitLog {
-    origin: Instant,
-    minute: AtomicU64,
+    minute: Duration,
     counts: Mutex<Counts>,
 }
 
@@ -35,23 +32,25 @@ struct Counts {
 }
 
 impl LimitLog {
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            origin: now,
-            minute: AtomicU64::new(0),
+    pub(super) fn new(minute: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            minute,
             counts: Mutex::default(),
-        }
+        })
     }
 
     /// Counts a call that a limit refused. False when it has no line of its own.
-    pub(super) fn has_line(&self, client: IpAddr) -> bool {
+    pub(super) fn has_line(self: &Arc<Self>, client: IpAddr) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_place = counts.clients.len() < MOST_CLIENTS;
+        let places = MOST_CLIENTS - counts.clients.len();
         let network = Network::of(client).client();
         match counts.clients.get_mut(&network) {
             Some((_, count)) => *count += 1,
-            None if has_place => {
+            None if places > 0 => {
                 counts.clients.insert(network, (client, 0));
+                if places == MOST_CLIENTS {
+                    self.tell_when_over();
+                }
                 return true;
             }
             None => counts.others += 1,
@@ -59,9 +58,22 @@ impl LimitLog {
         false
     }
 
-    /// Tells what had no line, when the minute is over.
-    pub(super) fn tell(&self, now: Instant) {
-        for (client, count) in self.take(now) {
+    /// Nobody's next call is waited for: a flood that has ended is told, too.
+    fn tell_when_over(self: &Arc<Self>) {
+        let (log, minute) = (Arc::downgrade(self), self.minute);
+        // There is none when a call ends because the program does; then the count is told on drop.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(minute).await;
+                if let Some(log) = log.upgrade() {
+                    log.tell();
+                }
+            });
+        }
+    }
+
+    fn tell(&self) {
+        for (client, count) in self.take() {
             tracing::info!(
                 target: "countersign::request",
                 parent: None,
@@ -72,12 +84,8 @@ impl LimitLog {
         }
     }
 
-    /// What had no line in the minute that is over, of each client and at the end of all others.
-    fn take(&self, now: Instant) -> Vec<(Option<IpAddr>, u64)> {
-        let minute = now.saturating_duration_since(self.origin).as_secs() / MINUTE_SECONDS;
-        if self.minute.load(Relaxed) == minute || self.minute.swap(minute, Relaxed) == minute {
-            return Vec::new();
-        }
+    /// What had no line, of each client and at the end of all others. A new minute begins with the next refusal.
+    fn take(&self) -> Vec<(Option<IpAddr>, u64)> {
         let Counts { clients, others } =
             std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner));
         clients
@@ -89,12 +97,19 @@ impl LimitLog {
     }
 }
 
+impl Drop for LimitLog {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, time::Duration};
+    use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::env::Env;
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     fn client(number: u32) -> IpAddr {
         Ipv4Addr::from(0x0b00_0000 + number).into()
@@ -102,26 +117,32 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_client_has_one_line_and_a_count_in_each_minute() {
-        let start = Env::system().monotonic();
-        let (log, minute) = (LimitLog::new(start), Duration::from_secs(60));
-        for turn in 1..3 {
+        let log = LimitLog::new(MINUTE);
+        for _ in 0..2 {
             let lines = (0..1_000).filter(|_| log.has_line(client(1)));
             assert_eq!(lines.count(), 1);
             assert!(log.has_line(client(2)), "another has its own");
-            assert_eq!(log.take(start + minute * turn - minute / 2), []);
-            let told = log.take(start + minute * turn);
-            assert_eq!(told, [(Some(client(1)), 999)]);
-            assert_eq!(log.take(start + minute * turn), [], "told once");
+            assert_eq!(log.take(), [(Some(client(1)), 999)]);
+            assert_eq!(log.take(), [], "told once");
         }
     }
 
     #[test]
     fn a_flood_of_many_clients_has_no_more_lines_than_there_are_places() {
-        let start = Env::system().monotonic();
-        let log = LimitLog::new(start);
+        let log = LimitLog::new(MINUTE);
         let lines = (0..100_000).filter(|number| log.has_line(client(*number)));
         assert_eq!(lines.count(), MOST_CLIENTS);
-        let told = log.take(start + Duration::from_secs(60));
-        assert_eq!(told, [(None, 100_000 - MOST_CLIENTS as u64)]);
+        assert_eq!(log.take(), [(None, 100_000 - MOST_CLIENTS as u64)]);
+    }
+
+    #[tokio::test]
+    async fn a_minute_ends_without_another_call() {
+        let log = LimitLog::new(Duration::ZERO);
+        assert!(log.has_line(client(1)));
+        assert!(!log.has_line(client(1)));
+        while !log.counts.lock().unwrap().clients.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(log.has_line(client(1)), "a new minute");
     }
 }

@@ -8,14 +8,16 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderMap, StatusCode, Version};
 use http_body_util::BodyExt as _;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use tracing::Instrument as _;
 
 use super::{
@@ -25,6 +27,7 @@ use super::{
 };
 use crate::{
     env::Env,
+    error::Reason,
     metrics::{self, Metrics},
     model::request::RequestContext,
 };
@@ -36,14 +39,26 @@ const LONGEST_NAME: usize = 40;
 
 const NO_STATUS: i32 = -1;
 
+/// What refusals by a limit are counted over.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Where the status of a gRPC call is written down by whoever sees it: it can stand in the headers, in the
 /// trailers, or, in grpc-web, within the body. Travels in the extensions of the HTTP request.
 #[derive(Clone, Debug)]
-pub struct GrpcOutcome(Arc<AtomicI32>);
+pub struct GrpcOutcome(Arc<Outcome>);
+
+#[derive(Debug)]
+struct Outcome {
+    status: AtomicI32,
+    limited: AtomicBool,
+}
 
 impl Default for GrpcOutcome {
     fn default() -> Self {
-        Self(Arc::new(AtomicI32::new(NO_STATUS)))
+        Self(Arc::new(Outcome {
+            status: AtomicI32::new(NO_STATUS),
+            limited: AtomicBool::new(false),
+        }))
     }
 }
 
@@ -54,14 +69,23 @@ impl GrpcOutcome {
             .get("grpc-status")
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.parse().ok());
-        if let Some(status) = status {
-            self.0.store(status, Ordering::Relaxed);
+        let Some(status) = status else { return };
+        self.0.status.store(status, Ordering::Relaxed);
+        if status == Code::ResourceExhausted as i32 && is_rate_limited(headers) {
+            self.0.limited.store(true, Ordering::Relaxed);
         }
     }
 
     fn status(&self) -> Option<i32> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|status| *status != NO_STATUS)
+        Some(self.0.status.load(Ordering::Relaxed)).filter(|status| *status != NO_STATUS)
     }
+}
+
+/// Overload, full lists and messages that are too large have the same gRPC status.
+fn is_rate_limited(headers: &HeaderMap) -> bool {
+    Status::from_header_map(headers)
+        .and_then(|status| status.get_details_error_info())
+        .is_some_and(|info| info.reason == Reason::RateLimited.meaning().name)
 }
 
 /// Logs and counts every request.
@@ -75,7 +99,7 @@ pub(super) struct Trace {
 impl Trace {
     pub(super) fn new(env: Env, metrics: Metrics) -> Self {
         Self {
-            limits: Arc::new(LimitLog::new(env.monotonic())),
+            limits: LimitLog::new(MINUTE),
             env,
             metrics,
         }
@@ -94,6 +118,9 @@ impl Middleware for Trace {
         Box::pin(async move {
             let response = answer.await?;
             line.status = Some(response.status());
+            // A full list is 429, too, and has no such header.
+            line.limited = response.status() == StatusCode::TOO_MANY_REQUESTS
+                && response.headers().contains_key("ratelimit");
             line.outcome.record(response.headers());
             // The line is written when the body has been sent or given up.
             Ok(response.map(|body| {
@@ -118,6 +145,8 @@ struct Line {
     version: Version,
     client: Option<IpAddr>,
     status: Option<StatusCode>,
+    /// Whether an answer that is not gRPC's says that a limit refused the call.
+    limited: bool,
     outcome: GrpcOutcome,
 }
 
@@ -135,14 +164,14 @@ impl Line {
                 .get::<RequestContext>()
                 .map(|context| context.client_address),
             status: None,
+            limited: false,
             outcome: GrpcOutcome::default(),
         }
     }
 
-    /// Whether a limit refused the request: it is to be sent again later.
+    /// Whether a limit on calls, log-ins or sign-ups refused the request: it is to be sent again later.
     fn is_limited(&self) -> bool {
-        let status = self.status.map(|status| status.as_u16());
-        status == Some(429) || self.outcome.status() == Some(tonic::Code::ResourceExhausted as i32)
+        self.limited || self.outcome.0.limited.load(Ordering::Relaxed)
     }
 
     /// How the request ended, as it is counted: by its gRPC status where it has one.
@@ -198,7 +227,6 @@ impl Drop for Line {
         let took = now.saturating_duration_since(self.started);
         let dialect = counted_dialect(self.call.dialect);
         self.metrics.request(dialect, self.counted_status(), took);
-        self.limits.tell(now);
         let limited = self.client.filter(|_| self.is_limited());
         if limited.is_some_and(|client| !self.limits.has_line(client)) {
             return;
@@ -228,6 +256,23 @@ impl Drop for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn of_all_that_is_429_the_refusals_by_a_limit_alone_are_folded() {
+        let env = Env::system();
+        let trace = Trace::new(env.clone(), Metrics::new(&env).0);
+        for (number, header, folded) in [(1, "ratelimit", true), (2, "retry-after", false)] {
+            let client = IpAddr::from([192, 0, 2, number]);
+            let mut request = Request::new(Body::empty());
+            request
+                .extensions_mut()
+                .insert(RequestContext::new("r".into(), client));
+            let answer = Response::builder().status(429).header(header, "1");
+            let answer = answer.body(Body::empty()).unwrap();
+            drop(trace.handle(request, async |_| Ok(answer)).await);
+            assert_eq!(trace.limits.has_line(client), !folded, "{header}");
+        }
+    }
 
     #[test]
     fn a_path_of_names_and_ids_is_shown_as_it_is() {

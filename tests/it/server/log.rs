@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::server::options::ServerOptions;
+use countersign::{pb, server::options::ServerOptions};
 use tokio::io::AsyncWriteExt as _;
 use tower::ServiceExt as _;
 use tracing_subscriber::fmt::MakeWriter;
@@ -113,21 +113,50 @@ async fn a_flood_that_a_limit_refuses_is_one_line_and_a_count_in_a_minute() {
     for _ in 0..100 {
         app.get("/v1/accounts/me").send().await;
     }
-    let statuses = |lines: Vec<serde_json::Value>| -> Vec<u64> {
-        let status = |line: &serde_json::Value| line["status"].as_u64();
-        lines.iter().filter_map(status).collect()
-    };
     let mut expected = vec![401; 8];
     expected.push(429);
-    assert_eq!(statuses(log.requests()), expected);
-    app.clock.advance(Duration::from_secs(60));
-    app.get("/livez").send().await;
+    assert_eq!(statuses(&log.requests()), expected);
+    // A server that stops tells what it has counted.
+    drop(app);
     let lines = log.requests();
-    let told = &lines[lines.len() - 2];
+    let told = lines.last().unwrap();
     assert_eq!(
         (&told["refused"], &told["client"]),
         (&91.into(), &"127.0.0.1".into())
     );
+}
+
+#[tokio::test]
+async fn a_grpc_call_that_a_limit_refuses_is_told_from_one_that_is_too_large() {
+    let app = TestApp::with(|config| config.limits.enabled = true).await;
+    let (log, _guard) = Log::start();
+    let large = "a".repeat(70_000);
+    for _ in 0..3 {
+        let create = pb::v1::CreateAccountRequest {
+            password: large.clone(),
+            ..Default::default()
+        };
+        let refused = app.accounts().create_account(create).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    }
+    for _ in 0..20 {
+        let get = pb::v1::GetAccountRequest {
+            name: "accounts/me".to_owned(),
+            ..Default::default()
+        };
+        app.accounts().get_account(get).await.unwrap_err();
+    }
+    let lines = log.requests();
+    let exhausted = |line: &&serde_json::Value| line["grpc_status"] == 8;
+    // Those that are too large, and the first that a limit refused.
+    assert_eq!(lines.iter().filter(exhausted).count(), 3 + 1);
+    drop(app);
+    assert!(log.requests().last().unwrap()["refused"].as_u64() > Some(1));
+}
+
+fn statuses(lines: &[serde_json::Value]) -> Vec<u64> {
+    let status = |line: &serde_json::Value| line["status"].as_u64();
+    lines.iter().filter_map(status).collect()
 }
 
 #[tokio::test]
