@@ -18,7 +18,7 @@ mod unread;
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -35,6 +35,8 @@ use crate::{layers::HttpService, metrics::Metrics};
 
 /// How long to wait after the system could not give another connection, as when file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many clients wait in the system's queue to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4_096;
 
 /// How many such waits there are in a minute.
 const FAILURES_A_MINUTE: u32 = 600;
@@ -110,7 +112,7 @@ impl Server {
         };
         let address = options.listen;
         let bind = async {
-            let listener = TcpListener::bind(address).await?;
+            let listener = listen(address)?;
             let local_addr = listener.local_addr()?;
             Ok((listener, local_addr))
         };
@@ -199,6 +201,19 @@ impl Server {
         drop(accepting);
         drain(pool.into_tasks(), drain_timeout).await;
     }
+}
+
+/// With a longer queue than usual: when it is full, the system drops whoever comes, and one client can fill 128 places
+/// faster than they are emptied. Everybody else would wait a second for the next try.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As every server does: connections of the last run do not keep the port from the next.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn watch_certificate(certificate: Arc<Certificate>) {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use countersign::server::options::ServerOptions;
+use countersign::server::{Server, options::ServerOptions};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use super::support::*;
@@ -181,6 +181,22 @@ async fn a_client_holds_its_share_of_the_connections_and_sheds_its_own() {
     }
     // The oldest of all, but of another client.
     assert!(http1(&mut other, HELLO).await.ends_with("hello"));
+}
+
+/// Otherwise one client that connects faster than the server accepts makes everybody else's attempts be dropped.
+#[tokio::test]
+async fn a_burst_of_connections_waits_in_the_queue_of_the_system() {
+    let options = ServerOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ..ServerOptions::default()
+    };
+    let server = Server::bind(options).await.unwrap();
+    let mut burst = Vec::new();
+    for number in 0..500 {
+        let connecting = TcpStream::connect(server.local_addr());
+        let connected = timeout(PATIENCE, connecting).await;
+        burst.push(connected.unwrap_or_else(|_| panic!("only {number} fit")));
+    }
 }
 
 #[tokio::test]
