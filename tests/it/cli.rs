@@ -4,6 +4,7 @@
 mod admin;
 mod advice;
 mod commands;
+mod descriptors;
 mod pow;
 mod settings;
 mod signals;
@@ -109,7 +110,10 @@ impl Person {
         variables: &[(&str, &str)],
         arguments: &[&str],
     ) -> Result<Server, Said> {
-        let mut command = self.command(arguments);
+        Self::listens(self.command(arguments), variables)
+    }
+
+    fn listens(mut command: Command, variables: &[(&str, &str)]) -> Result<Server, Said> {
         command
             .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
             // Servers of tests that run at once would want the same port.
