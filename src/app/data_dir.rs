@@ -112,6 +112,9 @@ fn unusable(path: &Path, error: &io::Error) -> StartError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make space on its file system, or choose another with --data-dir or COUNTERSIGN_DATA_DIR"
         }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "it must be a folder: choose another with --data-dir or COUNTERSIGN_DATA_DIR"
+        }
         _ => "let this user write to it, or choose another with --data-dir or COUNTERSIGN_DATA_DIR",
     };
     StartError::new(
@@ -254,7 +257,7 @@ fn make_key(path: &Path, env: &Env) -> Result<(), StartError> {
     let key = Zeroizing::new(env.random::<32>()?);
     let draft = path.with_extension(format!("{:016x}", u64::from_ne_bytes(env.random::<8>()?)));
     let written = write_new(&draft, encode_master_key(&key).as_bytes())
-        .and_then(|()| take_name(&draft, path));
+        .and_then(|()| take_name(&draft, path, |draft, path| fs::hard_link(draft, path)));
     // Where the draft was renamed it is gone.
     let _ = fs::remove_file(&draft);
     match written {
@@ -266,8 +269,12 @@ fn make_key(path: &Path, env: &Env) -> Result<(), StartError> {
 }
 
 /// Gives a file its name, unless another file has it.
-fn take_name(draft: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(draft, path) {
+fn take_name(
+    draft: &Path,
+    path: &Path,
+    link: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    match link(draft, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
         linked => return linked,
     }
@@ -313,94 +320,4 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn config(folder: &Path) -> Config {
-        Config {
-            data_dir: folder.to_owned(),
-            ..Config::default()
-        }
-    }
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
-
-    #[test]
-    fn a_new_folder_is_for_the_owner_alone() {
-        let parent = TempDir::new().unwrap();
-        let path = parent.path().join("a/b");
-        DataDir::open(&path).unwrap();
-        assert_eq!(mode(&path), 0o700);
-    }
-
-    #[test]
-    fn a_folder_has_one_process() {
-        let parent = TempDir::new().unwrap();
-        let folder = DataDir::open(parent.path()).unwrap();
-        let first = folder.lock().unwrap();
-        let refused = folder.lock().unwrap_err().to_string();
-        assert!(refused.contains(&parent.path().display().to_string()));
-        assert!(refused.contains(&format!("process {}", std::process::id())));
-        drop(first);
-        folder.lock().unwrap();
-    }
-
-    #[test]
-    fn a_file_is_not_a_folder() {
-        let parent = TempDir::new().unwrap();
-        let path = parent.path().join("file");
-        fs::write(&path, "").unwrap();
-        assert!(DataDir::open(&path).is_err());
-        assert!(DataDir::open(&path.join("below")).is_err());
-    }
-
-    #[test]
-    fn the_master_key_is_made_once() {
-        let folder = TempDir::new().unwrap();
-        let config = config(folder.path());
-        assert_eq!(find_master_key(&config).unwrap(), None);
-        let made = make_master_key(&config, &Env::system()).unwrap();
-        assert_eq!(mode(&config.key_file()), 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert_eq!(made, make_master_key(&config, &Env::system()).unwrap());
-        assert_eq!(find_master_key(&config).unwrap(), Some(made));
-    }
-
-    #[test]
-    fn a_secret_that_everybody_can_read_is_refused_and_one_of_a_group_told() {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("secret");
-        fs::write(&path, "").unwrap();
-        for (mode, refused) in [
-            (0o600, false),
-            (0o400, false),
-            (0o640, false),
-            (0o660, false),
-            (0o604, true),
-            (0o644, true),
-            (0o777, true),
-        ] {
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert_eq!(check_key_file(&path).is_err(), refused, "{mode:o}");
-        }
-        // What is no file of its own has no mode that counts.
-        check_key_file(Path::new("/dev/null")).unwrap();
-        check_key_file(&folder.path().join("missing")).unwrap();
-    }
-
-    #[test]
-    fn a_file_without_a_key_is_refused() {
-        let folder = TempDir::new().unwrap();
-        let config = config(folder.path());
-        write_new(&config.key_file(), b"not a key").unwrap();
-        let refused = find_master_key(&config).unwrap_err().to_string();
-        assert!(refused.contains("does not hold a key"));
-        assert!(!refused.contains("not a key"));
-    }
-}
+mod tests;

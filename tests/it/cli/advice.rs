@@ -122,7 +122,7 @@ fn folders_and_addresses(person: &Person, taken: &TcpListener) -> Vec<Case> {
         case(
             [("COUNTERSIGN_DATA_DIR", file)],
             "cannot use the data folder",
-            "let this user write",
+            "it must be a folder",
         ),
         case(
             [("COUNTERSIGN_DATA_DIR", shown(&garbage))],
