@@ -51,7 +51,7 @@ Settings:
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, also when the reader of the output has gone
-  2  not done: the last line on standard error says why, and what to do";
+  2  not done: standard error says why, and what to do";
 
 const EXAMPLES: &str = "\
 Examples:

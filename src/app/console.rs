@@ -361,7 +361,16 @@ impl Console {
             name: format!("signingKeys/{kid}"),
         };
         let answer = self.service.revoke_signing_key(request).await;
-        let answer = answer.map_err(|status| refused(&status))?;
+        let answer = answer.map_err(|status| match status.code() {
+            Code::InvalidArgument => StartError::new(
+                format!(
+                    "`{}` is no key that still signs or verifies",
+                    kid.escape_debug()
+                ),
+                "`countersign keys list` shows those that do",
+            ),
+            _ => refused(&status),
+        })?;
         Ok(key_lines(&answer.into_inner().signing_keys))
     }
 

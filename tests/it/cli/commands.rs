@@ -182,7 +182,7 @@ fn keys_are_listed_rotated_and_revoked_beside_the_running_server_and_without_one
         person
             .runs(&["keys", "revoke", kid])
             .refusal()
-            .contains("signing key")
+            .contains("`countersign keys list`")
     );
 }
 
