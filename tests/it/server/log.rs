@@ -142,7 +142,6 @@ async fn a_grpc_call_that_a_limit_refuses_is_told_from_one_that_is_too_large() {
     for _ in 0..20 {
         let get = pb::v1::GetAccountRequest {
             name: "accounts/me".to_owned(),
-            ..Default::default()
         };
         app.accounts().get_account(get).await.unwrap_err();
     }
