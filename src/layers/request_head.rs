@@ -37,12 +37,8 @@ impl RequestHead {
 
     /// The HTTP status is that of the problem in every dialect: this is no answer of an rpc.
     fn refuse(&self, request: &Request, problem: Problem) -> Response {
-        let reason = match problem.status {
-            StatusCode::NOT_IMPLEMENTED => Reason::MethodNotFound,
-            _ => Reason::MalformedRequest,
-        };
         let violation = FieldViolation::new(problem.part, FieldReason::InvalidValue, problem.rule);
-        let error = Error::new(reason).violating(violation);
+        let error = Error::new(Reason::MalformedRequest).violating(violation);
         let mut response = refuse(&Call::of(request), &error, &self.render);
         *response.status_mut() = problem.status;
         if request.version() < Version::HTTP_2 {
