@@ -11,7 +11,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Extensions, HeaderMap, Request, Response, header::AUTHORIZATION, request::Parts};
-use tonic::body::Body;
+use tonic::{Status, body::Body};
 use tower::{Service, ServiceExt as _};
 
 use crate::{
@@ -21,7 +21,11 @@ use crate::{
     },
     error::{Error, Reason, Result},
     grpc::{GrpcService, device, limits::Limits, status::to_status},
-    model::{account::Plan, administration::Administrator, request::RequestContext},
+    model::{
+        account::Plan,
+        administration::Administrator,
+        request::{AdmissionOnly, RequestContext},
+    },
     pb::{
         self, PolicyError,
         v1::{Access, LimitClass, RpcPolicy},
@@ -110,6 +114,9 @@ where
         let (mut parts, body) = request.into_parts();
         Box::pin(async move {
             match rules.authorize(&parts).await {
+                Ok(_) if parts.extensions.get::<AdmissionOnly>().is_some() => {
+                    return Ok(Status::ok("").into_http());
+                }
                 Ok(admitted) => admitted.note(&mut parts.extensions),
                 Err(refusal) => return Ok(to_status(&refusal).into_http()),
             }

@@ -42,6 +42,11 @@ impl RequestContext {
     }
 }
 
+/// Marks a call in process that asks only whether its rpc may be called: it is authorized and counted, and goes no
+/// further. Nothing that arrives over the network can carry it, for an extension is no part of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionOnly;
+
 impl PartialEq for RequestContext {
     fn eq(&self, other: &Self) -> bool {
         (&self.request_id, self.client_address) == (&other.request_id, other.client_address)

@@ -8,7 +8,8 @@ use tower::util::BoxCloneSyncService;
 /// are made of it: `AccountServiceClient::new(channel)`.
 ///
 /// A call carries its [`RequestContext`](crate::model::request::RequestContext) in the request's
-/// extensions and its credential in the `authorization` metadata.
+/// extensions and its credential in the `authorization` metadata. With
+/// [`AdmissionOnly`](crate::model::request::AdmissionOnly) beside it, the call is answered without its service.
 pub type Channel = BoxCloneSyncService<
     http::Request<tonic::body::Body>,
     http::Response<tonic::body::Body>,

@@ -44,4 +44,5 @@ mod session_cap;
 mod shapes;
 mod store_contract;
 mod support;
+mod unread_bodies;
 mod wire;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::support::{TestApp, TestResponse, solved};
 
 /// One method of one documented path.
-struct Operation {
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     described: Value,
 }
 
@@ -18,23 +18,23 @@ impl Operation {
         self.described["responses"][status.to_string()].is_object()
     }
 
-    fn is_authenticated(&self) -> bool {
+    pub(crate) fn is_authenticated(&self) -> bool {
         self.described["security"] != json!([]) && !self.does_without_credential()
     }
 
     /// Whether it takes a credential and does without one.
-    fn does_without_credential(&self) -> bool {
+    pub(crate) fn does_without_credential(&self) -> bool {
         let security = self.described["security"].as_array();
         security.is_some_and(|ways| ways.contains(&json!({})))
     }
 
-    fn content_types(&self) -> Vec<&str> {
+    pub(crate) fn content_types(&self) -> Vec<&str> {
         let content = self.described["requestBody"]["content"].as_object();
         content.map_or_else(Vec::new, |types| types.keys().map(String::as_str).collect())
     }
 
     /// The path with something in the place of each parameter.
-    fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         let path = self
             .path
             .replace("{account}", "me")
@@ -65,7 +65,7 @@ impl Operation {
     }
 }
 
-async fn operations(app: &TestApp) -> Vec<Operation> {
+pub(crate) async fn operations(app: &TestApp) -> Vec<Operation> {
     let document = app.get("/openapi.json").send().await.json();
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {

@@ -8,7 +8,7 @@ use http_body::Body as _;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::{call::Call, members::Members};
+use super::{call::Call, contract::Contract, members::Members};
 use crate::{
     error::{Error, FieldReason, FieldViolation, Reason},
     rest::{fault::Fault, json, unary},
@@ -19,11 +19,14 @@ pub(super) const JSON: &str = "application/json";
 /// The content type of a form (RFC 6749 appendix B).
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Reads a body in one of these content types, with the caller that sent it.
+/// Reads a body in one of these content types, with the caller that sent it, if that may call the rpc which the body
+/// is for.
 ///
 /// # Errors
-/// The content type is another, the body is too large, or it is no object and no form.
+/// The content type is another, the caller is refused, the body is too large, or it is no object and no form.
 pub(super) async fn read(
+    contract: &Contract,
+    rpc: &'static str,
     request: Request,
     content_types: &[&'static str],
 ) -> Result<(Call, Members), Fault> {
@@ -31,33 +34,41 @@ pub(super) async fn read(
     let content_type = content_type(&parts.headers)
         .and_then(|sent| content_types.iter().find(|known| **known == sent))
         .ok_or_else(|| unary::unsupported(&parts.headers, content_types))?;
+    let call = Call::of(&parts);
+    contract.admit(&call, rpc).await?;
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = if *content_type == FORM {
         parameters(&bytes)?
     } else {
         object(&bytes)?
     };
-    Ok((Call::of(&parts), Members::new(members)))
+    Ok((call, Members::new(members)))
 }
 
-/// Reads a JSON body that may be left out. An empty one says nothing, and needs no content type.
+/// Reads a JSON body that may be left out, like [`read`]. An empty one says nothing, and needs no content type.
 ///
 /// # Errors
-/// There is a body, and it is not JSON, too large, or no object.
-pub(super) async fn read_optional(request: Request) -> Result<(Call, Members), Fault> {
+/// The caller is refused; or there is a body, and it is not JSON, too large, or no object.
+pub(super) async fn read_optional(
+    contract: &Contract,
+    rpc: &'static str,
+    request: Request,
+) -> Result<(Call, Members), Fault> {
     let (parts, body) = request.into_parts();
     let is_json = content_type(&parts.headers).as_deref() == Some(JSON);
     // Where a length is stated, there is no need to wait for the body.
     if !is_json && body.size_hint().lower() > 0 {
         return Err(unary::unsupported(&parts.headers, &[JSON]).into());
     }
+    let call = Call::of(&parts);
+    contract.admit(&call, rpc).await?;
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = match (bytes.is_empty(), is_json) {
         (true, _) => Map::new(),
         (false, true) => object(&bytes)?,
         (false, false) => return Err(unary::unsupported(&parts.headers, &[JSON]).into()),
     };
-    Ok((Call::of(&parts), Members::new(members)))
+    Ok((call, Members::new(members)))
 }
 
 /// The parameters of a form or a query. One that comes twice is refused (RFC 6749 section 3.2).

@@ -1,12 +1,17 @@
 //! The calls of the contract that the faces are made of.
 
-use tonic::Status;
+use http::{Request, Uri};
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
 
 use super::call::Call;
 use crate::{
     env::Timestamp,
     error::{Error, Reason},
-    model::id::{AccountId, ApiKeyId, OrganizationId},
+    model::{
+        id::{AccountId, ApiKeyId, OrganizationId},
+        request::AdmissionOnly,
+    },
     pb::v1::{
         self, account_service_client::AccountServiceClient,
         api_key_service_client::ApiKeyServiceClient,
@@ -15,6 +20,22 @@ use crate::{
     },
     rest::{channel::Channel, fault::Fault},
 };
+
+/// The rpcs that a face calls with what stands in a body.
+pub(super) mod rpc {
+    pub(in super::super) const CREATE_ACCOUNT: &str =
+        "/countersign.v1.AccountService/CreateAccount";
+    pub(in super::super) const CREATE_API_KEY: &str = "/countersign.v1.ApiKeyService/CreateApiKey";
+    pub(in super::super) const CREATE_SESSION: &str =
+        "/countersign.v1.SessionService/CreateSession";
+    pub(in super::super) const REFRESH_SESSION: &str =
+        "/countersign.v1.SessionService/RefreshSession";
+    pub(in super::super) const REVOKE_REFRESH_TOKEN: &str =
+        "/countersign.v1.SessionService/RevokeRefreshToken";
+    /// Takes every credential that is good.
+    pub(in super::super) const CHECK_ACCESS: &str =
+        "/countersign.v1.AuthorizationService/CheckAccess";
+}
 
 /// The contract's services, in this process.
 #[derive(Clone)]
@@ -40,6 +61,23 @@ impl Contract {
 
     fn sessions(&self) -> SessionServiceClient<Channel> {
         SessionServiceClient::new(self.0.clone())
+    }
+
+    /// Whether the caller may call this rpc, which is asked before the body is read: a refusal that needs no body
+    /// does not wait for one. It counts as the call.
+    pub(super) async fn admit(&self, call: &Call, rpc: &'static str) -> Result<(), Fault> {
+        let (metadata, extensions, ()) = call.request(()).into_parts();
+        let mut request = Request::post(Uri::from_static(rpc))
+            .body(tonic::body::Body::empty())
+            .map_err(Error::internal)?;
+        *request.headers_mut() = metadata.into_headers();
+        *request.extensions_mut() = extensions;
+        request.extensions_mut().insert(AdmissionOnly);
+        let Ok(answer) = self.0.clone().oneshot(request).await;
+        match Status::from_header_map(answer.headers()) {
+            Some(status) if status.code() != Code::Ok => Err(Fault::from_status(&status)),
+            _ => Ok(()),
+        }
     }
 
     /// Signs up.

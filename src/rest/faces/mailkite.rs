@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     body,
-    contract::{self, Contract},
+    contract::{self, Contract, rpc},
     document,
     pow::Pow,
     reply,
@@ -118,7 +118,8 @@ impl User {
 }
 
 async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&contract, rpc::CREATE_ACCOUNT, request, &[body::JSON]).await?;
     let sent: SignUp = members.typed()?;
     let message = v1::CreateAccountRequest {
         email: sent.email,
@@ -138,7 +139,8 @@ async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<R
 }
 
 async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: Credentials = members.typed()?;
     let made = contract
         .create_session(&call, sent.email, sent.password, SessionProfile::Mailkite)

@@ -8,14 +8,14 @@ use axum::{
     response::Response,
     routing::{any, get, post},
 };
-use http::{StatusCode, request::Parts};
+use http::{StatusCode, header::AUTHORIZATION, request::Parts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     body,
     call::Call,
-    contract::{self, Contract},
+    contract::{self, Contract, rpc},
     pow::{self, Pow},
     reply,
 };
@@ -153,7 +153,13 @@ async fn create_account(
     State(contract): State<Contract>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    // Whoever is not Pro may still sign up.
+    let rpc = if request.headers().contains_key(AUTHORIZATION) {
+        rpc::CHECK_ACCESS
+    } else {
+        rpc::CREATE_ACCOUNT
+    };
+    let (call, members) = body::read(&contract, rpc, request, &[body::JSON]).await?;
     let sent: NewAccount = members.typed()?;
     let opened = if call.has_credential() {
         create_in_organization(&contract, &call, sent).await
@@ -212,7 +218,8 @@ struct SignIn {
 }
 
 async fn sign_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: SignIn = members.typed()?;
     let made = contract
         .create_session(&call, sent.address, sent.password, SessionProfile::Mailtd)
@@ -302,7 +309,8 @@ struct LoggedIn {
 }
 
 async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: LogIn = members.typed()?;
     let made = contract
         .create_session(&call, sent.email, sent.password, SessionProfile::MailtdPro)

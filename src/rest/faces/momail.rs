@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     body,
     call::Call,
-    contract::{self, Contract},
+    contract::{self, Contract, rpc},
     document,
     pow::Pow,
     reply, user_id,
@@ -114,7 +114,8 @@ struct Registered {
 }
 
 async fn register(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&face.contract, rpc::CREATE_ACCOUNT, request, &[body::JSON]).await?;
     let sent: RegisterRequest = members.typed()?;
     let name = sent.name.trim();
     if name.is_empty() {
@@ -177,7 +178,8 @@ struct User {
 }
 
 async fn login(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&face.contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: LoginRequest = members.typed()?;
     let made = face
         .contract
@@ -234,7 +236,8 @@ struct Refreshed {
 }
 
 async fn refresh(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
-    let (call, members) = body::read(request, &[body::JSON]).await?;
+    let (call, members) =
+        body::read(&face.contract, rpc::REFRESH_SESSION, request, &[body::JSON]).await?;
     let sent: RefreshRequest = members.typed()?;
     let tokens = face
         .contract

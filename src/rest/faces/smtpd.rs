@@ -23,7 +23,7 @@ use url::form_urlencoded;
 use super::{
     body,
     call::Call,
-    contract::{self, Contract},
+    contract::{self, Contract, rpc},
     members::Members,
     oauth, reply,
 };
@@ -150,7 +150,12 @@ async fn token(State(contract): State<Contract>, request: Request) -> Response {
 
 async fn grant(contract: &Contract, dialect: Dialect, request: Request) -> Result<Response, Fault> {
     let query = body::parameters(request.uri().query().unwrap_or_default().as_bytes())?;
-    let (call, members) = body::read(request, &CONTENT_TYPES).await?;
+    let in_query = query.get("grant_type").and_then(Value::as_str);
+    let rpc = match in_query {
+        Some("refresh_token") => rpc::REFRESH_SESSION,
+        _ => rpc::CREATE_SESSION,
+    };
+    let (call, members) = body::read(contract, rpc, request, &CONTENT_TYPES).await?;
     let in_body = members.text("grant_type").filter(|grant| !grant.is_empty());
     if dialect == Dialect::OAuth {
         return match in_body {
@@ -158,7 +163,6 @@ async fn grant(contract: &Contract, dialect: Dialect, request: Request) -> Resul
             None => Err(grant_fault("is required")),
         };
     }
-    let in_query = query.get("grant_type").and_then(Value::as_str);
     let tokens = match (in_query, in_body) {
         (Some(query), Some(body)) if query != body => {
             return Err(grant_fault("is not the same in the query and in the body"));
@@ -257,7 +261,14 @@ struct Empty {}
 
 async fn revoke(State(contract): State<Contract>, request: Request) -> Response {
     let dialect = Dialect::of_request(&request);
-    let (call, members) = match body::read(request, &CONTENT_TYPES).await {
+    let (call, members) = match body::read(
+        &contract,
+        rpc::REVOKE_REFRESH_TOKEN,
+        request,
+        &CONTENT_TYPES,
+    )
+    .await
+    {
         Ok(read) => read,
         Err(fault) => return dialect.refuse(fault),
     };

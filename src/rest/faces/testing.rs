@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Instant};
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, header::CONTENT_TYPE};
 use serde_json::Value;
-use tonic::service::Routes;
-use tower::{ServiceExt as _, util::BoxCloneSyncService};
+use tonic::{Status, service::Routes};
+use tower::{ServiceExt as _, service_fn, util::BoxCloneSyncService};
 
 pub(super) use self::{
     keys::KEY_ID,
@@ -17,6 +17,7 @@ pub(super) use self::{
 };
 use crate::{
     env::{Clock, Env, RandomnessUnavailable, Rng, Timestamp},
+    model::request::AdmissionOnly,
     pb::v1::{
         account_service_server::AccountServiceServer, api_key_service_server::ApiKeyServiceServer,
         challenge_service_server::ChallengeServiceServer,
@@ -76,7 +77,17 @@ impl Caller {
             .add_service(SessionServiceServer::new(services.clone()))
             .add_service(ApiKeyServiceServer::new(services.clone()))
             .add_service(ChallengeServiceServer::new(services.clone()));
-        let channel = BoxCloneSyncService::new(routes.prepare());
+        let routes = routes.prepare();
+        let channel = BoxCloneSyncService::new(service_fn(move |request: Request<_>| {
+            let routes = routes.clone();
+            async move {
+                // Here the services alone refuse.
+                if request.extensions().get::<AdmissionOnly>().is_some() {
+                    return Ok(Status::ok("").into_http());
+                }
+                routes.oneshot(request).await
+            }
+        }));
         let env = Env::new(Arc::new(Still), Arc::new(Still));
         Self {
             router: super::router(channel, env),

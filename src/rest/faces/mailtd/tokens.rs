@@ -12,7 +12,7 @@ use super::{
     super::{
         body,
         call::Call,
-        contract::{self, Contract},
+        contract::{self, Contract, rpc},
         reply,
     },
     last_segment,
@@ -90,7 +90,7 @@ pub(super) async fn create(
     State(contract): State<Contract>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (call, members) = body::read_optional(request).await?;
+    let (call, members) = body::read_optional(&contract, rpc::CREATE_API_KEY, request).await?;
     let sent: NewToken = members.typed()?;
     let key = v1::ApiKey {
         display_name: sent.name.unwrap_or_default(),
