@@ -12,7 +12,7 @@ use tonic::{
 use tonic_prost::ProstEncoder;
 
 use crate::{
-    error::{Error, Reason},
+    error::{Error, FieldReason, FieldViolation, Reason},
     pb::validate::{Path, Validate},
 };
 
@@ -45,6 +45,12 @@ where
     }
 }
 
+fn unreadable() -> Error {
+    let rule = "must be protobuf as the contract describes it";
+    let violation = FieldViolation::new("message", FieldReason::InvalidFormat, rule);
+    Error::new(Reason::MalformedRequest).violating(violation)
+}
+
 /// Decodes a message and refuses it when a field breaks a rule.
 #[derive(Debug)]
 pub struct ValidatingDecoder<D>(PhantomData<D>);
@@ -55,7 +61,7 @@ impl<D: Message + Default + Validate> Decoder for ValidatingDecoder<D> {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<D>, Status> {
         let message = D::decode(buffer.copy_to_bytes(buffer.remaining()))
-            .map_err(|cause| Error::new(Reason::MalformedRequest).because(cause))?;
+            .map_err(|cause| unreadable().because(cause))?;
         let mut found = Vec::new();
         message.validate(&Path::ROOT, &mut found);
         if found.is_empty() {

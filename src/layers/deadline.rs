@@ -11,7 +11,7 @@ use super::{
     call::{Call, Dialect},
     refusal::{RenderRefusal, refuse},
 };
-use crate::error::{Error, Reason};
+use crate::error::{Error, FieldReason, FieldViolation, Reason};
 
 /// Ends a call whose answer has not begun in time. The service's future is dropped then, but that undoes
 /// nothing: a write that was handed to the database may still be carried out, and a use case that goes on by
@@ -34,9 +34,9 @@ impl Middleware for Deadline {
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
         let call = Call::of(&request);
-        let Ok(callers) = callers_deadline(call.dialect, request.headers()) else {
-            let error = Error::new(Reason::MalformedRequest).because("the deadline is malformed");
-            return answer(refuse(&call, &error, &self.render));
+        let callers = match callers_deadline(call.dialect, request.headers()) {
+            Ok(callers) => callers,
+            Err(malformed) => return answer(refuse(&call, &malformed.into(), &self.render)),
         };
         let wait = callers.map_or(self.longest, |callers| callers.min(self.longest));
         let render = Arc::clone(&self.render);
@@ -50,12 +50,31 @@ impl Middleware for Deadline {
     }
 }
 
-struct Malformed;
+/// A deadline that cannot be read: its header, and how it is written.
+struct Malformed {
+    name: &'static str,
+    form: &'static str,
+}
+
+impl From<Malformed> for Error {
+    fn from(Malformed { name, form }: Malformed) -> Self {
+        let violation = FieldViolation::new(name, FieldReason::InvalidFormat, form);
+        Self::new(Reason::MalformedRequest).violating(violation)
+    }
+}
 
 fn callers_deadline(dialect: Dialect, headers: &HeaderMap) -> Result<Option<Duration>, Malformed> {
-    let (name, read): (_, fn(&str) -> Option<Duration>) = match dialect {
-        Dialect::Grpc | Dialect::GrpcWeb { .. } => ("grpc-timeout", grpc_timeout),
-        Dialect::Connect => ("connect-timeout-ms", connect_timeout),
+    let (name, form, read): (_, _, fn(&str) -> Option<Duration>) = match dialect {
+        Dialect::Grpc | Dialect::GrpcWeb { .. } => (
+            "grpc-timeout",
+            "must be at most eight digits and a unit: H, M, S, m, u or n",
+            grpc_timeout,
+        ),
+        Dialect::Connect => (
+            "connect-timeout-ms",
+            "must be at most ten digits",
+            connect_timeout,
+        ),
         Dialect::Rest => return Ok(None),
     };
     let Some(value) = headers.get(name) else {
@@ -66,7 +85,7 @@ fn callers_deadline(dialect: Dialect, headers: &HeaderMap) -> Result<Option<Dura
         .ok()
         .and_then(read)
         .map(Some)
-        .ok_or(Malformed)
+        .ok_or(Malformed { name, form })
 }
 
 /// `1*8DIGIT` and a unit, as the gRPC protocol over HTTP/2 writes it.

@@ -261,11 +261,15 @@ fn enumeration(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> 
     let mut checks = String::new();
     for (rule, value) in set_fields(field, rules)? {
         match (rule.as_str(), value) {
-            ("defined_only", Value::Bool(true)) => write!(
-                checks,
-                "defined(super::v1::{}::try_from(self.{name}).is_ok(), {place}, found);",
-                kind.name(),
-            )?,
+            ("defined_only", Value::Bool(true)) => {
+                let values: Vec<_> = kind.values().collect();
+                let names: Vec<_> = values.iter().map(|value| value.name()).collect();
+                write!(
+                    checks,
+                    "defined(super::v1::{}::try_from(self.{name}).is_ok(), &{names:?}, {place}, found);",
+                    kind.name(),
+                )?;
+            }
             ("not_in", Value::List(values)) => {
                 let numbers = values.iter().filter_map(Value::as_i32);
                 let refused: Vec<_> = numbers

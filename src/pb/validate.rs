@@ -133,11 +133,19 @@ fn at_least(value: i32, least: i32, at: &Path<'_>, found: &mut Vec<FieldViolatio
     }
 }
 
-fn defined(known: bool, at: &Path<'_>, found: &mut Vec<FieldViolation>) {
+fn defined(known: bool, names: &[&str], at: &Path<'_>, found: &mut Vec<FieldViolation>) {
     if !known {
-        let description = "must be a value that the contract names";
-        found.push(at.violation(FieldReason::InvalidValue, description));
+        found.push(at.violation(FieldReason::InvalidValue, among(names)));
     }
+}
+
+/// What a value must be that has one of these names; to be unspecified is to say nothing.
+pub(crate) fn among(names: &[&str]) -> String {
+    let said = names.iter().filter(|name| !name.ends_with("_UNSPECIFIED"));
+    format!(
+        "must be among: {}",
+        said.copied().collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn not_in(value: i32, refused: &[(i32, &str)], at: &Path<'_>, found: &mut Vec<FieldViolation>) {

@@ -10,6 +10,8 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
 use serde::de::value::MapDeserializer;
@@ -17,7 +19,13 @@ use serde_json::{Map, Value};
 
 pub(super) use self::scalar::parse_number;
 use super::json::{self, JsonError};
-use crate::error::{Error, FieldReason, FieldViolation, Reason, Result};
+use crate::{
+    error::{Error, FieldReason, FieldViolation, Reason, Result},
+    pb::validate::among,
+};
+
+/// What is at fault where no field is.
+pub(super) const BODY: &str = "body";
 
 /// Longer names are not worth repeating to the caller.
 const LONGEST_NAME: usize = 64;
@@ -37,9 +45,11 @@ fn unreadable(cause: JsonError, message: Option<MessageDescriptor>, path: &str) 
         let names = child(path, &proto_names(message, members));
         malformed(&names, FieldReason::GivenTwice, "must be given once")
     });
-    repeated
-        .unwrap_or_else(|| Reason::MalformedRequest.into())
-        .because(cause)
+    let unreadable = || {
+        let rule = format!("must be JSON: {cause}");
+        malformed(BODY, FieldReason::InvalidFormat, rule)
+    };
+    repeated.unwrap_or_else(unreadable).because(cause)
 }
 
 /// The dotted path of proto names, as far as the members are fields.
@@ -108,7 +118,12 @@ fn child(path: &str, name: &str) -> String {
     }
 }
 
-fn malformed(path: &str, reason: FieldReason, description: &'static str) -> Error {
+/// The request cannot be read, for something that is wrong with this part of it.
+pub(super) fn malformed(
+    path: &str,
+    reason: FieldReason,
+    description: impl Into<Cow<'static, str>>,
+) -> Error {
     Error::new(Reason::MalformedRequest).violating(FieldViolation::new(
         path.to_owned(),
         reason,
@@ -155,7 +170,7 @@ fn prepare_field(field: &FieldDescriptor, value: &mut Value, path: &str) -> Resu
     match plain_message(field) {
         Some(message) => prepare(&message, value, path),
         None if scalar::normalize(&field.kind(), value) => Ok(()),
-        None => Err(invalid(path, expectation(&field.kind()))),
+        None => Err(unexpected(path, &field.kind())),
     }
 }
 
@@ -163,7 +178,7 @@ fn prepare_field(field: &FieldDescriptor, value: &mut Value, path: &str) -> Resu
 fn wrong_value(message: &MessageDescriptor, value: &Value, path: &str) -> Error {
     let Value::Object(object) = value else {
         return if path.is_empty() {
-            Error::new(Reason::MalformedRequest)
+            malformed(BODY, FieldReason::WrongType, "must be a JSON object")
         } else {
             invalid(path, "must be an object")
         };
@@ -196,7 +211,7 @@ fn wrong_field(field: &FieldDescriptor, value: &Value, path: &str) -> Error {
             ),
         (Some(message), value) if !field.is_list() => wrong_value(&message, value, path),
         (_, value) if field.is_list() && !value.is_array() => invalid(path, "must be a list"),
-        _ => invalid(path, expectation(&field.kind())),
+        _ => unexpected(path, &field.kind()),
     }
 }
 
@@ -209,6 +224,21 @@ fn invalid(path: &str, description: &'static str) -> Error {
     )])
 }
 
+/// A value that is none of this kind.
+fn unexpected(path: &str, kind: &Kind) -> Error {
+    let Kind::Enum(kind) = kind else {
+        return invalid(path, expectation(kind));
+    };
+    let values: Vec<_> = kind.values().collect();
+    let names: Vec<_> = values.iter().map(|value| value.name()).collect();
+    let description = among(&names);
+    Error::invalid(vec![FieldViolation::new(
+        path.to_owned(),
+        FieldReason::InvalidValue,
+        description,
+    )])
+}
+
 /// What a value of this kind must be, to follow after the name of a field.
 fn expectation(kind: &Kind) -> &'static str {
     match kind {
@@ -216,13 +246,13 @@ fn expectation(kind: &Kind) -> &'static str {
         Kind::Bytes => "must be a string of base64",
         Kind::Bool => "must be true or false",
         Kind::Double | Kind::Float => "must be a number",
-        Kind::Enum(_) => "must be a value that the contract names",
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.Timestamp" => "must be a time as in RFC 3339",
             "google.protobuf.Duration" => "must be a duration in seconds, such as 1.5s",
             "google.protobuf.FieldMask" => "must be names of fields in lowerCamelCase, with commas",
             _ => "is of the wrong form",
         },
+        Kind::Enum(_) => "must be the name of a value",
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "must be a whole number of 32 bits",
         Kind::Uint32 | Kind::Fixed32 => "must be a whole number of 32 bits, not below 0",
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "must be a whole number of 64 bits",

@@ -26,7 +26,9 @@ pub(super) struct ErrorBody {
 pub(super) fn unsupported_grant_type() -> Response {
     let body = ErrorBody {
         error: Some("unsupported_grant_type"),
-        error_description: "This grant type is not supported.".to_owned(),
+        error_description:
+            "Only SMTPD's grants are supported: password and refresh_token, in the query."
+                .to_owned(),
     };
     reply::answer(StatusCode::BAD_REQUEST, body)
 }

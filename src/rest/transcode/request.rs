@@ -13,7 +13,7 @@ use super::{
     template::SplitPath,
 };
 use crate::{
-    error::{Error, FieldReason, FieldViolation, Reason, Result},
+    error::{Error, FieldReason, FieldViolation, Result},
     rest::{percent, proto_json, unary},
 };
 
@@ -58,7 +58,11 @@ pub(super) fn check_announced(
 
 fn check_content(route: &Route, headers: &HeaderMap) -> Result<()> {
     if matches!(route.body, Body::None) {
-        return Err(Reason::MalformedRequest.into());
+        return Err(proto_json::malformed(
+            proto_json::BODY,
+            FieldReason::NotAllowed,
+            "must be empty here",
+        ));
     }
     let is_json = unary::media_type(headers).as_deref() == Some("application/json");
     if !is_json || unary::compression(headers).is_some() {
@@ -90,7 +94,11 @@ fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object>
             .into_iter()
             .collect()),
         (_, Value::Object(object)) => unbound(route, object),
-        _ => Err(Reason::MalformedRequest.into()),
+        _ => Err(proto_json::malformed(
+            proto_json::BODY,
+            FieldReason::WrongType,
+            "must be a JSON object",
+        )),
     }
 }
 
@@ -124,13 +132,11 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = percent::decode_query(name).ok_or(Reason::MalformedRequest)?;
+            let rule = "must be percent-encoded UTF-8 (RFC 3986)";
+            let name = percent::decode_query(name)
+                .ok_or_else(|| proto_json::malformed("query", FieldReason::InvalidFormat, rule))?;
             let value = percent::decode_query(value).ok_or_else(|| {
-                invalid(
-                    proto_json::shown(&name),
-                    FieldReason::InvalidFormat,
-                    "must be percent-encoded UTF-8 (RFC 3986)",
-                )
+                invalid(proto_json::shown(&name), FieldReason::InvalidFormat, rule)
             })?;
             Ok((name.into_owned(), value.into_owned()))
         })

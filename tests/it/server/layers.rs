@@ -156,6 +156,9 @@ async fn a_malformed_deadline_is_refused() {
         let answer = call(&plain(), empty(request)).await;
         let malformed = (tonic::Code::InvalidArgument, "MALFORMED_REQUEST".into());
         assert_eq!(grpc_reason(&answer), malformed, "{text}");
+        let status = tonic::Status::from_header_map(&answer.headers).unwrap();
+        let form = "grpc-timeout must be at most eight digits and a unit: H, M, S, m, u or n.";
+        assert_eq!(status.message(), form);
     }
 }
 

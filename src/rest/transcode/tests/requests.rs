@@ -144,9 +144,21 @@ async fn json_is_read_strictly() {
     let malformed = |violation| refusal(400, "MALFORMED_REQUEST", violation);
     let invalid = |violation| refusal(400, "INVALID_FIELD", violation);
     for (uri, body, expected) in [
-        ("/v1/accounts", "{", malformed("")),
-        ("/v1/accounts", "[]", malformed("")),
-        ("/v1/accounts", "null", malformed("")),
+        (
+            "/v1/accounts",
+            "{",
+            malformed("body must be JSON: EOF while parsing an object at line 1 column 1"),
+        ),
+        (
+            "/v1/accounts",
+            "[]",
+            malformed("body must be a JSON object"),
+        ),
+        (
+            "/v1/accounts",
+            "null",
+            malformed("body must be a JSON object"),
+        ),
         (
             "/v1/accounts",
             r#"{"email":"a","email":"b"}"#,
@@ -170,7 +182,9 @@ async fn json_is_read_strictly() {
         (
             "/v1/accounts",
             r#"{"sessionProfile":"FAST"}"#,
-            invalid("session_profile must be a value that the contract names"),
+            invalid(
+                "session_profile must be among: SESSION_PROFILE_NATIVE, SESSION_PROFILE_MAILKITE, SESSION_PROFILE_SMTPD, SESSION_PROFILE_MOMAIL, SESSION_PROFILE_MAILTD, SESSION_PROFILE_MAILTD_PRO",
+            ),
         ),
         (
             "/v1/accounts/me:changePassword",
@@ -288,7 +302,7 @@ async fn a_body_is_json_in_utf_8_of_at_most_64_kib() {
     let unexpected = request("DELETE", "/v1/sessions/current", Some((JSON, "{}")));
     assert_eq!(
         rest.refused(unexpected).await,
-        refusal(400, "MALFORMED_REQUEST", "")
+        refusal(400, "MALFORMED_REQUEST", "body must be empty here")
     );
 }
 
