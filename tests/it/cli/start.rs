@@ -180,7 +180,7 @@ fn a_folder_that_cannot_be_made_is_refused() {
         .cannot_serve(&[], &["--data-dir", &below_a_file])
         .refusal();
     assert!(
-        refusal.contains(&below_a_file) && refusal.contains("write"),
+        refusal.contains(&below_a_file) && refusal.contains("must be a folder"),
         "{refusal}"
     );
 }
