@@ -216,7 +216,7 @@ fn wrong_field(field: &FieldDescriptor, value: &Value, path: &str) -> Error {
 }
 
 /// A value that is not of the JSON type that the field asks for.
-fn invalid(path: &str, description: &'static str) -> Error {
+fn invalid(path: &str, description: impl Into<Cow<'static, str>>) -> Error {
     Error::invalid(vec![FieldViolation::new(
         path.to_owned(),
         FieldReason::WrongType,
@@ -231,12 +231,7 @@ fn unexpected(path: &str, kind: &Kind) -> Error {
     };
     let values: Vec<_> = kind.values().collect();
     let names: Vec<_> = values.iter().map(|value| value.name()).collect();
-    let description = among(&names);
-    Error::invalid(vec![FieldViolation::new(
-        path.to_owned(),
-        FieldReason::InvalidValue,
-        description,
-    )])
+    invalid(path, among(&names))
 }
 
 /// What a value of this kind must be, to follow after the name of a field.

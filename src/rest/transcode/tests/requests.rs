@@ -143,22 +143,15 @@ async fn json_is_read_strictly() {
     let rest = Rest::new().await;
     let malformed = |violation| refusal(400, "MALFORMED_REQUEST", violation);
     let invalid = |violation| refusal(400, "INVALID_FIELD", violation);
+    let no_object = "body must be a JSON object";
     for (uri, body, expected) in [
         (
             "/v1/accounts",
             "{",
             malformed("body must be JSON: EOF while parsing an object at line 1 column 1"),
         ),
-        (
-            "/v1/accounts",
-            "[]",
-            malformed("body must be a JSON object"),
-        ),
-        (
-            "/v1/accounts",
-            "null",
-            malformed("body must be a JSON object"),
-        ),
+        ("/v1/accounts", "[]", malformed(no_object)),
+        ("/v1/accounts", "null", malformed(no_object)),
         (
             "/v1/accounts",
             r#"{"email":"a","email":"b"}"#,
