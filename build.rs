@@ -16,6 +16,8 @@ use prost_reflect::DescriptorPool;
 #[path = "src/pb/generate.rs"]
 mod generate;
 
+/// The folders of the contract's packages.
+const PACKAGES: [&str; 2] = ["countersign/v1", "countersign/admin/v1"];
 const INCLUDES: [&str; 2] = ["proto", "proto/third_party"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -58,13 +60,15 @@ fn descriptors(compiler: &mut protox::Compiler) -> Result<Vec<u8>, Box<dyn Error
 fn contract_files() -> Result<BTreeSet<PathBuf>, Box<dyn Error>> {
     let root = Path::new("proto");
     let mut files = BTreeSet::new();
-    for entry in fs::read_dir(root.join("countersign/v1"))? {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
-            files.insert(path.strip_prefix(root)?.to_path_buf());
+    for package in PACKAGES {
+        for entry in fs::read_dir(root.join(package))? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "proto")
+            {
+                files.insert(path.strip_prefix(root)?.to_path_buf());
+            }
         }
     }
     Ok(files)

@@ -1,7 +1,7 @@
 //! The contract's services, and everything that stands before them on every transport.
 
 mod account_service;
-mod admin_service;
+mod admin;
 mod api_key_service;
 pub mod auth;
 mod authorization_service;
@@ -9,8 +9,10 @@ mod challenge_service;
 pub mod codec;
 mod convert;
 mod device;
+mod filter;
 pub mod health;
 pub mod limits;
+mod organization_service;
 mod reflection;
 mod session_service;
 pub mod status;
@@ -27,10 +29,11 @@ use crate::{
     pb::{
         PolicyError,
         v1::{
-            account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
+            account_service_server::AccountServiceServer,
             api_key_service_server::ApiKeyServiceServer,
             authorization_service_server::AuthorizationServiceServer,
             challenge_service_server::ChallengeServiceServer,
+            organization_service_server::OrganizationServiceServer,
             session_service_server::SessionServiceServer,
         },
     },
@@ -61,14 +64,17 @@ pub fn services(
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
     let challenges = challenge_service::Service::new(Arc::clone(domain));
     let authorization = authorization_service::Service::new(Arc::clone(domain));
-    let administration = admin_service::Service::new(Arc::clone(domain));
+    let organizations = organization_service::Service::new(Arc::clone(domain));
     let (v1, v1alpha) = reflection::services(limits.clone(), status.clone())?;
     let routes = Routes::new(AccountServiceServer::new(accounts))
         .add_service(SessionServiceServer::new(sessions))
         .add_service(ApiKeyServiceServer::new(api_keys))
         .add_service(ChallengeServiceServer::new(challenges))
         .add_service(AuthorizationServiceServer::new(authorization))
-        .add_service(AdminServiceServer::new(administration))
+        .add_service(OrganizationServiceServer::new(organizations))
+        .add_service(admin::accounts(domain))
+        .add_service(admin::organizations(domain))
+        .add_service(admin::signing_keys(domain))
         .add_service(health::service(status)?)
         .add_service(v1)
         .add_service(v1alpha)

@@ -19,6 +19,23 @@ pub mod v1 {
     tonic::include_proto!("countersign.v1");
 }
 
+/// What operators do.
+pub mod admin {
+    /// Messages, clients and servers of `countersign.admin.v1`.
+    #[expect(
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
+        reason = "generated; the comments stand in the proto files"
+    )]
+    pub mod v1 {
+        tonic::include_proto!("countersign.admin.v1");
+    }
+}
+
+/// What the names of the contract's packages start with.
+pub const PACKAGES: &str = "countersign.";
+
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`, with options and comments.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/countersign.binpb"));
 

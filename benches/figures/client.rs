@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Instant};
 
 use bytes::Bytes;
 use countersign::pb::v1::{
-    CreateAccountRequest, CreateSessionRequest, GetAccountRequest, SessionProfile,
+    CreateAccountRequest, CreateSessionRequest, GetAccountRequest,
     account_service_client::AccountServiceClient, session_service_client::SessionServiceClient,
 };
 use http::Request;
@@ -47,7 +47,7 @@ impl Client {
         let request = CreateAccountRequest {
             email: email.to_owned(),
             password: PASSWORD.to_owned(),
-            session_profile: SessionProfile::Native.into(),
+            session_client_id: "countersign".to_owned(),
             ..CreateAccountRequest::default()
         };
         let made = AccountServiceClient::new(self.channel.clone())
@@ -105,7 +105,7 @@ impl Client {
             let request = CreateSessionRequest {
                 email: email.to_owned(),
                 password: PASSWORD.to_owned(),
-                profile: SessionProfile::Native.into(),
+                client_id: "countersign".to_owned(),
                 ..CreateSessionRequest::default()
             };
             sessions.create_session(request).await.expect("a session");

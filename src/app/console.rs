@@ -1,4 +1,4 @@
-//! What `countersign admin` does: it calls `AdminService` as whoever runs the server. Over the control socket
+//! What `countersign admin` does: it calls the admin services as whoever runs the server. Over the control socket
 //! of a running server, or else in process, on the database itself.
 
 mod line;
@@ -25,13 +25,15 @@ use crate::{
         account::Plan,
         id::{AccountId, OrganizationId},
     },
-    pb::v1::{
-        self, DeleteOrganizationRequest, DisableAccountRequest, DisableOrganizationRequest,
-        EnableAccountRequest, EnableOrganizationRequest, GetOrganizationRequest,
-        GrantAdministratorRequest, InspectAccountRequest, ListOrganizationsRequest,
-        ListSigningKeysRequest, Organization, RemoveAccountRequest, RevokeAdministratorRequest,
-        RevokeSigningKeyRequest, RotateSigningKeysRequest, SearchAccountsRequest,
-        UpdateOrganizationRequest, admin_service_client::AdminServiceClient,
+    pb::admin::v1::{
+        self, DeleteAccountRequest, DeleteOrganizationRequest, DisableAccountRequest,
+        DisableOrganizationRequest, EnableAccountRequest, EnableOrganizationRequest,
+        GetAccountRequest, GetOrganizationRequest, GrantAdministratorRequest, ListAccountsRequest,
+        ListOrganizationsRequest, ListSigningKeysRequest, Organization, RevokeAdministratorRequest,
+        RevokeSigningKeyRequest, RotateSigningKeysRequest, UpdateOrganizationRequest,
+        account_service_client::AccountServiceClient,
+        organization_service_client::OrganizationServiceClient,
+        signing_key_service_client::SigningKeyServiceClient,
     },
     server::control,
     store::Store,
@@ -104,9 +106,11 @@ pub struct OrganizationSearch {
     pub disabled_only: bool,
 }
 
-/// The way to `AdminService`.
+/// The way to the admin services.
 pub struct Console {
-    service: AdminServiceClient<GrpcService>,
+    accounts: AccountServiceClient<GrpcService>,
+    organizations: OrganizationServiceClient<GrpcService>,
+    signing_keys: SigningKeyServiceClient<GrpcService>,
     opened: Option<Opened>,
 }
 
@@ -141,8 +145,11 @@ impl Console {
     }
 
     fn over(service: GrpcService, opened: Option<Opened>) -> Self {
+        let origin = Uri::from_static(ORIGIN);
         Self {
-            service: AdminServiceClient::with_origin(service, Uri::from_static(ORIGIN)),
+            accounts: AccountServiceClient::with_origin(service.clone(), origin.clone()),
+            organizations: OrganizationServiceClient::with_origin(service.clone(), origin.clone()),
+            signing_keys: SigningKeyServiceClient::with_origin(service, origin),
             opened,
         }
     }
@@ -163,18 +170,26 @@ impl Console {
         search: &AccountSearch,
         limit: usize,
     ) -> Result<(Vec<AccountLine>, bool), StartError> {
+        let mut terms = searched(&search.text);
+        if !search.organization.is_empty() {
+            terms.push(format!("organization = {}", quoted(&search.organization)));
+        }
+        if search.disabled_only {
+            terms.push("disabled = true".to_owned());
+        }
+        if search.administrators_only {
+            terms.push("administrator = true".to_owned());
+        }
+        let filter = terms.join(" AND ");
         let mut lines = Vec::new();
         let mut page_token = String::new();
         loop {
-            let request = SearchAccountsRequest {
-                query: search.text.clone(),
-                organization: search.organization.clone(),
-                disabled_only: search.disabled_only,
-                administrators_only: search.administrators_only,
+            let request = ListAccountsRequest {
+                filter: filter.clone(),
                 page_size: page_size(limit, lines.len()),
                 page_token,
             };
-            let answer = self.service.search_accounts(request).await;
+            let answer = self.accounts.list_accounts(request).await;
             let page = answer.map_err(|status| refused(&status))?.into_inner();
             lines.extend(page.accounts.iter().map(AccountLine::from));
             page_token = page.next_page_token;
@@ -193,17 +208,23 @@ impl Console {
         search: &OrganizationSearch,
         limit: usize,
     ) -> Result<(Vec<OrganizationLine>, bool), StartError> {
+        let mut terms = searched(&search.text);
+        if let Some(plan) = search.plan.map(line::plan) {
+            terms.push(format!("plan = {}", plan.as_str_name()));
+        }
+        if search.disabled_only {
+            terms.push("disabled = true".to_owned());
+        }
+        let filter = terms.join(" AND ");
         let mut lines = Vec::new();
         let mut page_token = String::new();
         loop {
             let request = ListOrganizationsRequest {
-                query: search.text.clone(),
-                plan: search.plan.map_or(v1::Plan::Unspecified, line::plan).into(),
-                disabled_only: search.disabled_only,
+                filter: filter.clone(),
                 page_size: page_size(limit, lines.len()),
                 page_token,
             };
-            let answer = self.service.list_organizations(request).await;
+            let answer = self.organizations.list_organizations(request).await;
             let page = answer.map_err(|status| refused(&status))?.into_inner();
             lines.extend(page.organizations.iter().map(OrganizationLine::from));
             page_token = page.next_page_token;
@@ -220,15 +241,12 @@ impl Console {
     pub async fn look_up(&mut self, target: Target) -> Result<Line, StartError> {
         match target {
             Target::Account(name) => {
-                let answer = self
-                    .service
-                    .inspect_account(InspectAccountRequest { name })
-                    .await;
+                let answer = self.accounts.get_account(GetAccountRequest { name }).await;
                 Line::account(answer.map(|answer| answer.into_inner().account))
             }
             Target::Organization(name) => {
                 let answer = self
-                    .service
+                    .organizations
                     .get_organization(GetOrganizationRequest { name })
                     .await;
                 Line::organization(answer.map(|answer| answer.into_inner().organization))
@@ -244,14 +262,14 @@ impl Console {
         match target {
             Target::Account(name) => {
                 let answer = self
-                    .service
+                    .accounts
                     .disable_account(DisableAccountRequest { name })
                     .await;
                 Line::account(answer.map(|answer| answer.into_inner().account))
             }
             Target::Organization(name) => {
                 let answer = self
-                    .service
+                    .organizations
                     .disable_organization(DisableOrganizationRequest { name })
                     .await;
                 Line::organization(answer.map(|answer| answer.into_inner().organization))
@@ -267,14 +285,14 @@ impl Console {
         match target {
             Target::Account(name) => {
                 let answer = self
-                    .service
+                    .accounts
                     .enable_account(EnableAccountRequest { name })
                     .await;
                 Line::account(answer.map(|answer| answer.into_inner().account))
             }
             Target::Organization(name) => {
                 let answer = self
-                    .service
+                    .organizations
                     .enable_organization(EnableOrganizationRequest { name })
                     .await;
                 Line::organization(answer.map(|answer| answer.into_inner().organization))
@@ -289,12 +307,15 @@ impl Console {
     pub async fn delete(&mut self, target: Target) -> Result<(), StartError> {
         let deleted = match target {
             Target::Account(name) => {
-                let request = RemoveAccountRequest { name };
-                self.service.remove_account(request).await.map(|_| ())
+                let request = DeleteAccountRequest { name };
+                self.accounts.delete_account(request).await.map(|_| ())
             }
             Target::Organization(name) => {
                 let request = DeleteOrganizationRequest { name };
-                self.service.delete_organization(request).await.map(|_| ())
+                self.organizations
+                    .delete_organization(request)
+                    .await
+                    .map(|_| ())
             }
         };
         deleted.map_err(|status| refused(&status))
@@ -317,11 +338,11 @@ impl Console {
         };
         let account = if administrator {
             let request = GrantAdministratorRequest { name };
-            let answer = self.service.grant_administrator(request).await;
+            let answer = self.accounts.grant_administrator(request).await;
             answer.map(|answer| answer.into_inner().account)
         } else {
             let request = RevokeAdministratorRequest { name };
-            let answer = self.service.revoke_administrator(request).await;
+            let answer = self.accounts.revoke_administrator(request).await;
             answer.map(|answer| answer.into_inner().account)
         };
         Line::account(account)
@@ -332,7 +353,9 @@ impl Console {
     /// # Errors
     /// The call fails.
     pub async fn signing_keys(&mut self) -> Result<Vec<KeyLine>, StartError> {
-        let answer = self.service.list_signing_keys(ListSigningKeysRequest {});
+        let answer = self
+            .signing_keys
+            .list_signing_keys(ListSigningKeysRequest {});
         let answer = answer.await.map_err(|status| refused(&status))?;
         Ok(key_lines(&answer.into_inner().signing_keys))
     }
@@ -343,7 +366,7 @@ impl Console {
     /// The call fails.
     pub async fn rotate_signing_keys(&mut self) -> Result<(Vec<KeyLine>, bool), StartError> {
         let answer = self
-            .service
+            .signing_keys
             .rotate_signing_keys(RotateSigningKeysRequest {});
         let answer = answer
             .await
@@ -360,7 +383,7 @@ impl Console {
         let request = RevokeSigningKeyRequest {
             name: format!("signingKeys/{kid}"),
         };
-        let answer = self.service.revoke_signing_key(request).await;
+        let answer = self.signing_keys.revoke_signing_key(request).await;
         let answer = answer.map_err(|status| match status.code() {
             Code::InvalidArgument => StartError::new(
                 format!(
@@ -396,9 +419,23 @@ impl Console {
                 paths: vec!["plan".to_owned()],
             }),
         };
-        let answer = self.service.update_organization(request).await;
+        let answer = self.organizations.update_organization(request).await;
         Line::organization(answer.map(|answer| answer.into_inner().organization))
     }
+}
+
+/// The part of a filter that looks for text; none when there is nothing to look for.
+fn searched(text: &str) -> Vec<String> {
+    if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        vec![quoted(text)]
+    }
+}
+
+/// Text as a string of AIP-160.
+fn quoted(text: &str) -> String {
+    aip_160::Value::String(text.to_owned()).to_string()
 }
 
 fn key_lines(keys: &[v1::SigningKey]) -> Vec<KeyLine> {

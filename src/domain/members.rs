@@ -14,13 +14,17 @@ use crate::{
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        account::{Account, Plan},
+        account::{Account, Organization, Plan},
+        administration::AccountFilter,
         email::Email,
         id::{AccountId, OrganizationId},
+        page::Page,
         session::{Profile, Session},
     },
     store::Tx,
 };
+
+const MEMBERS: &str = "members";
 
 /// What an account is made with by the owner of its organization.
 pub struct NewMember {
@@ -75,6 +79,47 @@ impl Domain {
         self.account(caller, id).await
     }
 
+    /// An organization that the caller is a member of.
+    ///
+    /// # Errors
+    /// `ORGANIZATION_NOT_FOUND`, also for an organization of somebody else.
+    pub async fn own_organization(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+    ) -> Result<Organization> {
+        require_member(caller, id)?;
+        let found = self.store.read().organization(id).await?;
+        found.ok_or_else(|| Reason::OrganizationNotFound.into())
+    }
+
+    /// A page of the accounts of an organization that the caller reaches, the newest first, and the token of the next
+    /// page.
+    ///
+    /// # Errors
+    /// `ORGANIZATION_NOT_FOUND`, also for an organization of somebody else; `INVALID_FIELD` for a page token that is
+    /// not of this list.
+    pub async fn members(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+        size: i32,
+        token: &str,
+    ) -> Result<(Vec<Account>, String)> {
+        require_member(caller, id)?;
+        let page = self.page_request(MEMBERS, caller.account_id, size, token)?;
+        if caller.reach() == Reach::Account {
+            let own = self.account(caller, caller.account_id).await?;
+            return Ok((vec![own], String::new()));
+        }
+        let filter = AccountFilter {
+            organization: Some(id),
+            ..AccountFilter::default()
+        };
+        let Page { items, next } = self.store.read().search_accounts(&filter, page).await?;
+        Ok((items, self.page_token(MEMBERS, caller.account_id, next)))
+    }
+
     /// Makes an account in the caller's organization, and on request a session of it.
     ///
     /// # Errors
@@ -88,9 +133,7 @@ impl Domain {
         request: NewMember,
         client: Client,
     ) -> Result<(Account, MaybeSession)> {
-        if organization != caller.organization_id {
-            return Err(Reason::OrganizationNotFound.into());
-        }
+        require_member(caller, organization)?;
         if caller.reach() == Reach::Account {
             return Err(Reason::PermissionDenied.into());
         }
@@ -157,6 +200,15 @@ impl Domain {
         }
         attempt.was_wrong();
         admitted
+    }
+}
+
+/// An organization of somebody else looks as if it did not exist.
+fn require_member(caller: &Caller, organization: OrganizationId) -> Result<()> {
+    if organization == caller.organization_id {
+        Ok(())
+    } else {
+        Err(Reason::OrganizationNotFound.into())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Reason, Result},
     metrics::LogIn,
     model::{
-        account::Account,
+        account::{Account, Organization},
         email,
         id::{AccountId, SessionId},
         page::Page,
@@ -44,6 +44,8 @@ enum Rotation {
 pub struct LoggedIn {
     /// The account.
     pub account: Account,
+    /// Its home organization.
+    pub organization: Organization,
     /// The new session.
     pub session: Session,
     /// Its tokens.
@@ -90,6 +92,9 @@ impl Domain {
             .await?;
         let device = self.know_device(&guess);
         let account = found.ok_or(Reason::InvalidCredentials)?;
+        let reader = self.store.read();
+        let organization = reader.organization(account.organization_id).await?;
+        let organization = organization.ok_or(Reason::InvalidCredentials)?;
         let opened = self.open_session(&account, profile, client)?;
         let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
         let (checked, now) = (account.clone(), self.env.now());
@@ -109,6 +114,7 @@ impl Domain {
         self.end_oldest_sessions(account.id).await?;
         Ok(LoggedIn {
             account,
+            organization,
             session,
             tokens,
             device,

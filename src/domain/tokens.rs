@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     model::{
         account::Account,
-        scope::Scopes,
+        scope::{self, Scopes},
         session::{Profile, RefreshToken, Session},
         signing_key::Algorithm,
     },
@@ -217,19 +217,18 @@ fn token_type(profile: Profile) -> TokenType {
 
 fn default_scopes(profile: Profile) -> Scopes {
     match profile {
-        Profile::Smtpd => Scopes::from_stored("admin"),
+        Profile::Smtpd => Scopes::one(scope::ADMIN),
+        Profile::MailKite => Scopes::one(scope::MCP),
         Profile::MailTd => Scopes::mailbox(),
-        Profile::Native | Profile::MailKite | Profile::MoMail | Profile::MailTdPro => {
-            Scopes::full()
-        }
+        Profile::Native | Profile::MoMail | Profile::MailTdPro => Scopes::full(),
     }
 }
 
 /// SMTPD writes scopes as numbers.
 fn smtpd_scopes(scopes: &Scopes) -> Vec<u8> {
     let number = |scope: &String| match scope.as_str() {
-        "admin" => Some(1),
-        "mcp" => Some(2),
+        scope::ADMIN => Some(1),
+        scope::MCP => Some(2),
         _ => None,
     };
     scopes.as_slice().iter().filter_map(number).collect()

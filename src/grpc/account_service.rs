@@ -12,11 +12,12 @@ use crate::{
         password_change::PasswordChange,
     },
     grpc::{auth, convert},
+    model::session::Profile,
     pb::v1::{
         ChangePasswordRequest, ChangePasswordResponse, CreateAccountRequest, CreateAccountResponse,
-        CreateOrganizationAccountRequest, CreateOrganizationAccountResponse, DeleteAccountRequest,
-        DeleteAccountResponse, GetAccountRequest, GetAccountResponse, SessionProfile,
-        UpdateAccountRequest, UpdateAccountResponse, account_service_server::AccountService,
+        DeleteAccountRequest, DeleteAccountResponse, GetAccountRequest, GetAccountResponse,
+        ProvisionAccountRequest, ProvisionAccountResponse, UpdateAccountRequest,
+        UpdateAccountResponse, account_service_server::AccountService,
     },
 };
 
@@ -38,11 +39,12 @@ impl AccountService for Service {
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
         let client = auth::client(&self.domain, &request);
-        let mail_td = request.get_ref().session_profile() == SessionProfile::Mailtd;
+        let session = convert::client("session_client_id", &request.get_ref().session_client_id)?;
+        let mail_td = session == Some(Profile::MailTd);
         let terms = auth::terms(&self.domain, &request, mail_td)?;
         let mut message = request.into_inner();
         let sign_up = SignUp {
-            session: convert::profile(message.session_profile()),
+            session,
             api_key: convert::kind(message.api_key_kind()),
             password: convert::secret(&mut message.password),
             email: message.email,
@@ -61,17 +63,17 @@ impl AccountService for Service {
         }))
     }
 
-    async fn create_organization_account(
+    async fn provision_account(
         &self,
-        request: Request<CreateOrganizationAccountRequest>,
-    ) -> std::result::Result<Response<CreateOrganizationAccountResponse>, Status> {
+        request: Request<ProvisionAccountRequest>,
+    ) -> std::result::Result<Response<ProvisionAccountResponse>, Status> {
         let caller = auth::caller(&request)?;
         let client = auth::client(&self.domain, &request);
         let admission = auth::admission(&request, false);
         let mut message = request.into_inner();
-        let organization = convert::organization_id(&message.parent, caller.organization_id)?;
+        let organization = convert::organization_id(&message.parent, Some(caller.organization_id))?;
         let member = NewMember {
-            session: convert::profile(message.session_profile()),
+            session: convert::client("session_client_id", &message.session_client_id)?,
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,
@@ -82,7 +84,7 @@ impl AccountService for Service {
             .create_member(&caller, organization, member, client)
             .await?;
         let (session, tokens) = session.unzip();
-        Ok(Response::new(CreateOrganizationAccountResponse {
+        Ok(Response::new(ProvisionAccountResponse {
             account: Some(convert::account(&account)),
             session: session.map(|session| convert::session(&session, false)),
             tokens: tokens.map(convert::tokens),

@@ -7,18 +7,24 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{Domain, api_keys::NewApiKey},
     error::{Error, FieldReason, Result},
-    grpc::{auth, convert},
+    grpc::{
+        auth, convert,
+        filter::{self, Term},
+    },
     model::{api_key::ApiKeyKind, scope::Scopes},
     pb::v1::{
-        ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, GetApiKeyRequest, GetApiKeyResponse,
-        ListApiKeysRequest, ListApiKeysResponse, RevokeApiKeyRequest, RevokeApiKeyResponse,
-        RotateApiKeyRequest, RotateApiKeyResponse, UpdateApiKeyRequest, UpdateApiKeyResponse,
-        api_key_service_server::ApiKeyService,
+        self, ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, DeleteApiKeyRequest,
+        DeleteApiKeyResponse, GetApiKeyRequest, GetApiKeyResponse, ListApiKeysRequest,
+        ListApiKeysResponse, RotateApiKeyRequest, RotateApiKeyResponse, UpdateApiKeyRequest,
+        UpdateApiKeyResponse, api_key_service_server::ApiKeyService,
     },
 };
 
 /// How long a key goes on working beside its successor when nothing is said.
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+
+const ACCEPTED: &str = "must be kind = and one of API_KEY_KIND_STANDARD, API_KEY_KIND_MAILKITE and \
+                        API_KEY_KIND_MAILTD, or empty";
 
 /// The API key service over the use cases.
 pub(super) struct Service {
@@ -64,7 +70,7 @@ impl ApiKeyService for Service {
     ) -> std::result::Result<Response<ListApiKeysResponse>, Status> {
         let caller = auth::caller(&request)?;
         let message = request.into_inner();
-        let kind = convert::kind(message.kind());
+        let kind = kind_filter(&message.filter)?;
         let (keys, next_page_token) = self
             .domain
             .api_keys(&caller, kind, message.page_size, &message.page_token)
@@ -108,14 +114,14 @@ impl ApiKeyService for Service {
         }))
     }
 
-    async fn revoke_api_key(
+    async fn delete_api_key(
         &self,
-        request: Request<RevokeApiKeyRequest>,
-    ) -> std::result::Result<Response<RevokeApiKeyResponse>, Status> {
+        request: Request<DeleteApiKeyRequest>,
+    ) -> std::result::Result<Response<DeleteApiKeyResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::api_key_id(&request.get_ref().name)?;
         self.domain.revoke_api_key(&caller, id).await?;
-        Ok(Response::new(RevokeApiKeyResponse {}))
+        Ok(Response::new(DeleteApiKeyResponse {}))
     }
 }
 
@@ -153,4 +159,16 @@ fn new_key(wanted: ApiKey) -> Result<NewApiKey> {
         scopes,
         expires_at,
     })
+}
+
+/// The kind of the keys that are asked for; none for every kind.
+fn kind_filter(filter: &str) -> Result<Option<ApiKeyKind>> {
+    match filter::terms(filter, ACCEPTED)?.as_slice() {
+        [] => Ok(None),
+        [Term::Equals { field, value }] if field == "kind" => {
+            let kind = v1::ApiKeyKind::from_str_name(value).and_then(convert::kind);
+            kind.map(Some).ok_or_else(|| filter::invalid(ACCEPTED))
+        }
+        _ => Err(filter::invalid(ACCEPTED)),
+    }
 }

@@ -189,7 +189,7 @@ impl Rules {
         match policy.access() {
             Access::Public => self.admit_public(policy.limit_class(), &request.headers, from),
             Access::Authenticated => {
-                let caller = self.authenticate(&request.headers, from).await?;
+                let caller = self.authenticate(policy, &request.headers, from).await?;
                 Ok(Admitted {
                     creation: self.creation(policy.limit_class(), caller.plan, from.client)?,
                     caller: Some(caller),
@@ -205,7 +205,7 @@ impl Rules {
                 Ok(Admitted::default())
             }
             Access::Administrator => {
-                let caller = self.authenticate(&request.headers, from).await?;
+                let caller = self.authenticate(policy, &request.headers, from).await?;
                 require_administrator(&caller)?;
                 Ok(Admitted {
                     caller: Some(caller),
@@ -218,13 +218,21 @@ impl Rules {
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap, from: Origin) -> Result<Arc<Caller>> {
+    async fn authenticate(
+        &self,
+        policy: &RpcPolicy,
+        headers: &HeaderMap,
+        from: Origin,
+    ) -> Result<Arc<Caller>> {
         let caller = self
             .identify(headers, from)
             .await?
             .ok_or(Reason::CredentialMissing)?;
-        require_full_account(&caller)?;
-        Ok(caller)
+        if caller.scopes.has_one_of(&policy.scopes) {
+            Ok(caller)
+        } else {
+            Err(Reason::PermissionDenied.into())
+        }
     }
 
     /// The caller, whatever its scopes; none when no credential was sent.
@@ -362,15 +370,6 @@ pub(super) fn client_address(extensions: &Extensions) -> IpAddr {
     let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let context = extensions.get::<RequestContext>();
     context.map_or(unspecified, |context| context.client_address)
-}
-
-/// Every rpc that asks for a credential works on the whole account.
-fn require_full_account(caller: &Caller) -> Result<()> {
-    if caller.acts_as_account() {
-        Ok(())
-    } else {
-        Err(Reason::PermissionDenied.into())
-    }
 }
 
 /// The administrator in whose name the caller acts.

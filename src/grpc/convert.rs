@@ -8,7 +8,7 @@ use crate::{
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
     model::{
-        account::{Account, Plan},
+        account::{Account, Organization, Plan},
         api_key::{ApiKey, ApiKeyKind},
         id::{AccountId, ApiKeyId, OrganizationId, SessionId},
         pow::{Algorithm, Challenge, Purpose},
@@ -40,14 +40,38 @@ pub(super) fn account(account: &Account) -> v1::Account {
         email: account.email.as_str().to_owned(),
         email_verified: account.email_verified,
         display_name: account.display_name.clone(),
-        organization: account.organization_id.resource_name(),
-        organization_owner: account.organization_owner,
+        home_membership: Some(membership(account)),
         create_time: Some(timestamp(account.created_at)),
         update_time: Some(timestamp(account.updated_at)),
         etag: account.version.to_string(),
-        plan: plan(account.plan).into(),
         disable_time: account.disabled_since().map(timestamp),
         administrator: account.administrator,
+    }
+}
+
+/// The account's place in the organization that it was made in.
+pub(super) fn membership(account: &Account) -> v1::Membership {
+    let organization = account.organization_id.resource_name();
+    let role = if account.organization_owner {
+        v1::Role::Owner
+    } else {
+        v1::Role::Member
+    };
+    v1::Membership {
+        name: format!("{organization}/memberships/{}", account.id),
+        account: account.id.resource_name(),
+        organization,
+        role: role.into(),
+    }
+}
+
+pub(super) fn organization(organization: &Organization) -> v1::Organization {
+    v1::Organization {
+        name: organization.id.resource_name(),
+        plan: plan(organization.plan).into(),
+        owner: organization.owner_id.resource_name(),
+        create_time: Some(timestamp(organization.created_at)),
+        disable_time: organization.disabled_at.map(timestamp),
     }
 }
 
@@ -62,7 +86,7 @@ pub(super) fn session(session: &Session, current: bool) -> v1::Session {
     v1::Session {
         name: session.id.resource_name(),
         account: session.account_id.resource_name(),
-        profile: profile_to_proto(session.profile).into(),
+        client_id: session.profile.as_str().to_owned(),
         scopes: session.scopes.as_slice().to_vec(),
         create_time: Some(timestamp(session.created_at)),
         expire_time: Some(timestamp(session.expires_at)),
@@ -109,28 +133,20 @@ pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
     }
 }
 
-/// The profile that was asked for; none when it was left open.
-pub(super) fn profile(profile: v1::SessionProfile) -> Option<Profile> {
-    match profile {
-        v1::SessionProfile::Unspecified => None,
-        v1::SessionProfile::Native => Some(Profile::Native),
-        v1::SessionProfile::Mailkite => Some(Profile::MailKite),
-        v1::SessionProfile::Smtpd => Some(Profile::Smtpd),
-        v1::SessionProfile::Momail => Some(Profile::MoMail),
-        v1::SessionProfile::Mailtd => Some(Profile::MailTd),
-        v1::SessionProfile::MailtdPro => Some(Profile::MailTdPro),
+/// The client that was asked for; none when it was left open.
+pub(super) fn client(field: &'static str, id: &str) -> Result<Option<Profile>> {
+    if id.is_empty() {
+        return Ok(None);
     }
-}
-
-fn profile_to_proto(profile: Profile) -> v1::SessionProfile {
-    match profile {
-        Profile::Native => v1::SessionProfile::Native,
-        Profile::MailKite => v1::SessionProfile::Mailkite,
-        Profile::Smtpd => v1::SessionProfile::Smtpd,
-        Profile::MoMail => v1::SessionProfile::Momail,
-        Profile::MailTd => v1::SessionProfile::Mailtd,
-        Profile::MailTdPro => v1::SessionProfile::MailtdPro,
-    }
+    let unknown = || {
+        let known = Profile::ALL.map(Profile::as_str).join(", ");
+        Error::invalid_field(
+            field,
+            FieldReason::InvalidValue,
+            format!("must be one of: {known}"),
+        )
+    };
+    Profile::from_name(id).map(Some).ok_or_else(unknown)
 }
 
 /// The kind of key that was asked for; none when it was left open.
@@ -196,10 +212,10 @@ pub(super) fn account_id(name: &str, own: AccountId) -> Result<AccountId> {
     }
 }
 
-/// The organization that a resource name means; `me` is the caller's own.
-pub(super) fn organization_id(name: &str, own: OrganizationId) -> Result<OrganizationId> {
+/// The organization that a resource name means; `me` is the caller's own, where there is one.
+pub(super) fn organization_id(name: &str, own: Option<OrganizationId>) -> Result<OrganizationId> {
     match segment(name, OrganizationId::COLLECTION) {
-        Some("me") => Ok(own),
+        Some("me") => own.ok_or_else(|| Reason::OrganizationNotFound.into()),
         Some(id) => id.parse().map_err(|_| Reason::OrganizationNotFound.into()),
         None => Err(Reason::OrganizationNotFound.into()),
     }

@@ -12,10 +12,10 @@ use crate::{
     grpc::{auth, convert, device},
     model::{id::SessionId, session::Profile},
     pb::v1::{
-        CreateSessionRequest, CreateSessionResponse, GetSessionRequest, GetSessionResponse,
-        ListSessionsRequest, ListSessionsResponse, RefreshSessionRequest, RefreshSessionResponse,
-        RevokeRefreshTokenRequest, RevokeRefreshTokenResponse, RevokeSessionRequest,
-        RevokeSessionResponse, session_service_server::SessionService,
+        CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse,
+        GetSessionRequest, GetSessionResponse, ListSessionsRequest, ListSessionsResponse,
+        RefreshSessionRequest, RefreshSessionResponse, RevokeRefreshTokenRequest,
+        RevokeRefreshTokenResponse, session_service_server::SessionService,
     },
 };
 
@@ -42,7 +42,7 @@ impl SessionService for Service {
             "" => client,
             token => client.on_device(Some(token.to_owned())),
         };
-        let profile = convert::profile(message.profile()).unwrap_or(Profile::Native);
+        let profile = convert::client("client_id", &message.client_id)?.unwrap_or(Profile::Native);
         let password = convert::secret(&mut message.password);
         let made = self
             .domain
@@ -53,6 +53,7 @@ impl SessionService for Service {
             tokens: Some(convert::tokens(made.tokens)),
             account: Some(convert::account(&made.account)),
             device_token: made.device,
+            organization: Some(convert::organization(&made.organization)),
         });
         let device = answer.get_ref().device_token.clone();
         device::set_cookie(self.domain.is_https(), answer.metadata_mut(), &device);
@@ -106,14 +107,14 @@ impl SessionService for Service {
         }))
     }
 
-    async fn revoke_session(
+    async fn delete_session(
         &self,
-        request: Request<RevokeSessionRequest>,
-    ) -> Result<Response<RevokeSessionResponse>, Status> {
+        request: Request<DeleteSessionRequest>,
+    ) -> Result<Response<DeleteSessionResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::session_id(&request.get_ref().name, current(&caller))?;
         self.domain.revoke_session(&caller, id).await?;
-        Ok(Response::new(RevokeSessionResponse {}))
+        Ok(Response::new(DeleteSessionResponse {}))
     }
 
     async fn revoke_refresh_token(

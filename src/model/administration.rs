@@ -89,10 +89,10 @@ pub struct AccountFilter {
     pub text: SearchText,
     /// Those of one organization.
     pub organization: Option<OrganizationId>,
-    /// Those that are disabled, themselves or with their organization.
-    pub disabled_only: bool,
-    /// Administrators.
-    pub administrators_only: bool,
+    /// Those that are disabled, themselves or with their organization, or that are not.
+    pub disabled: Option<bool>,
+    /// Those that administer the server, or that do not.
+    pub administrator: Option<bool>,
 }
 
 /// Which organizations to list: those that every filter lets through.
@@ -102,8 +102,8 @@ pub struct OrganizationFilter {
     pub text: SearchText,
     /// Those on one plan.
     pub plan: Option<Plan>,
-    /// Those that are disabled.
-    pub disabled_only: bool,
+    /// Those that are disabled, or that are not.
+    pub disabled: Option<bool>,
 }
 
 /// An organization, and what an administrator recognizes it by.

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-/// The scope of the full account; `admin` is SMTPD's name for it.
-pub const FULL_ACCOUNT: &str = "mcp";
+/// The scope of the full account.
+pub const ACCOUNT: &str = "account";
+/// What MailKite's document calls the full account.
+pub const MCP: &str = "mcp";
+/// What SMTPD's document calls the full account.
+pub const ADMIN: &str = "admin";
 
 /// The scope of Mail.td's e-mail tokens: one account, without its API keys, its organization and what it administers.
 /// It cannot be asked for.
@@ -15,13 +19,14 @@ pub struct Scopes(Vec<String>);
 
 /// A scope that this server does not know.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("must be among: mcp, admin, openid, profile, email, offline_access")]
+#[error("must be among: account, mcp, admin, openid, profile, email, offline_access")]
 pub struct UnknownScope;
 
 /// Every scope that can be granted.
-pub const KNOWN: [&str; 6] = [
-    FULL_ACCOUNT,
-    "admin",
+pub const KNOWN: [&str; 7] = [
+    ACCOUNT,
+    MCP,
+    ADMIN,
     "openid",
     "profile",
     "email",
@@ -32,13 +37,19 @@ impl Scopes {
     /// The full account.
     #[must_use]
     pub fn full() -> Self {
-        Self(vec![FULL_ACCOUNT.to_owned()])
+        Self::one(ACCOUNT)
+    }
+
+    /// This scope alone.
+    #[must_use]
+    pub fn one(scope: &str) -> Self {
+        Self(vec![scope.to_owned()])
     }
 
     /// What an e-mail token may do.
     #[must_use]
     pub fn mailbox() -> Self {
-        Self(vec![MAILBOX.to_owned()])
+        Self::one(MAILBOX)
     }
 
     /// The scopes asked for; none asks for the full account.
@@ -72,7 +83,15 @@ impl Scopes {
     pub fn is_full(&self) -> bool {
         self.0
             .iter()
-            .any(|scope| scope == FULL_ACCOUNT || scope == "admin")
+            .any(|scope| [ACCOUNT, MCP, ADMIN].contains(&scope.as_str()))
+    }
+
+    /// Whether one of these scopes was granted, by whatever name.
+    #[must_use]
+    pub fn has_one_of(&self, wanted: &[String]) -> bool {
+        wanted
+            .iter()
+            .any(|scope| scope == ACCOUNT && self.is_full() || self.0.contains(scope))
     }
 
     /// Whether everything in `other` is also in this.

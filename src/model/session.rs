@@ -40,7 +40,7 @@ impl Profile {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Native => "native",
+            Self::Native => "countersign",
             Self::MailKite => "mailkite",
             Self::Smtpd => "smtpd",
             Self::MoMail => "momail",

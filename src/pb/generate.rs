@@ -12,30 +12,43 @@ use prost_reflect::{
     ReflectMessage as _, Value,
 };
 
-const PACKAGE: &str = "countersign.v1";
+/// What the packages of the contract start with.
+const CONTRACT: &str = "countersign.";
 /// Where rules come from; it uses some itself.
 const RULES: &str = "buf.validate";
 const FIELD_RULES: &str = "buf.validate.field";
-const FORMS: &str = "countersign.v1.forms";
+const DESCRIPTIONS: &str = "countersign.v1.pattern_descriptions";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Rust for the rules of all messages.
 ///
 /// # Errors
-/// A rule is not known, or a pattern is not said in words.
+/// A rule is not known, or a pattern is not described.
 pub(crate) fn validators(pool: &DescriptorPool) -> Result<String> {
     check_places(pool)?;
     let mut rules = Rules {
         code: String::new(),
-        forms: forms(pool),
+        descriptions: descriptions(pool),
         used: BTreeSet::new(),
     };
     let messages = pool.all_messages();
-    for message in messages.filter(|message| message.package_name() == PACKAGE) {
+    for message in messages.filter(is_ours) {
         rules.message(&message)?;
     }
     Ok(rules.code)
+}
+
+fn is_ours(message: &MessageDescriptor) -> bool {
+    message.package_name().starts_with(CONTRACT)
+}
+
+/// The module of a package of the contract, in `crate::pb`.
+fn module(package: &str) -> String {
+    package
+        .strip_prefix(CONTRACT)
+        .unwrap_or(package)
+        .replace('.', "::")
 }
 
 /// Rules count only on fields of our own messages: anywhere else nobody would look at them.
@@ -47,7 +60,7 @@ fn check_places(pool: &DescriptorPool) -> Result<()> {
         }
     }
     for message in pool.all_messages().filter(|m| m.package_name() != RULES) {
-        let is_ours = message.package_name() == PACKAGE;
+        let is_ours = is_ours(&message);
         let known: &[&str] = if is_ours { &[FIELD_RULES] } else { &[] };
         check_options(message.full_name(), &message.options(), &[])?;
         for oneof in message.oneofs() {
@@ -94,11 +107,13 @@ fn unknown(place: &str, rule: &str) -> Box<dyn Error> {
     format!("{place}: unknown rule {rule}").into()
 }
 
-/// The patterns of the contract, each with its words.
-fn forms(pool: &DescriptorPool) -> BTreeMap<String, String> {
+/// The patterns of the contract, each with its description.
+fn descriptions(pool: &DescriptorPool) -> BTreeMap<String, String> {
     let files = pool.files().map(|file| file.options());
     let lists = files.flat_map(|options| {
-        let found = options.extensions().find(|(e, _)| e.full_name() == FORMS);
+        let found = options
+            .extensions()
+            .find(|(e, _)| e.full_name() == DESCRIPTIONS);
         found.map(|(_, value)| value.clone())
     });
     lists
@@ -107,14 +122,14 @@ fn forms(pool: &DescriptorPool) -> BTreeMap<String, String> {
         .filter_map(|form| {
             let form = form.as_message()?;
             let text = |name| Some(form.get_field_by_name(name)?.as_str()?.to_owned());
-            Some((text("pattern")?, text("words")?))
+            Some((text("pattern")?, text("description")?))
         })
         .collect()
 }
 
 struct Rules {
     code: String,
-    forms: BTreeMap<String, String>,
+    descriptions: BTreeMap<String, String>,
     used: BTreeSet<String>,
 }
 
@@ -131,7 +146,8 @@ impl Rules {
         };
         writeln!(
             self.code,
-            "impl Validate for super::v1::{name} {{\n    fn validate(&self, {at}: &Path<'_>, {found}: &mut Vec<FieldViolation>) {{\n{body}    }}\n}}",
+            "impl Validate for super::{module}::{name} {{\n    fn validate(&self, {at}: &Path<'_>, {found}: &mut Vec<FieldViolation>) {{\n{body}    }}\n}}",
+            module = module(message.package_name()),
             name = message.name(),
         )?;
         Ok(())
@@ -146,12 +162,12 @@ impl Rules {
         rules.retain(|(rule, _)| rule != "required");
         let is_list = field.cardinality() == Cardinality::Repeated;
         match field.kind() {
-            Kind::Message(message) if message.package_name() == PACKAGE && !is_list => writeln!(
+            Kind::Message(message) if is_ours(&message) && !is_list => writeln!(
                 body,
                 "        nested(self.{name}.as_ref(), &at.field({name:?}), {required}, found);"
             )?,
             _ if required => return Err(unknown(field.full_name(), "required")),
-            Kind::Message(message) if message.package_name() == PACKAGE => writeln!(
+            Kind::Message(message) if is_ours(&message) => writeln!(
                 body,
                 "        nested_list(&self.{name}, &at.field({name:?}), found);"
             )?,
@@ -205,16 +221,16 @@ impl Rules {
 
     /// The name of a pattern, which is written down at its first use.
     fn pattern(&mut self, field: &FieldDescriptor, pattern: String) -> Result<String> {
-        let Some(index) = self.forms.keys().position(|known| *known == pattern) else {
+        let Some(index) = self.descriptions.keys().position(|known| *known == pattern) else {
             let place = field.full_name();
-            return Err(format!("{place}: {FORMS} does not say {pattern} in words").into());
+            return Err(format!("{place}: {DESCRIPTIONS} does not describe {pattern}").into());
         };
         let name = format!("PATTERN_{index}");
         if !self.used.contains(&pattern) {
-            let words = &self.forms[&pattern];
+            let description = &self.descriptions[&pattern];
             writeln!(
                 self.code,
-                "static {name}: Pattern = pattern!({pattern:?}, {words:?});"
+                "static {name}: Pattern = pattern!({pattern:?}, {description:?});"
             )?;
             self.used.insert(pattern);
         }
@@ -266,7 +282,8 @@ fn enumeration(field: &FieldDescriptor, rules: &DynamicMessage, place: &str) -> 
                 let names: Vec<_> = values.iter().map(|value| value.name()).collect();
                 write!(
                     checks,
-                    "defined(super::v1::{}::try_from(self.{name}).is_ok(), &{names:?}, {place}, found);",
+                    "defined(super::{}::{}::try_from(self.{name}).is_ok(), &{names:?}, {place}, found);",
+                    module(kind.package_name()),
                     kind.name(),
                 )?;
             }

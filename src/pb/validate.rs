@@ -55,7 +55,7 @@ impl Path<'_> {
 struct Pattern {
     regex: LazyLock<Option<Regex>>,
     /// What it asks for.
-    words: &'static str,
+    description: &'static str,
 }
 
 impl Pattern {
@@ -67,10 +67,10 @@ impl Pattern {
 }
 
 macro_rules! pattern {
-    ($source:literal, $words:literal) => {
+    ($source:literal, $description:literal) => {
         Pattern {
             regex: LazyLock::new(|| Regex::new($source).ok()),
-            words: $words,
+            description: $description,
         }
     };
 }
@@ -100,7 +100,7 @@ fn string(value: &str, at: &Path<'_>, rule: &StringRule, found: &mut Vec<FieldVi
         let description = format!("must be at most {limit} characters long");
         at.violation(FieldReason::TooLong, description)
     } else if let Some(pattern) = rule.pattern.filter(|pattern| !pattern.matches(value)) {
-        at.violation(FieldReason::InvalidFormat, pattern.words)
+        at.violation(FieldReason::InvalidFormat, pattern.description)
     } else if let Some(known) = rule.r#in.filter(|known| !known.contains(&value)) {
         let description = format!("must be among: {}", known.join(", "));
         at.violation(FieldReason::InvalidValue, description)

@@ -8,8 +8,6 @@ use prost_reflect::{
 
 use crate::pb;
 
-const PACKAGE: &str = "countersign.v1";
-
 /// A mistake in the contract that REST cannot work with. Found at start, never by a caller.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
@@ -48,7 +46,7 @@ pub(super) fn pool() -> Result<DescriptorPool, ContractError> {
 /// The services of the contract itself, without what it imports.
 pub(super) fn services(pool: &DescriptorPool) -> impl Iterator<Item = ServiceDescriptor> + '_ {
     pool.services()
-        .filter(|service| service.package_name() == PACKAGE)
+        .filter(|service| service.package_name().starts_with(pb::PACKAGES))
 }
 
 /// Every unary rpc of the contract.

@@ -19,7 +19,10 @@ use http::{Method, StatusCode};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use self::{comments::Comments, schemas::Schemas};
+use self::{
+    comments::Comments,
+    schemas::{Schemas, name_of},
+};
 use super::{
     contract::{self, ContractError},
     unary,
@@ -163,7 +166,7 @@ impl Document {
         let mut tags: Vec<_> = contract::services(pool)
             .map(|service| {
                 let text = comments.of(&service.parent_file(), service.path());
-                json!({"name": service.name(), "description": text})
+                json!({"name": name_of(service.package_name(), service.name()), "description": text})
             })
             .collect();
         tags.extend(self.tags.iter().map(|tag| json!({"name": tag})));

@@ -125,7 +125,7 @@ macro_rules! fake {
 
 fake!(AccountService {
     create_account: CreateAccountRequest => CreateAccountResponse;
-    create_organization_account: CreateOrganizationAccountRequest => CreateOrganizationAccountResponse;
+    provision_account: ProvisionAccountRequest => ProvisionAccountResponse;
     get_account: GetAccountRequest => GetAccountResponse;
     update_account: UpdateAccountRequest => UpdateAccountResponse;
     delete_account: DeleteAccountRequest => DeleteAccountResponse;
@@ -136,7 +136,7 @@ fake!(SessionService {
     refresh_session: RefreshSessionRequest => RefreshSessionResponse;
     get_session: GetSessionRequest => GetSessionResponse;
     list_sessions: ListSessionsRequest => ListSessionsResponse;
-    revoke_session: RevokeSessionRequest => RevokeSessionResponse;
+    delete_session: DeleteSessionRequest => DeleteSessionResponse;
     revoke_refresh_token: RevokeRefreshTokenRequest => RevokeRefreshTokenResponse;
 });
 fake!(ApiKeyService {
@@ -145,7 +145,7 @@ fake!(ApiKeyService {
     list_api_keys: ListApiKeysRequest => ListApiKeysResponse;
     update_api_key: UpdateApiKeyRequest => UpdateApiKeyResponse;
     rotate_api_key: RotateApiKeyRequest => RotateApiKeyResponse;
-    revoke_api_key: RevokeApiKeyRequest => RevokeApiKeyResponse;
+    delete_api_key: DeleteApiKeyRequest => DeleteApiKeyResponse;
 });
 
 /// Where the requests of the tests come from.

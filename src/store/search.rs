@@ -44,14 +44,18 @@ impl Reader<'_> {
         if let Some(id) = filter.organization {
             query = query.filter(account::Column::OrganizationId.eq(id.uuid()));
         }
-        if filter.administrators_only {
-            query = query.filter(administers());
+        if let Some(wanted) = filter.administrator {
+            query = query.filter(if wanted {
+                administers()
+            } else {
+                administers().not()
+            });
         }
         let mut query = query
             .find_also_related(organization::Entity)
             .filter(organization::Column::DeletedAt.is_null());
-        if filter.disabled_only {
-            query = query.filter(disabled());
+        if let Some(wanted) = filter.disabled {
+            query = query.filter(if wanted { disabled() } else { disabled().not() });
         }
         let rows = query
             .order_by_desc(account::Column::Id)
@@ -87,8 +91,13 @@ impl Reader<'_> {
         if let Some(plan) = filter.plan {
             query = query.filter(organization::Column::Plan.eq(plan.as_str()));
         }
-        if filter.disabled_only {
-            query = query.filter(organization::Column::DisabledAt.is_not_null());
+        if let Some(wanted) = filter.disabled {
+            let since = organization::Column::DisabledAt;
+            query = query.filter(if wanted {
+                since.is_not_null()
+            } else {
+                since.is_null()
+            });
         }
         let rows = query.all(&self.database).await?;
         let organizations: Vec<Organization> = rows

@@ -1,9 +1,8 @@
 //! Administration, over gRPC and REST: who may.
 
-use countersign::pb::v1::{
-    CreateSessionRequest, DeleteAccountRequest, DeleteOrganizationRequest,
-    DisableOrganizationRequest, GrantAdministratorRequest, RemoveAccountRequest,
-    RevokeAdministratorRequest, SearchAccountsRequest, SearchAccountsResponse, SessionProfile,
+use countersign::pb::{
+    admin::v1 as admin_v1,
+    v1::{CreateSessionRequest, DeleteAccountRequest},
 };
 use http::Method;
 use serde_json::json;
@@ -13,22 +12,22 @@ use crate::support::{Call, PASSWORD, TestApp, disable, enable, refused, with_bea
 
 /// Every path of the administration, and whether it may be called twice with the same outcome.
 const PATHS: [(Method, &str); 16] = [
-    (Method::GET, "/v1/admin/accounts"),
-    (Method::GET, "/v1/admin/{account}"),
-    (Method::POST, "/v1/admin/{account}:disable"),
-    (Method::POST, "/v1/admin/{account}:enable"),
-    (Method::POST, "/v1/admin/{account}:grantAdministrator"),
-    (Method::POST, "/v1/admin/{account}:revokeAdministrator"),
-    (Method::GET, "/v1/admin/organizations"),
-    (Method::GET, "/v1/admin/{organization}"),
-    (Method::PATCH, "/v1/admin/{organization}"),
-    (Method::POST, "/v1/admin/{organization}:disable"),
-    (Method::POST, "/v1/admin/{organization}:enable"),
-    (Method::GET, "/v1/admin/signingKeys"),
-    (Method::POST, "/v1/admin/signingKeys:rotate"),
-    (Method::POST, "/v1/admin/{key}:revoke"),
-    (Method::DELETE, "/v1/admin/{account}"),
-    (Method::DELETE, "/v1/admin/{organization}"),
+    (Method::GET, "/admin/v1/accounts"),
+    (Method::GET, "/admin/v1/{account}"),
+    (Method::POST, "/admin/v1/{account}:disable"),
+    (Method::POST, "/admin/v1/{account}:enable"),
+    (Method::POST, "/admin/v1/{account}:grantAdministrator"),
+    (Method::POST, "/admin/v1/{account}:revokeAdministrator"),
+    (Method::GET, "/admin/v1/organizations"),
+    (Method::GET, "/admin/v1/{organization}"),
+    (Method::PATCH, "/admin/v1/{organization}"),
+    (Method::POST, "/admin/v1/{organization}:disable"),
+    (Method::POST, "/admin/v1/{organization}:enable"),
+    (Method::GET, "/admin/v1/signingKeys"),
+    (Method::POST, "/admin/v1/signingKeys:rotate"),
+    (Method::POST, "/admin/v1/{key}:revoke"),
+    (Method::DELETE, "/admin/v1/{account}"),
+    (Method::DELETE, "/admin/v1/{organization}"),
 ];
 
 /// A call with the body that its method wants.
@@ -44,9 +43,9 @@ fn ask<'a>(app: &'a TestApp, method: &Method, path: &str) -> Call<'a> {
 async fn lists(
     app: &TestApp,
     credential: &str,
-) -> Result<Response<SearchAccountsResponse>, Status> {
-    let request = with_bearer(SearchAccountsRequest::default(), credential);
-    app.admin().search_accounts(request).await
+) -> Result<Response<admin_v1::ListAccountsResponse>, Status> {
+    let request = with_bearer(admin_v1::ListAccountsRequest::default(), credential);
+    app.admin().list_accounts(request).await
 }
 
 #[tokio::test]
@@ -73,13 +72,13 @@ async fn the_operator_makes_the_first_administrator_and_that_one_the_next() {
 
     let bobs = bob.logs_in().await;
     let name = bob.account.clone();
-    let grant = session.asks(GrantAdministratorRequest { name });
+    let grant = session.asks(admin_v1::GrantAdministratorRequest { name });
     let granted = app.admin().grant_administrator(grant).await.unwrap();
     assert!(granted.into_inner().account.unwrap().administrator);
     lists(&app, &bobs.tokens.access_token).await.unwrap();
 
     let name = ann.account.clone();
-    let revoke = bobs.asks(RevokeAdministratorRequest { name });
+    let revoke = bobs.asks(admin_v1::RevokeAdministratorRequest { name });
     let revoked = app.admin().revoke_administrator(revoke).await.unwrap();
     assert!(!revoked.into_inner().account.unwrap().administrator);
     let after = lists(&app, &session.tokens.access_token).await;
@@ -99,7 +98,7 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
     let mailbox = CreateSessionRequest {
         email: "ann@example.com".to_owned(),
         password: PASSWORD.to_owned(),
-        profile: SessionProfile::Mailtd.into(),
+        client_id: "mailtd".to_owned(),
         ..CreateSessionRequest::default()
     };
     let mailbox = app.sessions().create_session(mailbox).await.unwrap();
@@ -173,7 +172,9 @@ async fn the_last_administrator_stays_one_unless_the_operator_says_so() {
     let mut admin = app.admin();
     let own = [
         admin
-            .revoke_administrator(session.asks(RevokeAdministratorRequest { name: account() }))
+            .revoke_administrator(
+                session.asks(admin_v1::RevokeAdministratorRequest { name: account() }),
+            )
             .await
             .map(drop),
         admin
@@ -181,17 +182,17 @@ async fn the_last_administrator_stays_one_unless_the_operator_says_so() {
             .await
             .map(drop),
         admin
-            .remove_account(session.asks(RemoveAccountRequest { name: account() }))
+            .delete_account(session.asks(admin_v1::DeleteAccountRequest { name: account() }))
             .await
             .map(drop),
-        admin
-            .disable_organization(session.asks(DisableOrganizationRequest {
+        app.admin_of_organizations()
+            .disable_organization(session.asks(admin_v1::DisableOrganizationRequest {
                 name: organization.clone(),
             }))
             .await
             .map(drop),
-        admin
-            .delete_organization(session.asks(DeleteOrganizationRequest {
+        app.admin_of_organizations()
+            .delete_organization(session.asks(admin_v1::DeleteOrganizationRequest {
                 name: organization.clone(),
             }))
             .await
@@ -235,7 +236,7 @@ async fn the_last_administrator_stays_one_unless_the_operator_says_so() {
 
     let name = bob.account.clone();
     app.operator()
-        .revoke_administrator(RevokeAdministratorRequest { name })
+        .revoke_administrator(admin_v1::RevokeAdministratorRequest { name })
         .await
         .unwrap();
     assert!(!app.inspects(&bob.account).await.unwrap().administrator);
@@ -249,9 +250,9 @@ async fn whoever_calls_over_the_network_is_never_the_operator() {
         ("x-countersign-operator", "1"),
         ("authorization", "Bearer operator"),
     ] {
-        let mut request = Request::new(SearchAccountsRequest::default());
+        let mut request = Request::new(admin_v1::ListAccountsRequest::default());
         request.metadata_mut().insert(name, value.parse().unwrap());
-        let answer = app.admin().search_accounts(request).await.unwrap_err();
+        let answer = app.admin().list_accounts(request).await.unwrap_err();
         assert_eq!(answer.code(), Code::Unauthenticated);
     }
 }

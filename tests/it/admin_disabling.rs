@@ -1,9 +1,6 @@
 //! Disabling, deleting and plans: what follows at once, and what comes back.
 
-use countersign::pb::v1::{
-    DeleteOrganizationRequest, DisableOrganizationRequest, EnableOrganizationRequest,
-    GetOrganizationRequest, Organization, Plan, RemoveAccountRequest, UpdateOrganizationRequest,
-};
+use countersign::pb::{admin::v1 as admin_v1, v1::Plan};
 use tonic::Code;
 
 use crate::support::{PASSWORD, TestApp, disable, enable, reason, refused, with_bearer};
@@ -96,8 +93,12 @@ async fn a_disabled_organization_takes_all_its_accounts_along() {
     let key = session.makes_key(&[]).await;
     assert!(session.is_in().await && app.opens(&key).await);
 
-    let request = admin.asks(DisableOrganizationRequest { name: name.clone() });
-    let answer = app.admin().disable_organization(request).await.unwrap();
+    let request = admin.asks(admin_v1::DisableOrganizationRequest { name: name.clone() });
+    let answer = app
+        .admin_of_organizations()
+        .disable_organization(request)
+        .await
+        .unwrap();
     assert!(
         answer
             .into_inner()
@@ -122,8 +123,12 @@ async fn a_disabled_organization_takes_all_its_accounts_along() {
     assert!(account.into_inner().account.unwrap().disable_time.is_some());
     assert!(!app.opens(&key).await);
 
-    let request = admin.asks(EnableOrganizationRequest { name });
-    let answer = app.admin().enable_organization(request).await.unwrap();
+    let request = admin.asks(admin_v1::EnableOrganizationRequest { name });
+    let answer = app
+        .admin_of_organizations()
+        .enable_organization(request)
+        .await
+        .unwrap();
     assert_eq!(answer.into_inner().organization.unwrap().disable_time, None);
     assert!(app.opens(&key).await && !session.is_in().await);
     bob.logs_in().await;
@@ -150,18 +155,18 @@ async fn a_plan_is_followed_at_once() {
     };
     assert_eq!(calls().await, 8);
     let name = app.organization_of(&ann).await;
-    let set = |plan: Plan, paths: &[&str]| UpdateOrganizationRequest {
-        organization: Some(Organization {
+    let set = |plan: Plan, paths: &[&str]| admin_v1::UpdateOrganizationRequest {
+        organization: Some(admin_v1::Organization {
             name: name.clone(),
             plan: plan.into(),
-            ..Organization::default()
+            ..admin_v1::Organization::default()
         }),
         update_mask: Some(prost_types::FieldMask {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         }),
     };
     let answer = app
-        .operator()
+        .operator_of_organizations()
         .update_organization(set(Plan::Pro, &["plan"]))
         .await
         .unwrap();
@@ -176,14 +181,17 @@ async fn a_plan_is_followed_at_once() {
         (Plan::Unspecified, &["*"], "organization.plan"),
         (Plan::Free, &["owner"], "update_mask"),
     ] {
-        let answer = app.operator().update_organization(set(plan, paths)).await;
+        let answer = app
+            .operator_of_organizations()
+            .update_organization(set(plan, paths))
+            .await;
         assert_eq!(
             refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
             [field]
         );
     }
     let unchanged = app
-        .operator()
+        .operator_of_organizations()
         .update_organization(set(Plan::Unspecified, &[]))
         .await;
     assert_eq!(
@@ -202,19 +210,22 @@ async fn a_deleted_account_or_organization_is_gone_with_its_credentials() {
         app.organization_of(&cid).await,
     ];
     assert!(sessions[0].is_in().await && sessions[1].is_in().await);
-    let remove = || RemoveAccountRequest {
+    let remove = || admin_v1::DeleteAccountRequest {
         name: bob.account.clone(),
     };
-    let delete = || DeleteOrganizationRequest {
+    let delete = || admin_v1::DeleteOrganizationRequest {
         name: organizations[1].clone(),
     };
-    app.operator().remove_account(remove()).await.unwrap();
-    app.operator().delete_organization(delete()).await.unwrap();
+    app.operator().delete_account(remove()).await.unwrap();
+    app.operator_of_organizations()
+        .delete_organization(delete())
+        .await
+        .unwrap();
     assert!(!sessions[0].is_in().await && !sessions[1].is_in().await);
     for name in organizations.clone() {
         let answer = app
-            .operator()
-            .get_organization(GetOrganizationRequest { name })
+            .operator_of_organizations()
+            .get_organization(admin_v1::GetOrganizationRequest { name })
             .await;
         refused(answer, Code::NotFound, "ORGANIZATION_NOT_FOUND");
     }
@@ -224,12 +235,14 @@ async fn a_deleted_account_or_organization_is_gone_with_its_credentials() {
         "ACCOUNT_NOT_FOUND",
     );
     refused(
-        app.operator().remove_account(remove()).await,
+        app.operator().delete_account(remove()).await,
         Code::NotFound,
         "ACCOUNT_NOT_FOUND",
     );
     refused(
-        app.operator().delete_organization(delete()).await,
+        app.operator_of_organizations()
+            .delete_organization(delete())
+            .await,
         Code::NotFound,
         "ORGANIZATION_NOT_FOUND",
     );

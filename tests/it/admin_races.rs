@@ -11,10 +11,9 @@ use countersign::{
         scope::Scopes,
         session::{Profile, Session},
     },
-    pb::v1::{
-        Account, ApiKey, ChangePasswordRequest, CreateApiKeyRequest, DisableAccountRequest,
-        DisableOrganizationRequest, EnableAccountRequest, EnableOrganizationRequest,
-        GrantAdministratorRequest, InspectAccountRequest, RevokeAdministratorRequest,
+    pb::{
+        admin::v1 as admin_v1,
+        v1::{Account, ApiKey, ChangePasswordRequest, CreateApiKeyRequest},
     },
     store::Tx,
 };
@@ -27,7 +26,7 @@ use tonic::Code;
 
 use crate::{
     store_contract::{Base, on_both_engines, on_postgres},
-    support::{PASSWORD, Person, TestApp, reason, refused},
+    support::{PASSWORD, Person, TestApp, home, reason, refused},
 };
 
 on_both_engines! {
@@ -142,7 +141,7 @@ async fn start(base: &Base) -> TestApp {
 async fn inspect(app: &TestApp, person: &Person<'_>) -> Account {
     let name = person.account.clone();
     let mut operator = app.operator();
-    let answer = operator.inspect_account(InspectAccountRequest { name });
+    let answer = operator.get_account(admin_v1::GetAccountRequest { name });
     answer.await.unwrap().into_inner().account.unwrap()
 }
 
@@ -151,7 +150,7 @@ async fn ids(app: &TestApp, person: &Person<'_>) -> (AccountId, OrganizationId) 
     let id = |name: &str| name.split_once('/').unwrap().1.to_owned();
     (
         id(&account.name).parse().unwrap(),
-        id(&account.organization).parse().unwrap(),
+        id(&home(&account)).parse().unwrap(),
     )
 }
 
@@ -198,8 +197,11 @@ async fn a_key_that_its_account_was_disabled_under_is_refused(base: Base) {
         let answer = meanwhile(&base, &app, held, make).await;
         refused(answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
         let name = organization.resource_name();
-        let enable = EnableOrganizationRequest { name };
-        app.operator().enable_organization(enable).await.unwrap();
+        let enable = admin_v1::EnableOrganizationRequest { name };
+        app.operator_of_organizations()
+            .enable_organization(enable)
+            .await
+            .unwrap();
     }
 }
 
@@ -223,7 +225,7 @@ async fn a_password_change_that_its_account_was_disabled_under_is_refused(base: 
     assert!(["CREDENTIAL_INVALID", "INVALID_CREDENTIALS"].contains(&reason(&status).as_str()));
     let name = ann.account.clone();
     app.operator()
-        .enable_account(EnableAccountRequest { name })
+        .enable_account(admin_v1::EnableAccountRequest { name })
         .await
         .unwrap();
     ann.logs_in().await;
@@ -256,7 +258,7 @@ async fn disabling_an_account_ends_a_session_that_is_being_written(base: Base) {
     let session = session(&app, ids(&app, &ann).await.0);
     let name = ann.account.clone();
     let mut operator = app.operator();
-    let disable = operator.disable_account(DisableAccountRequest { name: name.clone() });
+    let disable = operator.disable_account(admin_v1::DisableAccountRequest { name: name.clone() });
     let answer = meanwhile(&base, &app, Held::Session(session.clone()), disable).await;
     assert!(
         answer
@@ -268,7 +270,7 @@ async fn disabling_an_account_ends_a_session_that_is_being_written(base: Base) {
             .is_some()
     );
     operator
-        .enable_account(EnableAccountRequest { name })
+        .enable_account(admin_v1::EnableAccountRequest { name })
         .await
         .unwrap();
     assert!(!is_live(&app, session).await);
@@ -278,9 +280,10 @@ async fn disabling_an_organization_ends_a_session_that_is_being_written(base: Ba
     let app = start(&base).await;
     let ann = app.sign_up("ann").await;
     let session = session(&app, ids(&app, &ann).await.0);
-    let name = inspect(&app, &ann).await.organization;
-    let mut operator = app.operator();
-    let disable = operator.disable_organization(DisableOrganizationRequest { name: name.clone() });
+    let name = home(&inspect(&app, &ann).await);
+    let mut operator = app.operator_of_organizations();
+    let disable =
+        operator.disable_organization(admin_v1::DisableOrganizationRequest { name: name.clone() });
     let answer = meanwhile(&base, &app, Held::Session(session.clone()), disable).await;
     assert!(
         answer
@@ -292,7 +295,7 @@ async fn disabling_an_organization_ends_a_session_that_is_being_written(base: Ba
             .is_some()
     );
     operator
-        .enable_organization(EnableOrganizationRequest { name })
+        .enable_organization(admin_v1::EnableOrganizationRequest { name })
         .await
         .unwrap();
     assert!(!is_live(&app, session).await);
@@ -308,7 +311,7 @@ async fn used_before_disabling_goes_on(base: Base) {
     let app = start(&base).await;
     let ann = app.sign_up("ann").await;
     let earlier = ann.logs_in().await;
-    let organization = inspect(&app, &ann).await.organization;
+    let organization = home(&inspect(&app, &ann).await);
     let watching = base.postgres_by_hand().await.unwrap();
     // A log-in that has written its session, and waits before it commits.
     let no_tokens = hold(&watching, "LOCK TABLE refresh_tokens IN SHARE MODE").await;
@@ -320,9 +323,10 @@ async fn used_before_disabling_goes_on(base: Base) {
     }
     // Disabling waits for the log-in, and then, where it ends sessions, for this.
     let no_endings = hold(&watching, "SELECT 1 FROM sessions FOR UPDATE").await;
-    let mut operator = app.operator();
+    let mut operator = app.operator_of_organizations();
     let name = organization.clone();
-    let mut disable = pin!(operator.disable_organization(DisableOrganizationRequest { name }));
+    let mut disable =
+        pin!(operator.disable_organization(admin_v1::DisableOrganizationRequest { name }));
     tokio::select! {
         biased;
         _ = disable.as_mut() => panic!("it did not wait for the log-in"),
@@ -349,10 +353,10 @@ async fn of_two_administrators_who_revoke_each_other_one_stays(base: Base) {
     for round in 0..10 {
         for person in [&ann, &bob] {
             let name = person.account.clone();
-            let grant = GrantAdministratorRequest { name };
+            let grant = admin_v1::GrantAdministratorRequest { name };
             app.operator().grant_administrator(grant).await.unwrap();
         }
-        let revoke = |person: &Person<'_>| RevokeAdministratorRequest {
+        let revoke = |person: &Person<'_>| admin_v1::RevokeAdministratorRequest {
             name: person.account.clone(),
         };
         let (mut one, mut other) = (app.admin(), app.admin());

@@ -1,20 +1,18 @@
 //! What administrators find.
 
-use countersign::pb::v1::{
-    ListOrganizationsRequest, SearchAccountsRequest, SearchAccountsResponse,
-};
+use countersign::pb::admin::v1 as admin_v1;
 use tonic::Code;
 
 use crate::support::{TestApp, disable, refused};
 
 impl TestApp {
-    async fn found(&self, request: SearchAccountsRequest) -> Vec<String> {
-        let answer = self.operator().search_accounts(request).await.unwrap();
+    async fn found(&self, request: admin_v1::ListAccountsRequest) -> Vec<String> {
+        let answer = self.operator().list_accounts(request).await.unwrap();
         emails(&answer.into_inner())
     }
 }
 
-fn emails(page: &SearchAccountsResponse) -> Vec<String> {
+fn emails(page: &admin_v1::ListAccountsResponse) -> Vec<String> {
     let accounts = page.accounts.iter();
     accounts.map(|account| account.email.clone()).collect()
 }
@@ -28,66 +26,48 @@ async fn accounts_are_found_by_what_is_in_their_address_or_name() {
         .disable_account(disable(&ann.account))
         .await
         .unwrap();
-    let all = SearchAccountsRequest::default;
-    let query = |text: &str| SearchAccountsRequest {
-        query: text.to_owned(),
+    let all = admin_v1::ListAccountsRequest::default;
+    let filter = |filter: &str| admin_v1::ListAccountsRequest {
+        filter: filter.to_owned(),
         ..all()
     };
-    for (request, found) in [
-        (query("ANN@"), vec!["ann@example.com"]),
-        (query("_"), vec!["b_b@example.com"]),
-        (query("%"), vec![]),
-        (query("example"), vec!["b_b@example.com", "ann@example.com"]),
+    let organization = app.organization_of(&ann).await;
+    for (wanted, found) in [
+        ("ANN@", vec!["ann@example.com"]),
+        ("\"_\"", vec!["b_b@example.com"]),
+        ("\"%\"", vec![]),
+        ("example", vec!["b_b@example.com", "ann@example.com"]),
+        ("disabled = true", vec!["ann@example.com"]),
+        ("disabled = false", vec!["b_b@example.com"]),
+        ("administrator = true", vec!["b_b@example.com"]),
+        ("administrator=false", vec!["ann@example.com"]),
         (
-            SearchAccountsRequest {
-                disabled_only: true,
-                ..all()
-            },
-            vec!["ann@example.com"],
+            "example AND administrator = true AND disabled = true",
+            vec![],
         ),
         (
-            SearchAccountsRequest {
-                administrators_only: true,
-                ..all()
-            },
-            vec!["b_b@example.com"],
-        ),
-        (
-            SearchAccountsRequest {
-                organization: app.organization_of(&ann).await,
-                ..all()
-            },
+            &format!("organization = \"{organization}\" AND ann"),
             vec!["ann@example.com"],
         ),
     ] {
-        assert_eq!(app.found(request.clone()).await, found, "{request:?}");
+        assert_eq!(app.found(filter(wanted)).await, found, "{wanted}");
     }
+    let forged = admin_v1::ListAccountsRequest {
+        page_token: "forged".to_owned(),
+        ..all()
+    };
     for (request, field) in [
-        (query("a\nb"), "query"),
-        (query(&"a".repeat(201)), "query"),
-        (
-            SearchAccountsRequest {
-                organization: "organization/x".to_owned(),
-                ..all()
-            },
-            "organization",
-        ),
-        (
-            SearchAccountsRequest {
-                organization: "organizations/x".to_owned(),
-                ..all()
-            },
-            "organization",
-        ),
-        (
-            SearchAccountsRequest {
-                page_token: "forged".to_owned(),
-                ..all()
-            },
-            "page_token",
-        ),
+        (filter("a\nb"), "filter"),
+        (filter(&"a".repeat(501)), "filter"),
+        (filter("organization = \"organization/x\""), "filter"),
+        (filter("organization = \"organizations/x\""), "filter"),
+        (filter("disabled = maybe"), "filter"),
+        (filter("disabled = true AND disabled = true"), "filter"),
+        (filter("email = ann"), "filter"),
+        (filter("ann OR bob"), "filter"),
+        (forged, "page_token"),
     ] {
-        let answer = app.operator().search_accounts(request).await;
+        let answer = app.operator().list_accounts(request).await;
         assert_eq!(
             refused(answer, Code::InvalidArgument, "INVALID_FIELD"),
             [field]
@@ -101,15 +81,14 @@ async fn a_page_goes_on_with_its_own_filter_alone() {
     for name in ["ann", "bob", "cid"] {
         app.joins(name).await;
     }
-    let page = |query: &str, page_token: &str| SearchAccountsRequest {
-        query: query.to_owned(),
+    let page = |filter: &str, page_token: &str| admin_v1::ListAccountsRequest {
+        filter: filter.to_owned(),
         page_size: 2,
         page_token: page_token.to_owned(),
-        ..SearchAccountsRequest::default()
     };
     let first = app
         .operator()
-        .search_accounts(page("example", ""))
+        .list_accounts(page("example", ""))
         .await
         .unwrap()
         .into_inner();
@@ -117,7 +96,7 @@ async fn a_page_goes_on_with_its_own_filter_alone() {
     let token = first.next_page_token;
     let second = app
         .operator()
-        .search_accounts(page("example", &token))
+        .list_accounts(page("example", &token))
         .await
         .unwrap()
         .into_inner();
@@ -125,25 +104,25 @@ async fn a_page_goes_on_with_its_own_filter_alone() {
         (emails(&second), second.next_page_token.as_str()),
         (vec!["ann@example.com".to_owned()], "")
     );
-    let other = app.operator().search_accounts(page("exam", &token)).await;
+    let other = app.operator().list_accounts(page("exam", &token)).await;
     assert_eq!(
         refused(other, Code::InvalidArgument, "INVALID_FIELD"),
         ["page_token"]
     );
 
-    let list = |page_token: &str| ListOrganizationsRequest {
+    let list = |page_token: &str| admin_v1::ListOrganizationsRequest {
         page_size: 2,
         page_token: page_token.to_owned(),
-        ..ListOrganizationsRequest::default()
+        ..admin_v1::ListOrganizationsRequest::default()
     };
     let first = app
-        .operator()
+        .operator_of_organizations()
         .list_organizations(list(""))
         .await
         .unwrap()
         .into_inner();
     let second = app
-        .operator()
+        .operator_of_organizations()
         .list_organizations(list(&first.next_page_token))
         .await
         .unwrap();
@@ -154,7 +133,10 @@ async fn a_page_goes_on_with_its_own_filter_alone() {
         ),
         (2, 1)
     );
-    let foreign = app.operator().list_organizations(list(&token)).await;
+    let foreign = app
+        .operator_of_organizations()
+        .list_organizations(list(&token))
+        .await;
     assert_eq!(
         refused(foreign, Code::InvalidArgument, "INVALID_FIELD"),
         ["page_token"]

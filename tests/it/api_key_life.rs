@@ -9,14 +9,14 @@ use countersign::{
     pb::v1::{
         ApiKey, ApiKeyKind, CreateAccountRequest, CreateApiKeyRequest, CreateApiKeyResponse,
         GetAccountRequest, GetApiKeyRequest, ListApiKeysRequest, RotateApiKeyRequest,
-        RotateApiKeyResponse, SessionProfile, UpdateApiKeyRequest,
+        RotateApiKeyResponse, UpdateApiKeyRequest,
     },
 };
 use prost_types::{FieldMask, Timestamp};
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::support::{LoggedIn, PASSWORD, TestApp, refused, with_bearer};
+use crate::support::{LoggedIn, PASSWORD, TestApp, home, refused, with_bearer};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -247,7 +247,7 @@ async fn the_documented_expression_and_checksum_find_every_key() {
             name: "accounts/me".to_owned(),
         };
         let me = app.accounts().get_account(ann.asks(request)).await;
-        me.unwrap().into_inner().account.unwrap().organization
+        home(&me.unwrap().into_inner().account.unwrap())
     };
     app.upgrade(&organization).await;
     let ann = person.logs_in().await;
@@ -307,7 +307,7 @@ async fn mail_td_keys_are_for_the_owner_of_a_paid_organization() {
         }),
     };
     let list = || ListApiKeysRequest {
-        kind: ApiKeyKind::Mailtd.into(),
+        filter: "kind = API_KEY_KIND_MAILTD".to_owned(),
         ..ListApiKeysRequest::default()
     };
     let answer = app.api_keys().create_api_key(free.asks(key())).await;
@@ -338,7 +338,7 @@ async fn mail_td_keys_are_for_the_owner_of_a_paid_organization() {
         .get_account(free.asks(request))
         .await
         .unwrap();
-    let organization = me.into_inner().account.unwrap().organization;
+    let organization = home(&me.into_inner().account.unwrap());
     app.upgrade(&organization).await;
     let pro = person.logs_in().await;
     make(&app, &pro, ApiKey::default()).await;
@@ -383,7 +383,7 @@ async fn an_e_mail_token_manages_no_keys() {
         .api_key
         .unwrap()
         .name;
-    let body = json!({"email": person.email, "password": PASSWORD, "profile": SessionProfile::Mailtd.as_str_name()});
+    let body = json!({"email": person.email, "password": PASSWORD, "clientId": "mailtd"});
     let token = app.post_json("/v1/sessions", body).await.json();
     let token = token["tokens"]["accessToken"].as_str().unwrap();
     let path = format!("/v1/{name}");

@@ -165,7 +165,7 @@ async fn the_answer_says_who_calls() {
         email: "boss@example.com".to_owned(),
         email_verified: false,
         plan: Plan::Pro.into(),
-        scopes: vec!["mcp".to_owned()],
+        scopes: vec!["account".to_owned()],
         credential_kind: CredentialKind::Session.into(),
     };
     let by_token = world

@@ -11,7 +11,7 @@ use std::{
 
 use countersign::{
     error::Reason,
-    pb::v1::{CheckAccessRequest, RevokeSessionRequest},
+    pb::v1::{CheckAccessRequest, DeleteSessionRequest},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -269,8 +269,8 @@ async fn a_commit_whose_answer_is_lost_forgets_what_it_could_have_ended_alone() 
         assert!(lost.is_in().await && kept.is_in().await);
         network.lose_next_commit();
         let name = lost.session.clone();
-        let revoke = with_bearer(RevokeSessionRequest { name }, &kept.tokens.access_token);
-        let refused = app.sessions().revoke_session(revoke).await.unwrap_err();
+        let revoke = with_bearer(DeleteSessionRequest { name }, &kept.tokens.access_token);
+        let refused = app.sessions().delete_session(revoke).await.unwrap_err();
         assert_eq!(reason(&refused), "STORAGE_UNAVAILABLE");
         // The network is down: only what is remembered passes on to the rules, of which there are none.
         let check = CheckAccessRequest {

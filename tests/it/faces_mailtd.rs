@@ -67,7 +67,7 @@ async fn pro(app: &TestApp, email: &str) -> Value {
     assert_eq!(create(app, email).await.status(), 201);
     let first = log_in(app, email).await.json();
     assert_eq!(first["plan"], "free");
-    let organization = app.me(first["token"].as_str().unwrap()).await.organization;
+    let organization = app.organization(first["token"].as_str().unwrap()).await;
     app.upgrade(&organization).await;
     let second = log_in(app, email).await.json();
     assert_eq!(second["plan"], "pro");

@@ -2,7 +2,7 @@
 
 use countersign::pb::v1::{
     Account, ApiKeyKind, ChangePasswordRequest, CreateAccountRequest, CreateApiKeyRequest,
-    DeleteAccountRequest, GetAccountRequest, SessionProfile, UpdateAccountRequest,
+    DeleteAccountRequest, GetAccountRequest, Role, UpdateAccountRequest,
 };
 use prost_types::FieldMask;
 use tonic::Code;
@@ -39,10 +39,12 @@ async fn signing_up_makes_an_account_that_owns_its_organization() {
         (account.email.as_str(), account.display_name.as_str()),
         ("Ann@Example.com", "Ann Lee")
     );
-    assert!(account.organization_owner && !account.email_verified);
-    assert!(
-        account.name.starts_with("accounts/") && account.organization.starts_with("organizations/")
-    );
+    assert!(account.name.starts_with("accounts/") && !account.email_verified);
+    let home = account.home_membership.unwrap();
+    assert_eq!((home.role(), &home.account), (Role::Owner, &account.name));
+    assert!(home.organization.starts_with("organizations/"));
+    let id = account.name.strip_prefix("accounts/").unwrap();
+    assert_eq!(home.name, format!("{}/memberships/{id}", home.organization));
     assert!(made.session.is_none() && made.tokens.is_none() && made.api_key.is_none());
 }
 
@@ -50,7 +52,7 @@ async fn signing_up_makes_an_account_that_owns_its_organization() {
 async fn signing_up_can_sign_in_and_make_a_key_at_once() {
     let app = TestApp::start().await;
     let request = CreateAccountRequest {
-        session_profile: SessionProfile::Mailkite.into(),
+        session_client_id: "mailkite".to_owned(),
         api_key_kind: ApiKeyKind::Mailkite.into(),
         ..sign_up("ann@example.com", PASSWORD)
     };
@@ -144,10 +146,10 @@ async fn bad_sign_ups_name_the_field_and_leave_nothing() {
         ),
         (
             CreateAccountRequest {
-                session_profile: 99,
+                session_client_id: "unknown".to_owned(),
                 ..sign_up("ann@example.com", PASSWORD)
             },
-            "session_profile",
+            "session_client_id",
         ),
         (
             CreateAccountRequest {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use countersign::pb::v1::{
-    ApiKey, ApiKeyKind, CreateApiKeyRequest, CreateApiKeyResponse, GetApiKeyRequest,
-    GetSessionRequest, ListApiKeysRequest, RevokeApiKeyRequest,
+    ApiKey, ApiKeyKind, CreateApiKeyRequest, CreateApiKeyResponse, DeleteApiKeyRequest,
+    GetApiKeyRequest, GetSessionRequest, ListApiKeysRequest,
 };
 use prost_types::Timestamp;
 use tonic::{Code, Status};
@@ -45,7 +45,7 @@ async fn a_key_is_made_with_a_name_and_opens_everything_that_a_session_opens() {
         (
             "deploys",
             ApiKeyKind::Standard,
-            ["mcp".to_owned()].as_slice()
+            ["account".to_owned()].as_slice()
         )
     );
     assert!(
@@ -205,7 +205,7 @@ async fn keys_are_listed_without_their_secrets_and_revoked_for_good() {
     let list = || ListApiKeysRequest {
         page_size: 0,
         page_token: String::new(),
-        kind: ApiKeyKind::Unspecified.into(),
+        filter: String::new(),
     };
     let listed = app
         .api_keys()
@@ -216,17 +216,17 @@ async fn keys_are_listed_without_their_secrets_and_revoked_for_good() {
     assert_eq!(listed.api_keys.len(), 2);
     assert!(!format!("{listed:?}").contains(&made.secret));
     assert!(app.opens(&made.secret).await);
-    let revoke = || RevokeApiKeyRequest { name: name.clone() };
-    let foreign = app.api_keys().revoke_api_key(bob.asks(revoke())).await;
+    let revoke = || DeleteApiKeyRequest { name: name.clone() };
+    let foreign = app.api_keys().delete_api_key(bob.asks(revoke())).await;
     refused(foreign, Code::NotFound, "API_KEY_NOT_FOUND");
     app.api_keys()
-        .revoke_api_key(ann.asks(revoke()))
+        .delete_api_key(ann.asks(revoke()))
         .await
         .unwrap();
     assert!(!app.opens(&made.secret).await);
     for answer in [
         app.api_keys()
-            .revoke_api_key(ann.asks(revoke()))
+            .delete_api_key(ann.asks(revoke()))
             .await
             .map(|_| ()),
         app.api_keys()

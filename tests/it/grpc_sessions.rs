@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use countersign::pb::v1::{
-    CreateSessionRequest, GetSessionRequest, ListSessionsRequest, RevokeSessionRequest,
-    SessionProfile,
+    CreateSessionRequest, DeleteSessionRequest, GetSessionRequest, ListSessionsRequest,
 };
 use tonic::{Code, Request};
 
@@ -27,7 +26,7 @@ async fn logging_in_gives_tokens_that_open_the_account() {
     let request = CreateSessionRequest {
         email: " ANN@example.com".to_owned(),
         password: PASSWORD.to_owned(),
-        profile: SessionProfile::Unspecified.into(),
+        client_id: String::new(),
         ..CreateSessionRequest::default()
     };
     let mut request = Request::new(request);
@@ -41,8 +40,8 @@ async fn logging_in_gives_tokens_that_open_the_account() {
         .unwrap()
         .into_inner();
     let (session, tokens) = (answer.session.unwrap(), answer.tokens.unwrap());
-    assert_eq!(session.profile(), SessionProfile::Native);
-    assert_eq!(session.scopes, ["mcp"]);
+    assert_eq!(session.client_id, "countersign");
+    assert_eq!(session.scopes, ["account"]);
     assert!(session.user_agent.contains("a test/1") && session.client_address == "127.0.0.1");
     let lifetime =
         tokens.access_token_expire_time.unwrap().seconds - session.create_time.unwrap().seconds;
@@ -218,7 +217,7 @@ async fn logging_out_kills_access_and_refresh_at_once() {
     let (ann, other) = (person.logs_in().await, person.logs_in().await);
     assert!(ann.is_in().await);
     app.sessions()
-        .revoke_session(ann.asks(RevokeSessionRequest { name: current() }))
+        .delete_session(ann.asks(DeleteSessionRequest { name: current() }))
         .await
         .unwrap();
     assert!(!ann.is_in().await && other.is_in().await);
@@ -229,7 +228,7 @@ async fn logging_out_kills_access_and_refresh_at_once() {
     );
     let again = app
         .sessions()
-        .revoke_session(other.asks(RevokeSessionRequest { name: ann.session }))
+        .delete_session(other.asks(DeleteSessionRequest { name: ann.session }))
         .await;
     refused(again, Code::NotFound, "SESSION_NOT_FOUND");
 }
@@ -240,17 +239,17 @@ async fn a_session_can_be_ended_from_another_one_but_not_by_somebody_else() {
     let person = app.sign_up("ann").await;
     let (ann, lost) = (person.logs_in().await, person.logs_in().await);
     let bob = app.sign_up("bob").await.logs_in().await;
-    let request = RevokeSessionRequest {
+    let request = DeleteSessionRequest {
         name: lost.session.clone(),
     };
     let foreign = app
         .sessions()
-        .revoke_session(bob.asks(request.clone()))
+        .delete_session(bob.asks(request.clone()))
         .await;
     refused(foreign, Code::NotFound, "SESSION_NOT_FOUND");
     assert!(lost.is_in().await);
     app.sessions()
-        .revoke_session(ann.asks(request))
+        .delete_session(ann.asks(request))
         .await
         .unwrap();
     assert!(!lost.is_in().await);
@@ -264,7 +263,7 @@ async fn an_e_mail_token_sees_and_ends_its_own_session_alone() {
     let request = CreateSessionRequest {
         email: person.email.clone(),
         password: PASSWORD.to_owned(),
-        profile: SessionProfile::Mailtd.into(),
+        client_id: "mailtd".to_owned(),
         ..CreateSessionRequest::default()
     };
     let mailbox = app.sessions().create_session(request).await;
@@ -297,7 +296,7 @@ async fn an_e_mail_token_sees_and_ends_its_own_session_alone() {
     let get = |name: &str| GetSessionRequest {
         name: name.to_owned(),
     };
-    let revoke = |name: &str| RevokeSessionRequest {
+    let revoke = |name: &str| DeleteSessionRequest {
         name: name.to_owned(),
     };
     for name in [own.as_str(), "sessions/current"] {
@@ -314,7 +313,7 @@ async fn an_e_mail_token_sees_and_ends_its_own_session_alone() {
     refused(answer, Code::NotFound, "SESSION_NOT_FOUND");
     let answer = app
         .sessions()
-        .revoke_session(with_bearer(revoke(&other), &token))
+        .delete_session(with_bearer(revoke(&other), &token))
         .await;
     refused(answer, Code::NotFound, "SESSION_NOT_FOUND");
     assert!(ann.is_in().await);
@@ -322,7 +321,7 @@ async fn an_e_mail_token_sees_and_ends_its_own_session_alone() {
     let answer = app.sessions().get_session(ann.asks(get(&own))).await;
     answer.unwrap();
     app.sessions()
-        .revoke_session(with_bearer(revoke(&own), &token))
+        .delete_session(with_bearer(revoke(&own), &token))
         .await
         .unwrap();
     assert!(!app.opens(&token).await && ann.is_in().await);
@@ -405,7 +404,7 @@ async fn what_was_revoked_stays_revoked_after_a_restart() {
     let person = app.sign_up("ann").await;
     let (ann, other) = (person.logs_in().await, person.logs_in().await);
     app.sessions()
-        .revoke_session(ann.asks(RevokeSessionRequest { name: current() }))
+        .delete_session(ann.asks(DeleteSessionRequest { name: current() }))
         .await
         .unwrap();
     let (revoked, live) = (ann.tokens.clone(), other.tokens.clone());
@@ -445,7 +444,7 @@ async fn a_client_that_goes_away_in_the_middle_of_logging_out_leaves_no_half_of_
         let mut sessions = app.sessions();
         give_up_after(
             polls,
-            sessions.revoke_session(leaver.asks(RevokeSessionRequest { name: current() })),
+            sessions.delete_session(leaver.asks(DeleteSessionRequest { name: current() })),
         )
         .await;
         // Whatever was queued before this has happened when it is answered.

@@ -37,7 +37,7 @@ fn about_accounts() -> Vec<(&'static str, Value)> {
             with(sign_up.clone(), "proofOfWork", work),
         ),
         (
-            "AccountService/CreateOrganizationAccount",
+            "AccountService/ProvisionAccount",
             with(sign_up, "parent", json!("organizations/me")),
         ),
         ("AccountService/GetAccount", named("accounts/me")),
@@ -61,37 +61,56 @@ fn to_administer() -> Vec<(&'static str, Value)> {
         format!("accounts/{NOBODY}"),
         format!("organizations/{NOBODY}"),
     );
-    let search = json!({"query": "ann", "organization": organization, "pageToken": "x"});
+    let search =
+        json!({"filter": format!("ann AND organization = \"{organization}\""), "pageToken": "x"});
     vec![
-        ("AdminService/SearchAccounts", search),
+        ("admin.v1.AccountService/ListAccounts", search),
         (
-            "AdminService/InspectAccount",
+            "admin.v1.AccountService/GetAccount",
             named("accounts/ann@example.com"),
         ),
-        ("AdminService/DisableAccount", named(&account)),
+        ("admin.v1.AccountService/DisableAccount", named(&account)),
         (
-            "AdminService/EnableAccount",
+            "admin.v1.AccountService/EnableAccount",
             named("accounts/bob@example.com"),
         ),
-        ("AdminService/RemoveAccount", named(&account)),
-        ("AdminService/GrantAdministrator", named(&account)),
-        ("AdminService/RevokeAdministrator", named(&account)),
+        ("admin.v1.AccountService/DeleteAccount", named(&account)),
         (
-            "AdminService/ListOrganizations",
-            json!({"query": "ann", "pageToken": "x"}),
+            "admin.v1.AccountService/GrantAdministrator",
+            named(&account),
         ),
-        ("AdminService/GetOrganization", named(&organization)),
         (
-            "AdminService/UpdateOrganization",
+            "admin.v1.AccountService/RevokeAdministrator",
+            named(&account),
+        ),
+        (
+            "admin.v1.OrganizationService/ListOrganizations",
+            json!({"filter": "ann", "pageToken": "x"}),
+        ),
+        (
+            "admin.v1.OrganizationService/GetOrganization",
+            named(&organization),
+        ),
+        (
+            "admin.v1.OrganizationService/UpdateOrganization",
             json!({"organization": {"name": organization, "plan": "PLAN_PRO"}, "updateMask": "plan"}),
         ),
-        ("AdminService/DisableOrganization", named(&organization)),
-        ("AdminService/EnableOrganization", named(&organization)),
-        ("AdminService/DeleteOrganization", named(&organization)),
-        ("AdminService/ListSigningKeys", json!({})),
-        ("AdminService/RotateSigningKeys", json!({})),
         (
-            "AdminService/RevokeSigningKey",
+            "admin.v1.OrganizationService/DisableOrganization",
+            named(&organization),
+        ),
+        (
+            "admin.v1.OrganizationService/EnableOrganization",
+            named(&organization),
+        ),
+        (
+            "admin.v1.OrganizationService/DeleteOrganization",
+            named(&organization),
+        ),
+        ("admin.v1.SigningKeyService/ListSigningKeys", json!({})),
+        ("admin.v1.SigningKeyService/RotateSigningKeys", json!({})),
+        (
+            "admin.v1.SigningKeyService/RevokeSigningKey",
             named(&format!("signingKeys/{NOBODY}")),
         ),
     ]
@@ -111,7 +130,7 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
             json!({"apiKey": {"name": key, "displayName": "key"}, "updateMask": "displayName"}),
         ),
         ("ApiKeyService/RotateApiKey", named(&key)),
-        ("ApiKeyService/RevokeApiKey", named(&key)),
+        ("ApiKeyService/DeleteApiKey", named(&key)),
         (
             "AuthorizationService/CheckAccess",
             json!({"method": "GET", "path": "/"}),
@@ -128,7 +147,15 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
         ("SessionService/GetSession", named("sessions/current")),
         ("SessionService/ListSessions", json!({"pageToken": "x"})),
         (
-            "SessionService/RevokeSession",
+            "OrganizationService/GetOrganization",
+            named("organizations/me"),
+        ),
+        (
+            "OrganizationService/ListMemberships",
+            json!({"parent": "organizations/me", "pageToken": "x"}),
+        ),
+        (
+            "SessionService/DeleteSession",
             named(&format!("sessions/{NOBODY}")),
         ),
         (
@@ -218,7 +245,12 @@ fn every_rpc_is_tried() {
     let rpcs: BTreeSet<String> = pool
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
-        .map(|rpc| format!("{}/{}", rpc.parent_service().name(), rpc.name()))
+        .map(|rpc| {
+            let service = rpc.parent_service().full_name().to_owned();
+            let service = service.strip_prefix("countersign.").unwrap();
+            let service = service.strip_prefix("v1.").unwrap_or(service);
+            format!("{service}/{}", rpc.name())
+        })
         .collect();
     let tried = requests().into_iter().map(|(rpc, _)| rpc.to_owned());
     assert_eq!(tried.collect::<BTreeSet<_>>(), rpcs);
@@ -228,20 +260,15 @@ async fn no_text_is_an_error_of_the_server(base: Base) {
     let app = TestApp::with(|config| base.configure(config)).await;
     let ann = app.administrator("ann").await;
     let token = &ann.tokens.access_token;
-    let organization = app.me(token).await.organization;
+    let organization = app.organization(token).await;
     let upgraded = app
-        .patch(&format!("/v1/admin/{organization}?updateMask=plan"))
+        .patch(&format!("/admin/v1/{organization}?updateMask=plan"))
         .bearer(token)
         .json(json!({"plan": "PLAN_PRO"}))
         .send()
         .await;
     assert_eq!(upgraded.status(), 200, "{}", upgraded.text());
-    let ann = app
-        .token(
-            "ann@example.com",
-            countersign::pb::v1::SessionProfile::MailtdPro,
-        )
-        .await;
+    let ann = app.token("ann@example.com", "mailtd-pro").await;
 
     let rpcs = requests()
         .into_iter()
@@ -270,13 +297,13 @@ async fn paths_and_forms(app: &TestApp, ann: &str) {
     for path in [
         "/v1/accounts/%00",
         "/v1/accounts/a%00@example.com",
-        "/v1/admin/accounts/a%00@example.com",
-        "/v1/admin/accounts/a%EF%BF%BE@example.com",
-        "/v1/admin/accounts/%ff",
-        "/v1/admin/accounts?query=%00",
-        "/v1/admin/accounts?query=%ed%a0%80",
-        "/v1/admin/accounts?page_token=%00",
-        "/v1/admin/organizations?query=%EF%BF%BF",
+        "/admin/v1/accounts/a%00@example.com",
+        "/admin/v1/accounts/a%EF%BF%BE@example.com",
+        "/admin/v1/accounts/%ff",
+        "/admin/v1/accounts?filter=%00",
+        "/admin/v1/accounts?filter=%ed%a0%80",
+        "/admin/v1/accounts?page_token=%00",
+        "/admin/v1/organizations?filter=%EF%BF%BF",
         "/v1/sessions/%00",
         "/v1/sessions?page_token=%00",
         "/v1/apiKeys/%00",

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::pb::v1::{
-    RemoveAccountRequest, RevokeSigningKeyRequest, RotateSigningKeysRequest, SigningKey,
-    SigningKeyPhase,
-};
+use countersign::pb::admin::v1 as admin_v1;
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -106,7 +103,7 @@ async fn an_email_token_does_not_claim_the_full_account() {
     app.sign_up("ann").await;
     for (path, name, scope) in [
         ("/api/token", "address", "mailbox"),
-        ("/api/user/login", "email", "mcp"),
+        ("/api/user/login", "email", "account"),
     ] {
         let body = json!({name: "ann@example.com", "password": PASSWORD});
         let answer = app.post_json(path, body).await.json();
@@ -235,9 +232,9 @@ async fn a_revoked_key_ends_at_once_and_the_next_log_in_has_another() {
         .to_owned();
     assert!(before.is_in().await);
     let name = format!("signingKeys/{key}");
-    let revoke = || RevokeSigningKeyRequest { name: name.clone() };
+    let revoke = || admin_v1::RevokeSigningKeyRequest { name: name.clone() };
     let left = app
-        .operator()
+        .operator_of_keys()
         .revoke_signing_key(revoke())
         .await
         .unwrap()
@@ -249,7 +246,7 @@ async fn a_revoked_key_ends_at_once_and_the_next_log_in_has_another() {
     let after = ann.logs_in().await;
     assert!(after.is_in().await);
     assert_ne!(header(&after.tokens.access_token)["kid"], key);
-    let again = app.operator().revoke_signing_key(revoke()).await;
+    let again = app.operator_of_keys().revoke_signing_key(revoke()).await;
     refused(again, Code::InvalidArgument, "INVALID_FIELD");
 
     let [before, after] = [&before, &after].map(|session| session.tokens.access_token.clone());
@@ -269,8 +266,11 @@ async fn another_node_follows_a_revocation() {
         assert!(other.opens(&before).await);
         let key = header(&before)["kid"].as_str().unwrap().to_owned();
         let name = format!("signingKeys/{key}");
-        let revoke = RevokeSigningKeyRequest { name };
-        app.operator().revoke_signing_key(revoke).await.unwrap();
+        let revoke = admin_v1::RevokeSigningKeyRequest { name };
+        app.operator_of_keys()
+            .revoke_signing_key(revoke)
+            .await
+            .unwrap();
 
         other.parts.jobs.run_pending().await.unwrap();
         assert!(!other.opens(&before).await);
@@ -286,15 +286,16 @@ async fn revoking_a_key_that_does_not_sign_yet_leaves_one_that_signs() {
     let app = TestApp::start().await;
     let before = app.sign_up("ann").await.logs_in().await;
     let rotate = async || {
-        let request = RotateSigningKeysRequest {};
-        let rotated = app.operator().rotate_signing_keys(request).await;
+        let request = admin_v1::RotateSigningKeysRequest {};
+        let rotated = app.operator_of_keys().rotate_signing_keys(request).await;
         rotated.unwrap().into_inner()
     };
     let rotated = rotate().await;
     assert!(rotated.published);
     assert!(!rotate().await.published);
-    let is_next =
-        |key: &&SigningKey| key.algorithm == "ES256" && key.phase() == SigningKeyPhase::Next;
+    let is_next = |key: &&admin_v1::SigningKey| {
+        key.algorithm == "ES256" && key.phase() == admin_v1::SigningKeyPhase::Next
+    };
     let next = rotated
         .signing_keys
         .iter()
@@ -302,8 +303,11 @@ async fn revoking_a_key_that_does_not_sign_yet_leaves_one_that_signs() {
         .unwrap()
         .name
         .clone();
-    let request = RevokeSigningKeyRequest { name: next };
-    app.operator().revoke_signing_key(request).await.unwrap();
+    let request = admin_v1::RevokeSigningKeyRequest { name: next };
+    app.operator_of_keys()
+        .revoke_signing_key(request)
+        .await
+        .unwrap();
     // The key that signed verifies what it signed.
     assert!(before.is_in().await);
     for _ in 0..3 {
@@ -311,7 +315,7 @@ async fn revoking_a_key_that_does_not_sign_yet_leaves_one_that_signs() {
         app.parts.jobs.run_pending().await.unwrap();
         assert!(app.sign_up("bob").await.logs_in().await.is_in().await);
         app.operator()
-            .remove_account(RemoveAccountRequest {
+            .delete_account(admin_v1::DeleteAccountRequest {
                 name: "accounts/bob@example.com".to_owned(),
             })
             .await

@@ -128,7 +128,7 @@ async fn what_is_refused_for_what_it_says_spends_no_sign_up() {
             json!({"email": "no address", "password": PASSWORD}),
             json!({"email": "ann@example.com", "password": "short"}),
             json!({"email": "ann@example.com", "password": "password1"}),
-            json!({"email": "ann@example.com", "password": PASSWORD, "sessionProfile": "SESSION_PROFILE_MAILTD"}),
+            json!({"email": "ann@example.com", "password": PASSWORD, "sessionClientId": "mailtd"}),
         ] {
             assert_eq!(sign_up(body).await.status(), 400);
         }

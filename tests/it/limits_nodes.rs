@@ -74,7 +74,7 @@ async fn sign_up_at_mail_td(app: &TestApp, email: &str, from: &str) -> TestRespo
     let body = json!({
         "email": email,
         "password": PASSWORD,
-        "sessionProfile": "SESSION_PROFILE_MAILTD",
+        "sessionClientId": "mailtd",
         "proofOfWork": {"challengeId": work.challenge_id, "nonce": work.nonce},
     });
     app.post("/v1/accounts").json(body).from(from).send().await

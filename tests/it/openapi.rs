@@ -143,7 +143,7 @@ async fn a_key_of_too_few_scopes_is_refused_as_documented() {
 fn valid_body(uri: &str) -> &'static str {
     if uri.ends_with(":changePassword") {
         r#"{"currentPassword":"correct horse battery","newPassword":"another horse battery"}"#
-    } else if uri == "/v1/organizations/me/accounts" {
+    } else if uri == "/v1/organizations/me/accounts:provision" {
         r#"{"email":"bob@example.com","password":"correct horse battery"}"#
     } else {
         "{}"

@@ -1,13 +1,13 @@
 //! The accounts of an organization: who makes them, who reaches them, and what is left when they go.
 
 use countersign::pb::v1::{
-    Account, ApiKeyKind, ChangePasswordRequest, CreateApiKeyRequest, DeleteAccountRequest, Plan,
-    SessionProfile, UpdateAccountRequest,
+    Account, ApiKeyKind, ChangePasswordRequest, CreateApiKeyRequest, DeleteAccountRequest,
+    ListMembershipsRequest, ListMembershipsResponse, Plan, Role, UpdateAccountRequest,
 };
 use prost_types::FieldMask;
 use tonic::{Code, Status};
 
-use crate::support::{PASSWORD, TestApp, refused, with_bearer};
+use crate::support::{PASSWORD, TestApp, home, refused, with_bearer};
 
 const ME: &str = "organizations/me";
 
@@ -57,18 +57,91 @@ async fn key(app: &TestApp, token: &str, kind: ApiKeyKind) -> String {
     made.unwrap().into_inner().secret
 }
 
+async fn memberships(
+    app: &TestApp,
+    token: &str,
+    parent: &str,
+    page_token: &str,
+) -> Result<ListMembershipsResponse, Status> {
+    let request = ListMembershipsRequest {
+        parent: parent.to_owned(),
+        page_size: 2,
+        page_token: page_token.to_owned(),
+    };
+    let request = with_bearer(request, token);
+    let answer = app.organizations().list_memberships(request).await;
+    answer.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn an_owner_sees_all_members_and_a_member_only_itself() {
+    let app = TestApp::start().await;
+    let owner = app.pro_owner("ann").await;
+    for name in ["bob", "cid"] {
+        app.clock.advance(std::time::Duration::from_millis(1));
+        app.add(&owner, name).await;
+    }
+    let bob = app.token("bob@example.com", "countersign").await;
+    let first = memberships(&app, &owner, ME, "").await.unwrap();
+    let (roles, next) = (
+        |page: &ListMembershipsResponse| {
+            let roles = page.memberships.iter().map(|one| one.role());
+            roles.collect::<Vec<_>>()
+        },
+        first.next_page_token.clone(),
+    );
+    assert_eq!(roles(&first), [Role::Member, Role::Member]);
+    let second = memberships(&app, &owner, ME, &next).await.unwrap();
+    assert_eq!(
+        (roles(&second), second.next_page_token.as_str()),
+        (vec![Role::Owner], "")
+    );
+    let own = memberships(&app, &bob, ME, "").await.unwrap();
+    assert_eq!(
+        own.memberships,
+        [app.me(&bob).await.home_membership.unwrap()]
+    );
+    let foreign = memberships(&app, &bob, ME, &next).await;
+    assert_eq!(
+        refused(foreign, Code::InvalidArgument, "INVALID_FIELD"),
+        ["page_token"]
+    );
+}
+
+#[tokio::test]
+async fn an_organization_of_somebody_else_is_not_there() {
+    let app = TestApp::start().await;
+    let (owner, stranger) = (app.pro_owner("ann").await, app.pro_owner("eve").await);
+    let name = app.organization(&owner).await;
+    let read = app.reads_organization(&stranger, &name).await;
+    refused(read, Code::NotFound, "ORGANIZATION_NOT_FOUND");
+    let listed = memberships(&app, &stranger, &name, "").await;
+    refused(listed, Code::NotFound, "ORGANIZATION_NOT_FOUND");
+    let mailbox = app.token("ann@example.com", "mailtd").await;
+    let listed = memberships(&app, &mailbox, ME, "").await;
+    refused(listed, Code::PermissionDenied, "PERMISSION_DENIED");
+}
+
 #[tokio::test]
 async fn the_owner_of_a_paid_organization_makes_accounts_that_sign_in_by_themselves() {
     let app = TestApp::start().await;
     let ann = app.pro_owner("ann").await;
     let owner = app.me(&ann).await;
-    assert_eq!((owner.plan(), owner.organization_owner), (Plan::Pro, true));
+    let role = |account: &Account| account.home_membership.as_ref().unwrap().role();
+    assert_eq!(role(&owner), Role::Owner);
     let (bob, bobs) = app.add(&ann, "bob").await;
-    assert_eq!(bob.organization, owner.organization);
-    assert_eq!((bob.plan(), bob.organization_owner), (Plan::Pro, false));
+    assert_eq!((home(&bob), role(&bob)), (home(&owner), Role::Member));
+    for token in [&ann, &bobs] {
+        let organization = app.reads_organization(token, "organizations/me").await;
+        let organization = organization.unwrap();
+        assert_eq!(
+            (&organization.name, organization.plan()),
+            (&home(&owner), Plan::Pro)
+        );
+    }
     assert_eq!(app.me(&bobs).await, bob);
-    let by_name = app.try_add(&ann, &owner.organization, "eve").await.unwrap();
-    assert_eq!(by_name.account.unwrap().organization, owner.organization);
+    let by_name = app.try_add(&ann, &home(&owner), "eve").await.unwrap();
+    assert_eq!(home(&by_name.account.unwrap()), home(&owner));
     let logged_in = app.try_log_in("BOB@example.com", PASSWORD).await.unwrap();
     assert_eq!(logged_in.account.unwrap(), bob);
 }
@@ -87,12 +160,7 @@ async fn every_credential_of_the_owner_but_an_e_mail_token_reaches_the_organizat
     ] {
         credentials.push(key(&app, &ann, kind).await);
     }
-    for profile in [
-        SessionProfile::Native,
-        SessionProfile::Mailkite,
-        SessionProfile::Smtpd,
-        SessionProfile::Momail,
-    ] {
+    for profile in ["countersign", "mailkite", "smtpd", "momail"] {
         credentials.push(app.token("ann@example.com", profile).await);
     }
     for credential in &credentials {
@@ -108,7 +176,7 @@ async fn every_credential_of_the_owner_but_an_e_mail_token_reaches_the_organizat
             "New"
         );
     }
-    let mailbox = app.token("ann@example.com", SessionProfile::Mailtd).await;
+    let mailbox = app.token("ann@example.com", "mailtd").await;
     assert_eq!(app.me(&mailbox).await, me);
     for token in [&mailbox, &bobs, &app.pro_owner("eve").await] {
         let other = if *token == bobs { &me.name } else { &bob.name };
@@ -182,15 +250,13 @@ async fn nobody_else_makes_accounts_in_an_organization() {
         .await
         .tokens
         .access_token;
-    let bob = app
-        .token("bob@example.com", SessionProfile::MailtdPro)
-        .await;
-    let mailbox = app.token("ann@example.com", SessionProfile::Mailtd).await;
+    let bob = app.token("bob@example.com", "mailtd-pro").await;
+    let mailbox = app.token("ann@example.com", "mailtd").await;
     for token in [&free, &bob, &bobs_mailbox, &mailbox] {
         let answer = app.try_add(token, ME, "new").await;
         refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
     }
-    let theirs = app.me(&free).await.organization;
+    let theirs = app.organization(&free).await;
     for parent in [
         theirs.as_str(),
         "organizations/x",
@@ -220,7 +286,7 @@ async fn what_allowed_it_is_looked_at_again_in_the_transaction() {
     let ann = app.pro_owner("ann").await;
     app.add(&ann, "bob").await;
     // The plan that is remembered with the credential is still the paid one.
-    app.downgrade(&app.me(&ann).await.organization).await;
+    app.downgrade(&app.organization(&ann).await).await;
     let answer = app.try_add(&ann, ME, "eve").await;
     refused(answer, Code::PermissionDenied, "PERMISSION_DENIED");
     app.sign_up("eve").await;
@@ -257,7 +323,7 @@ async fn an_owner_stays_as_long_as_others_are_there() {
     let ann = app.pro_owner("ann").await;
     let owner = app.me(&ann).await;
     let (bob, bobs) = app.add(&ann, "bob").await;
-    let mailbox = app.token("ann@example.com", SessionProfile::Mailtd).await;
+    let mailbox = app.token("ann@example.com", "mailtd").await;
     for token in [&ann, &mailbox] {
         let answer = delete(&app, token, "accounts/me").await;
         refused(answer, Code::FailedPrecondition, "ORGANIZATION_NOT_EMPTY");

@@ -9,7 +9,7 @@ use std::{
 
 use countersign::{
     env::Env,
-    pb::v1::RevokeSessionRequest,
+    pb::v1::DeleteSessionRequest,
     store::{Database, Options, Store},
 };
 use sea_orm::{
@@ -132,11 +132,11 @@ async fn lives_a_session(app: &TestApp, email: &str) {
     let tokens = session.tokens.unwrap();
     let tokens = app.try_refresh(&tokens.refresh_token).await.unwrap();
     assert!(app.opens(&tokens.access_token).await);
-    let end = RevokeSessionRequest {
+    let end = DeleteSessionRequest {
         name: session.session.unwrap().name,
     };
     let end = crate::support::with_bearer(end, &tokens.access_token);
-    app.sessions().revoke_session(end).await.unwrap();
+    app.sessions().delete_session(end).await.unwrap();
     assert!(!app.opens(&tokens.access_token).await);
 }
 

@@ -10,10 +10,7 @@ use countersign::{
     crypto::{challenges, seal::MasterKey, secrets::seal_cursor},
     domain::DerivedKeys,
     model::throttle::SIGN_UPS_AT_ONCE,
-    pb::v1::{
-        ChallengeAlgorithm, CreateAccountRequest, CreateChallengeRequest, ProofOfWork,
-        SessionProfile,
-    },
+    pb::v1::{ChallengeAlgorithm, CreateAccountRequest, CreateChallengeRequest, ProofOfWork},
 };
 use serde_json::json;
 use tonic::{Code, Status};
@@ -150,7 +147,7 @@ async fn a_solution_lets_one_sign_up_through() {
 async fn a_mailtd_session_at_sign_up_takes_work_and_other_sign_ups_do_not() {
     let app = TestApp::start().await;
     let free = |work| CreateAccountRequest {
-        session_profile: SessionProfile::Mailtd.into(),
+        session_client_id: "mailtd".to_owned(),
         ..sign_up_with("ann", work)
     };
     required(app.accounts().create_account(free(None)).await);

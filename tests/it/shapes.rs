@@ -44,7 +44,7 @@ async fn the_contract_in_json() {
     let app = TestApp::start().await;
     let body = json!({
         "email": "Ann@Example.com", "password": PASSWORD, "displayName": "Ann Lee",
-        "sessionProfile": "SESSION_PROFILE_NATIVE", "apiKeyKind": "API_KEY_KIND_STANDARD",
+        "sessionClientId": "countersign", "apiKeyKind": "API_KEY_KIND_STANDARD",
     });
     assert_json_snapshot!(
         "create_account",
@@ -139,7 +139,7 @@ async fn mailtd() {
     let token = made["token"].as_str().unwrap().to_owned();
     let read = app.get(&path).bearer(&token).send().await.json();
     assert_json_snapshot!("mailtd_account_read", redacted(read));
-    app.upgrade(&app.me(&token).await.organization).await;
+    app.upgrade(&app.organization(&token).await).await;
     let body = json!({"email": "demo@mail.td", "password": PASSWORD});
     let user = app.post_json("/api/user/login", body).await.json();
     assert_json_snapshot!("mailtd_login", redacted(user.clone()));

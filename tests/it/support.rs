@@ -14,4 +14,5 @@ pub(crate) use administration::*;
 pub(crate) use app::{ISSUER, TestApp};
 use environment::{ManualClock, test_env};
 pub(crate) use http::{Call, TestResponse};
+pub(crate) use people::home;
 pub(crate) use work::*;

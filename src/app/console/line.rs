@@ -4,7 +4,11 @@ use serde::Serialize;
 use tonic::Status;
 
 use super::{StartError, empty, refused};
-use crate::{env::Timestamp, model::account::Plan, pb::v1};
+use crate::{
+    env::Timestamp,
+    model::account::Plan,
+    pb::{admin, v1},
+};
 
 /// An account, to be shown.
 #[derive(Clone, Debug, Serialize)]
@@ -68,16 +72,16 @@ pub struct KeyLine {
     pub expire_time: Option<String>,
 }
 
-impl From<&v1::SigningKey> for KeyLine {
-    fn from(key: &v1::SigningKey) -> Self {
+impl From<&admin::v1::SigningKey> for KeyLine {
+    fn from(key: &admin::v1::SigningKey) -> Self {
         Self {
             kid: key.name.rsplit('/').next().unwrap_or_default().to_owned(),
             algorithm: key.algorithm.clone(),
             phase: match key.phase() {
-                v1::SigningKeyPhase::Next => "next",
-                v1::SigningKeyPhase::Active => "active",
-                v1::SigningKeyPhase::Retired => "retired",
-                v1::SigningKeyPhase::Unspecified => "unknown",
+                admin::v1::SigningKeyPhase::Next => "next",
+                admin::v1::SigningKeyPhase::Active => "active",
+                admin::v1::SigningKeyPhase::Retired => "retired",
+                admin::v1::SigningKeyPhase::Unspecified => "unknown",
             },
             create_time: key.create_time.map(moment).unwrap_or_default(),
             active_time: key.active_time.map(moment).unwrap_or_default(),
@@ -105,7 +109,7 @@ impl Line {
     }
 
     pub(super) fn organization(
-        answer: Result<Option<v1::Organization>, Status>,
+        answer: Result<Option<admin::v1::Organization>, Status>,
     ) -> Result<Self, StartError> {
         let organization = answer.map_err(|status| refused(&status))?;
         let line = organization.as_ref().map(OrganizationLine::from);
@@ -120,7 +124,11 @@ impl From<&v1::Account> for AccountLine {
             email: account.email.clone(),
             email_verified: account.email_verified,
             display_name: account.display_name.clone(),
-            organization: account.organization.clone(),
+            organization: account
+                .home_membership
+                .as_ref()
+                .map(|home| home.organization.clone())
+                .unwrap_or_default(),
             administrator: account.administrator,
             create_time: account.create_time.map(moment).unwrap_or_default(),
             disable_time: account.disable_time.map(moment),
@@ -128,8 +136,8 @@ impl From<&v1::Account> for AccountLine {
     }
 }
 
-impl From<&v1::Organization> for OrganizationLine {
-    fn from(organization: &v1::Organization) -> Self {
+impl From<&admin::v1::Organization> for OrganizationLine {
+    fn from(organization: &admin::v1::Organization) -> Self {
         let plan = match organization.plan() {
             v1::Plan::Pro => Plan::Pro,
             v1::Plan::Free | v1::Plan::Unspecified => Plan::Free,

@@ -7,7 +7,8 @@ const RULED: &str = r#"
     }
     message Other { repeated string list = 1; }
 "#;
-const WORDS: &str = r#"option (forms) = {pattern: "^a$" words: "must be a"};"#;
+const DESCRIPTION: &str =
+    r#"option (pattern_descriptions) = {pattern: "^a$" description: "must be a"};"#;
 
 /// A contract, and what the build says of it.
 const UNKNOWN_RULES: &[(&str, &str)] = &[
@@ -128,18 +129,18 @@ fn built(text: &str) -> std::result::Result<String, String> {
 
 #[test]
 fn known_rules_become_checks() {
-    let code = built(&format!("{WORDS}{RULED}")).unwrap();
+    let code = built(&format!("{DESCRIPTION}{RULED}")).unwrap();
     assert!(code.contains("max_len: Some(3)"), "{code}");
     assert!(code.contains(r#"pattern!("^a$", "must be a")"#), "{code}");
     assert!(code.contains(r#"nested(self.other.as_ref(), &at.field("other"), true, found);"#));
 }
 
 #[test]
-fn a_pattern_without_words_fails_the_build() {
+fn a_pattern_without_a_description_fails_the_build() {
     let unsaid = built(RULED).unwrap_err();
     assert_eq!(
         unsaid,
-        "countersign.v1.Ruled.text: countersign.v1.forms does not say ^a$ in words"
+        "countersign.v1.Ruled.text: countersign.v1.pattern_descriptions does not describe ^a$"
     );
 }
 

@@ -101,13 +101,13 @@ impl Contract {
     }
 
     /// Makes an account in the organization of whoever calls.
-    pub(super) async fn create_organization_account(
+    pub(super) async fn provision_account(
         &self,
         call: &Call,
-        message: v1::CreateOrganizationAccountRequest,
-    ) -> Result<v1::CreateOrganizationAccountResponse, Fault> {
+        message: v1::ProvisionAccountRequest,
+    ) -> Result<v1::ProvisionAccountResponse, Fault> {
         let request = call.request(message);
-        let answer = self.accounts().create_organization_account(request).await;
+        let answer = self.accounts().provision_account(request).await;
         inner(answer)
     }
 
@@ -155,7 +155,7 @@ impl Contract {
             let message = v1::ListApiKeysRequest {
                 page_size: 100,
                 page_token,
-                kind: kind.into(),
+                filter: format!("kind = {}", kind.as_str_name()),
             };
             let answer = self.api_keys().list_api_keys(call.request(message)).await;
             let page = inner(answer)?;
@@ -175,9 +175,9 @@ impl Contract {
     }
 
     /// Revokes the API key of this name.
-    pub(super) async fn revoke_api_key(&self, call: &Call, name: String) -> Result<(), Fault> {
-        let message = v1::RevokeApiKeyRequest { name };
-        let answer = self.api_keys().revoke_api_key(call.request(message)).await;
+    pub(super) async fn delete_api_key(&self, call: &Call, name: String) -> Result<(), Fault> {
+        let message = v1::DeleteApiKeyRequest { name };
+        let answer = self.api_keys().delete_api_key(call.request(message)).await;
         inner(answer).map(drop)
     }
 
@@ -187,12 +187,12 @@ impl Contract {
         call: &Call,
         email: String,
         password: String,
-        profile: v1::SessionProfile,
+        client_id: &str,
     ) -> Result<v1::CreateSessionResponse, Fault> {
         let message = v1::CreateSessionRequest {
             email,
             password,
-            profile: profile.into(),
+            client_id: client_id.to_owned(),
             // A browser's stands in its cookie.
             device_token: String::new(),
         };
@@ -234,10 +234,10 @@ impl Contract {
 
     /// Logs the session of the call's own token out.
     pub(super) async fn revoke_current_session(&self, call: &Call) -> Result<(), Fault> {
-        let message = v1::RevokeSessionRequest {
+        let message = v1::DeleteSessionRequest {
             name: "sessions/current".to_owned(),
         };
-        let answer = self.sessions().revoke_session(call.request(message)).await;
+        let answer = self.sessions().delete_session(call.request(message)).await;
         inner(answer).map(drop)
     }
 }

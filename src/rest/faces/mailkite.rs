@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::Reason,
-    pb::v1::{self, SessionProfile},
+    pb::v1,
     rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
 };
 
@@ -29,6 +29,9 @@ mod tests;
 
 pub use refusal::refuse;
 use refusal::{Failure, Refusal};
+
+/// The client that logs in here.
+const CLIENT_ID: &str = "mailkite";
 
 const PREFIX: &str = "/api/auth/";
 const SIGNUP: &str = "/api/auth/signup";
@@ -125,7 +128,7 @@ async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<R
         email: sent.email,
         password: sent.password,
         display_name: String::new(),
-        session_profile: SessionProfile::Mailkite.into(),
+        session_client_id: CLIENT_ID.to_owned(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
         proof_of_work: sent.pow.map(Into::into),
     };
@@ -143,7 +146,7 @@ async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Re
         body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: Credentials = members.typed()?;
     let made = contract
-        .create_session(&call, sent.email, sent.password, SessionProfile::Mailkite)
+        .create_session(&call, sent.email, sent.password, CLIENT_ID)
         .await?;
     let logged_in = LoggedIn {
         token: contract::present(made.tokens, "tokens")?.access_token,

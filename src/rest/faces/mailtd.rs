@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::Reason,
     model::id::AccountId,
-    pb::v1::{self, ChallengeAlgorithm, Plan, SessionProfile},
+    pb::v1::{self, ChallengeAlgorithm, Plan},
     rest::{channel::Channel, fault::Fault},
 };
 
@@ -34,6 +34,11 @@ mod tokens;
 
 pub use document::operations;
 use refusal::Refusal;
+
+/// The client that logs a mailbox in.
+const CLIENT_ID: &str = "mailtd";
+/// The client that logs a Pro user in.
+const PRO_CLIENT_ID: &str = "mailtd-pro";
 pub use refusal::refuse;
 
 const PREFIX: &str = "/api/";
@@ -176,14 +181,14 @@ async fn create_in_organization(
     call: &Call,
     sent: NewAccount,
 ) -> Result<Opened, Fault> {
-    let message = v1::CreateOrganizationAccountRequest {
+    let message = v1::ProvisionAccountRequest {
         parent: "organizations/me".to_owned(),
         email: sent.address.clone(),
         password: sent.password.clone(),
         display_name: String::new(),
-        session_profile: SessionProfile::Mailtd.into(),
+        session_client_id: CLIENT_ID.to_owned(),
     };
-    let made = contract.create_organization_account(call, message).await;
+    let made = contract.provision_account(call, message).await;
     match made {
         Ok(made) => Opened::of(made.account, made.tokens),
         Err(fault) if fault.reason != Reason::PermissionDenied => Err(fault),
@@ -197,7 +202,7 @@ async fn sign_up(contract: &Contract, call: &Call, sent: NewAccount) -> Result<O
         email: sent.address,
         password: sent.password,
         display_name: String::new(),
-        session_profile: SessionProfile::Mailtd.into(),
+        session_client_id: CLIENT_ID.to_owned(),
         api_key_kind: v1::ApiKeyKind::Unspecified.into(),
         proof_of_work: sent.pow.map(Into::into),
     };
@@ -222,7 +227,7 @@ async fn sign_in(State(contract): State<Contract>, request: Request) -> Result<R
         body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: SignIn = members.typed()?;
     let made = contract
-        .create_session(&call, sent.address, sent.password, SessionProfile::Mailtd)
+        .create_session(&call, sent.address, sent.password, CLIENT_ID)
         .await
         .map_err(|fault| reply::rename(&fault, &FIELD_NAMES))?;
     let opened = Opened::of(made.account, made.tokens)?;
@@ -313,14 +318,15 @@ async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Re
         body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: LogIn = members.typed()?;
     let made = contract
-        .create_session(&call, sent.email, sent.password, SessionProfile::MailtdPro)
+        .create_session(&call, sent.email, sent.password, PRO_CLIENT_ID)
         .await?;
     let account = contract::present(made.account, "account")?;
+    let organization = contract::present(made.organization, "organization")?;
     let tokens = contract::present(made.tokens, "tokens")?;
     let end = tokens.access_token_expire_time;
     let logged_in = LoggedIn {
         user_id: contract::account_id(&account.name)?.to_string(),
-        plan: if account.plan() == Plan::Pro {
+        plan: if organization.plan() == Plan::Pro {
             "pro"
         } else {
             "free"

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     env::{Env, Timestamp},
     error::{Error, FieldReason, Reason},
-    pb::v1::{self, SessionProfile},
+    pb::v1,
     rest::{
         channel::Channel,
         fault::Fault,
@@ -35,6 +35,9 @@ mod tests;
 
 pub use refusal::refuse;
 use refusal::{Failure, Refusal};
+
+/// The client that logs in here.
+const CLIENT_ID: &str = "momail";
 
 const PREFIXES: [&str; 2] = ["/v1/auth/", "/auth/"];
 
@@ -130,7 +133,7 @@ async fn register(State(face): State<Face>, request: Request) -> Result<Response
         email: sent.email,
         password: sent.password,
         display_name: name.to_owned(),
-        session_profile: SessionProfile::Unspecified.into(),
+        session_client_id: String::new(),
         api_key_kind: v1::ApiKeyKind::Unspecified.into(),
         proof_of_work: sent.pow.map(Into::into),
     };
@@ -183,7 +186,7 @@ async fn login(State(face): State<Face>, request: Request) -> Result<Response, R
     let sent: LoginRequest = members.typed()?;
     let made = face
         .contract
-        .create_session(&call, sent.email, sent.password, SessionProfile::Momail)
+        .create_session(&call, sent.email, sent.password, CLIENT_ID)
         .await?;
     let account = contract::present(made.account, "account")?;
     let session = contract::present(made.session, "session")?;

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     error::{Error, FieldReason, Reason},
     model::account::split_name,
-    pb::v1::{SessionProfile, SessionTokens},
+    pb::v1::{Role, SessionTokens},
     rest::{channel::Channel, fault::Fault, unary},
 };
 
@@ -41,6 +41,9 @@ mod tests;
 
 pub use document::operations;
 use refusal::Refusal;
+
+/// The client that logs in here.
+const CLIENT_ID: &str = "smtpd";
 
 const PREFIX: &str = "/oauth/";
 const TOKEN: &str = "/oauth/token";
@@ -241,7 +244,7 @@ async fn log_in(
     let (name, email) = sent.user_name()?;
     let email = email.to_owned();
     let made = contract
-        .create_session(call, email, sent.password, SessionProfile::Smtpd)
+        .create_session(call, email, sent.password, CLIENT_ID)
         .await
         .map_err(|fault| reply::rename(&fault, &[("email", name)]))?;
     contract::present(made.tokens, "tokens")
@@ -361,15 +364,16 @@ struct Me {
 async fn me(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let account = contract.me(&Call::of(&parts)).await?;
+    let home = contract::present(account.home_membership, "home_membership")?;
     let (first_name, surname) = split_name(&account.display_name);
     let me = Me {
         id: contract::account_id(&account.name)?.to_string(),
-        account_id: contract::organization_id(&account.organization)?.to_string(),
+        account_id: contract::organization_id(&home.organization)?.to_string(),
         first_name: first_name.to_owned(),
         surname: surname.to_owned(),
         email_address: account.email,
         gravatar_url: "",
-        is_owner: account.organization_owner,
+        is_owner: home.role() == Role::Owner,
         is_verified: account.email_verified,
         created_at_utc: contract::moment(account.create_time, "create_time")?.millis(),
         modified_at_utc: contract::moment(account.update_time, "update_time")?.millis(),

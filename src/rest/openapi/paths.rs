@@ -8,7 +8,7 @@ use super::{
     Credential, Document,
     comments::{Comments, first_sentence},
     refusal_name, rules,
-    schemas::{Schemas, reference},
+    schemas::{Schemas, name_of, reference},
     security,
 };
 use crate::{
@@ -54,7 +54,9 @@ pub(super) fn add(
 }
 
 fn operation_id(rpc: &MethodDescriptor, index: usize) -> String {
-    let name = format!("{}_{}", rpc.parent_service().name(), rpc.name());
+    let service = rpc.parent_service();
+    let service = name_of(service.package_name(), service.name());
+    let name = format!("{}_{}", service.replace('.', "_"), rpc.name());
     match index {
         0 => name,
         index => format!("{name}_{index}"),
@@ -74,7 +76,7 @@ impl Binding<'_> {
         let service = self.rpc.parent_service();
         let text = self.comments.of(&self.rpc.parent_file(), self.rpc.path());
         let mut operation = json!({
-            "tags": [service.name()],
+            "tags": [name_of(service.package_name(), service.name())],
             "summary": first_sentence(text),
             "description": text,
             "security": self.security(),
@@ -243,7 +245,7 @@ impl Binding<'_> {
                 let unbound = |field: &FieldDescriptor| !self.is_bound(field.name());
                 let required = |field| unbound(&field) && behaves(&field, Behavior::Required);
                 let schema = if input.fields().all(|field| unbound(&field)) {
-                    reference(input.name())
+                    reference(&name_of(input.package_name(), input.name()))
                 } else {
                     self.schemas.message(&input, unbound)
                 };
@@ -270,7 +272,7 @@ impl Binding<'_> {
 
     fn responses(&self) -> Value {
         let output = self.rpc.output();
-        let schema = reference(output.name());
+        let schema = reference(&name_of(output.package_name(), output.name()));
         let mut responses = Map::new();
         let done = json!({
             "description": self.comments.of(&output.parent_file(), output.path()),

@@ -6,10 +6,16 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Me
 use serde_json::{Map, Value, json};
 
 use super::{comments::Comments, rules};
-use crate::rest::{
-    contract::{Behavior, behaves},
-    proto_json::plain_message,
+use crate::{
+    pb,
+    rest::{
+        contract::{Behavior, behaves},
+        proto_json::plain_message,
+    },
 };
+
+/// The option of a field that holds a secret.
+const SENSITIVE: &str = "countersign.v1.sensitive";
 
 /// Every message that REST speaks.
 pub(super) struct Schemas<'c> {
@@ -44,14 +50,17 @@ impl<'c> Schemas<'c> {
         if !seen.insert(message.full_name().to_owned()) {
             return;
         }
-        self.messages
-            .insert(message.name().to_owned(), message.clone());
+        self.messages.insert(
+            name_of(message.package_name(), message.name()),
+            message.clone(),
+        );
         for field in message.fields() {
             if let Some(inner) = plain_message(&field) {
                 self.collect(&inner, seen);
             }
             if let Kind::Enum(kind) = field.kind() {
-                self.enums.insert(kind.name().to_owned(), kind);
+                self.enums
+                    .insert(name_of(kind.package_name(), kind.name()), kind);
             }
         }
     }
@@ -139,11 +148,18 @@ impl<'c> Schemas<'c> {
     }
 }
 
+/// What a message, an enum or a service is called here: its name, after the package where that is not the main one.
+pub(super) fn name_of(package: &str, name: &str) -> String {
+    match package.strip_prefix(pb::PACKAGES) {
+        None | Some("v1") => name.to_owned(),
+        Some(other) => format!("{other}.{name}"),
+    }
+}
+
 fn is_secret(field: &FieldDescriptor) -> bool {
-    field
-        .options()
-        .get_field_by_name("debug_redact")
-        .is_some_and(|value| value.as_bool() == Some(true))
+    field.options().extensions().any(|(extension, value)| {
+        extension.full_name() == SENSITIVE && value.as_bool() == Some(true)
+    })
 }
 
 fn kind(kind: &Kind) -> Value {
@@ -162,14 +178,14 @@ fn kind(kind: &Kind) -> Value {
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64 => {
             json!({"type": "string", "pattern": "^-?[0-9]{1,20}$"})
         }
-        Kind::Enum(kind) => reference(kind.name()),
+        Kind::Enum(kind) => reference(&name_of(kind.package_name(), kind.name())),
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.Timestamp" => json!({"type": "string", "format": "date-time"}),
             "google.protobuf.Duration" => {
                 json!({"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$"})
             }
             "google.protobuf.FieldMask" => json!({"type": "string"}),
-            _ => reference(message.name()),
+            _ => reference(&name_of(message.package_name(), message.name())),
         },
     }
 }

@@ -48,7 +48,7 @@ for (const protocol of ["grpc", "grpcweb", "connect"]) {
       const { tokens } = await answered("SessionService/CreateSession", credentials);
       const read = await answered("AccountService/GetAccount", { name: "accounts/me" }, tokens.accessToken);
       assert.deepEqual(read.account, account);
-      await answered("SessionService/RevokeSession", { name: "sessions/current" }, tokens.accessToken);
+      await answered("SessionService/DeleteSession", { name: "sessions/current" }, tokens.accessToken);
       const refused = await call("AccountService/GetAccount", { name: "accounts/me" }, tokens.accessToken);
       assert.notEqual(refused.code, 0);
       const error = JSON.parse(refused.stderr);

@@ -46,7 +46,7 @@ for (const format of ["text", "binary"]) {
       const { tokens } = await sessions("createSession", credentials);
       assert.deepEqual((await accounts("getAccount", me, tokens.accessToken)).account, account);
       const next = (await sessions("refreshSession", { refreshToken: tokens.refreshToken })).tokens;
-      await sessions("revokeSession", { name: "sessions/current" }, next.accessToken);
+      await sessions("deleteSession", { name: "sessions/current" }, next.accessToken);
       await assert.rejects(accounts("getAccount", me, next.accessToken), { code: StatusCode.UNAUTHENTICATED });
       await assert.rejects(sessions("refreshSession", { refreshToken: next.refreshToken }), {
         code: StatusCode.UNAUTHENTICATED,

@@ -76,7 +76,7 @@ for (const [name, transportTo] of Object.entries(transports)) {
       assert.equal(session.name, login.session.name);
       assert.equal(session.current, true);
 
-      await sessions.revokeSession({ name: "sessions/current" }, bearer(second.accessToken));
+      await sessions.deleteSession({ name: "sessions/current" }, bearer(second.accessToken));
       for (const tokens of [first, second]) {
         assert.deepEqual(await refusal(accounts.getAccount(me, bearer(tokens.accessToken))), {
           code: "Unauthenticated",
@@ -94,7 +94,7 @@ for (const [name, transportTo] of Object.entries(transports)) {
       assert.equal((await accounts.getAccount(me, bearer(secret))).account.email, email);
       const listed = await keys.listApiKeys({ pageSize: 1 }, bearer(secret));
       assert.deepEqual(listed.apiKeys, [apiKey]);
-      await keys.revokeApiKey({ name: apiKey.name }, bearer(tokens.accessToken));
+      await keys.deleteApiKey({ name: apiKey.name }, bearer(tokens.accessToken));
       assert.equal((await refusal(accounts.getAccount(me, bearer(secret)))).reason, "CREDENTIAL_INVALID");
     });
 

@@ -11,13 +11,21 @@ from grpc_status import rpc_status
 PACKAGE = "countersign.v1"
 SERVICES = (
     "AccountService",
-    "AdminService",
     "ApiKeyService",
     "AuthorizationService",
     "ChallengeService",
+    "OrganizationService",
     "SessionService",
+    "admin.v1.AccountService",
+    "admin.v1.OrganizationService",
+    "admin.v1.SigningKeyService",
 )
 DEADLINE = 20.0
+
+
+def full_name(service: str) -> str:
+    """`countersign.v1.AccountService` for `AccountService`, `countersign.admin.v1.…` for `admin.v1.…`."""
+    return f"countersign.{service}" if "." in service else f"{PACKAGE}.{service}"
 
 
 @dataclass
@@ -67,16 +75,16 @@ class Contract:
         return set(self._database.get_services())
 
     def service(self, name: str):
-        return self._pool.FindServiceByName(f"{PACKAGE}.{name}")
+        return self._pool.FindServiceByName(full_name(name))
 
     def start(self, rpc: str, token: str | None = None, metadata=(), **fields) -> grpc.Future:
         """Sends the request and gives back the answer that is on its way."""
-        service, method_name = rpc.split(".")
+        service, _, method_name = rpc.rpartition(".")
         method = self.service(service).methods_by_name[method_name]
         request = message_factory.GetMessageClass(method.input_type)(**fields)
         response = message_factory.GetMessageClass(method.output_type)
         callable_ = self.channel.unary_unary(
-            f"/{PACKAGE}.{service}/{method_name}",
+            f"/{full_name(service)}/{method_name}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response.FromString,
         )

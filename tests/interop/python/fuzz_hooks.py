@@ -12,7 +12,7 @@ EMAIL = "fuzz@example.com"
 PASSWORD = "a long enough secret"
 ADDRESSES = ("email", "username", "email_address", "address")
 FORM = ("username", "email", "email_address", "password", "refresh_token", "token")
-ENUMS = ("kind", "plan", "profile", "purpose", "apiKeyKind", "sessionProfile")
+ENUMS = ("kind", "plan", "purpose", "apiKeyKind")
 
 
 def checksum(value) -> int:
@@ -59,8 +59,10 @@ def mend_body(case) -> None:
     # Solving a challenge takes a second; one that is not solved is refused, and Mail.td's sign-ups need one.
     body.pop("pow", None)
     body.pop("proofOfWork", None)
-    if body.get("sessionProfile") in ("SESSION_PROFILE_MAILTD", "SESSION_PROFILE_MAILTD_PRO"):
-        body["sessionProfile"] = "SESSION_PROFILE_NATIVE"
+    # JSON Schema does not say which clients there are, and Mail.td's sign-ups need work.
+    for name in ("clientId", "sessionClientId"):
+        if isinstance(body.get(name), str):
+            body[name] = "countersign"
     # JSON Schema has no "now", before which nothing may end.
     if "expireTime" in body:
         body["expireTime"] = "2999-01-01T00:00:00Z"
@@ -77,6 +79,9 @@ def mend_body(case) -> None:
 def mend_parameters(case) -> None:
     # Only the server makes them.
     (case.query or {}).pop("pageToken", None)
+    # JSON Schema has no grammar for a filter (AIP-160).
+    if "filter" in (case.query or {}):
+        case.query["filter"] = "kind = API_KEY_KIND_STANDARD" if "apiKeys" in case.path else "fuzz"
     parameters = case.path_parameters or {}
     if case.method.upper() in ("GET", "PATCH") and "account" in parameters and checksum(parameters) % 2 == 0:
         parameters["account"] = "me"

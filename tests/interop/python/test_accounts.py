@@ -15,8 +15,9 @@ def test_somebody_signs_up_and_reads_their_account(contract):
     assert me == ada.account
     assert me.email == "Ada.Lovelace@Example.com"
     assert me.display_name == "Ada Lovelace"
-    assert me.organization.startswith("organizations/")
-    assert me.organization_owner
+    home = me.home_membership
+    assert home.organization.startswith("organizations/")
+    assert home.role == contract.enum("Role", "ROLE_OWNER")
     assert not me.email_verified
 
 
@@ -25,7 +26,7 @@ def test_sign_up_can_make_a_session_and_a_key_at_once(contract):
         "AccountService.CreateAccount",
         email="all-at-once@example.com",
         password="a long enough secret",
-        session_profile=contract.enum("SessionProfile", "SESSION_PROFILE_NATIVE"),
+        session_client_id="countersign",
         api_key_kind=contract.enum("ApiKeyKind", "API_KEY_KIND_MAILKITE"),
     )
     assert answer.api_key_secret.startswith("mk_live_")

@@ -1,4 +1,4 @@
-"""Administration: the command line beside the running server, and AdminService over gRPC and REST."""
+"""Administration: the command line beside the running server, and the admin services over gRPC and REST."""
 
 import grpc
 import pytest
@@ -38,15 +38,15 @@ def administrator(admin_server, somebody):
 
 def test_the_command_makes_an_administrator_and_unmakes_it(admin_server, somebody):
     with pytest.raises(Refusal) as refused:
-        somebody.calls("AdminService.SearchAccounts")
+        somebody.calls("admin.v1.AccountService.ListAccounts")
     assert refused.value.code is StatusCode.PERMISSION_DENIED
     admin_server.admin("grant", somebody.email.upper())
     assert somebody.who_am_i().administrator
-    found = somebody.calls("AdminService.SearchAccounts", query=somebody.email).accounts
+    found = somebody.calls("admin.v1.AccountService.ListAccounts", filter=somebody.email).accounts
     assert [account.email for account in found] == [somebody.email]
     admin_server.admin("revoke", somebody.account.name)
     with pytest.raises(Refusal, match="PERMISSION_DENIED"):
-        somebody.calls("AdminService.SearchAccounts")
+        somebody.calls("admin.v1.AccountService.ListAccounts")
 
 
 def test_a_disabled_account_is_refused_in_every_way_until_it_is_enabled(admin_server, administrator, admin_contract):
@@ -54,7 +54,7 @@ def test_a_disabled_account_is_refused_in_every_way_until_it_is_enabled(admin_se
     bob.logs_in()
     key = bob.calls("ApiKeyService.CreateApiKey", api_key={"display_name": "ci"}).secret
     assert bob.who_am_i(key).email == bob.email
-    disabled = administrator.calls("AdminService.DisableAccount", name=f"accounts/{bob.email}").account
+    disabled = administrator.calls("admin.v1.AccountService.DisableAccount", name=f"accounts/{bob.email}").account
     assert disabled.HasField("disable_time")
     for credential in (bob.access_token, key):
         with pytest.raises(Refusal, match="CREDENTIAL_INVALID"):
@@ -79,14 +79,14 @@ def test_a_disabled_account_is_refused_in_every_way_until_it_is_enabled(admin_se
 def test_organizations_over_rest(admin_server, administrator, admin_contract):
     bob = Person.signs_up(admin_contract)
     bob.logs_in()
-    name = bob.account.organization
+    name = bob.account.home_membership.organization
     headers = {"authorization": f"Bearer {administrator.access_token}"}
-    path = f"{admin_server.url}/v1/admin/{name}"
+    path = f"{admin_server.url}/admin/v1/{name}"
     changed = requests.patch(path, json={"plan": "PLAN_PRO"}, headers=headers, timeout=10)
     assert changed.json()["organization"]["plan"] == "PLAN_PRO"
     assert [line["name"] for line in admin_server.admin("organizations", "--search", bob.email)] == [name]
     listed = requests.get(
-        f"{admin_server.url}/v1/admin/organizations", params={"plan": "PLAN_PRO"}, headers=headers, timeout=10
+        f"{admin_server.url}/admin/v1/organizations", params={"filter": "plan = PLAN_PRO"}, headers=headers, timeout=10
     )
     assert [organization["ownerEmail"] for organization in listed.json()["organizations"]] == [bob.email]
     disabled = requests.post(f"{path}:disable", json={}, headers=headers, timeout=10)
@@ -107,9 +107,9 @@ def test_deleting_asks_first_and_nobody_is_there_to_ask(admin_server, admin_cont
 
 
 def test_the_last_administrator_is_kept_from_themselves(administrator):
-    for rpc in ("RevokeAdministrator", "DisableAccount", "RemoveAccount"):
+    for rpc in ("RevokeAdministrator", "DisableAccount", "DeleteAccount"):
         with pytest.raises(Refusal) as refused:
-            administrator.calls(f"AdminService.{rpc}", name=administrator.account.name)
+            administrator.calls(f"admin.v1.AccountService.{rpc}", name=administrator.account.name)
         assert refused.value.code is StatusCode.PERMISSION_DENIED
         assert "last administrator" in refused.value.fields["name"]
     assert administrator.who_am_i().administrator

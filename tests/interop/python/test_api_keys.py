@@ -29,7 +29,7 @@ def test_keys_are_listed_without_their_secrets(person):
 def test_a_revoked_key_is_refused_at_once(person):
     made = person.calls("ApiKeyService.CreateApiKey", api_key={"display_name": "lost"})
     assert person.who_am_i(made.secret).email == person.email
-    person.calls("ApiKeyService.RevokeApiKey", name=made.api_key.name)
+    person.calls("ApiKeyService.DeleteApiKey", name=made.api_key.name)
     with pytest.raises(Refusal, match="CREDENTIAL_INVALID"):
         person.who_am_i(made.secret)
     with pytest.raises(Refusal, match="API_KEY_NOT_FOUND"):
@@ -48,6 +48,6 @@ def test_the_key_of_somebody_else_is_not_there(contract, person):
     other = Person.signs_up(contract)
     other.logs_in()
     name = other.calls("ApiKeyService.CreateApiKey", api_key={"display_name": "theirs"}).api_key.name
-    for rpc in ("ApiKeyService.GetApiKey", "ApiKeyService.RevokeApiKey"):
+    for rpc in ("ApiKeyService.GetApiKey", "ApiKeyService.DeleteApiKey"):
         with pytest.raises(Refusal, match="API_KEY_NOT_FOUND"):
             person.calls(rpc, name=name)

@@ -29,7 +29,7 @@ def signs_up_and_out(server, name, live, ended, acknowledged):
     try:
         while True:
             number += 1
-            body = {"email": f"{name}-{number}@example.com", "password": PASSWORD, "sessionProfile": 1}
+            body = {"email": f"{name}-{number}@example.com", "password": PASSWORD, "sessionClientId": "countersign"}
             made = post(server, "/v1/accounts", body)
             assert made.status_code == 200, made.text
             token = made.json()["tokens"]["accessToken"]

@@ -24,7 +24,7 @@ def refusal(call, *args, **fields) -> Refusal:
         ({"email": "short@example.com", "password": "seven77"}, ["password"]),
         ({"email": "control@example.com", "password": "with a\x00 in it"}, ["password"]),
         ({"email": "", "password": "", "display_name": "line\nbreak"}, ["display_name", "email", "password"]),
-        ({"email": "profile@example.com", "password": "a long enough secret", "session_profile": 99}, ["session_profile"]),
+        ({"email": "profile@example.com", "password": "a long enough secret", "session_client_id": "none"}, ["session_client_id"]),
     ],
 )
 def test_the_fields_at_fault_are_named(contract, fields, at_fault):

@@ -86,11 +86,11 @@ def test_the_owner_passes_and_the_service_knows_who_it_is(proxy, people):
     assert (seen["method"], seen["path"]) == ("GET", mailbox(ada) + "?page=2")
     assert identity(answer) == {
         "account": ada.account.name.removeprefix("accounts/"),
-        "organization": ada.account.organization.removeprefix("organizations/"),
+        "organization": ada.account.home_membership.organization.removeprefix("organizations/"),
         "email": "ada@example.com",
         "email-verified": "false",
         "plan": "free",
-        "scopes": "mcp",
+        "scopes": "account",
         "credential": "session",
     }
     assert not any(name == "authorization" for name, _ in seen["headers"])

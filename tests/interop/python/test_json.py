@@ -13,7 +13,7 @@ NUMBERS = [
     '""', '"0x1"', '"one"', "true", "[1]", "{}", "null", "2147483647", "2147483648", '"2147483648"', "2147483648.0", "-1",
     "-2147483649", "1e300", '"1e300"', '"NaN"', '"Infinity"',
 ]
-ENUMS = ['"SESSION_PROFILE_NATIVE"', '"session_profile_native"', "1", "7", "null", '"NATIVE"', '""', "true", "[]", "2147483648"]
+ENUMS = ['"API_KEY_KIND_STANDARD"', '"api_key_kind_standard"', "1", "7", "null", '"STANDARD"', '""', "true", "[]", "2147483648"]
 DURATIONS = [
     '"1s"', '"1.5s"', '"0.000000001s"', '"1"', '"1m"', '"s"', '""', "1", "null", '"315576000001s"', '"0.0000000001s"',
     '{"seconds": 1}',
@@ -29,7 +29,7 @@ BOOLEANS = ["true", "false", '"true"', "1", "0", "null", '""']
 
 FIELDS = [
     ("SessionService.ListSessions", "pageSize", NUMBERS),
-    ("SessionService.CreateSession", "profile", ENUMS),
+    ("AccountService.CreateAccount", "apiKeyKind", ENUMS),
     ("SessionService.CreateSession", "email", TEXTS),
     ("SessionService.RefreshSession", "keepRefreshToken", BOOLEANS),
     ("ApiKeyService.RotateApiKey", "overlap", DURATIONS),
@@ -44,7 +44,7 @@ NAMES = [
 # Google's reader for Python is laxer here than the page, and than its readers for other languages.
 LAXER = {
     # int(True) is 1.
-    '{"profile": true}',
+    '{"apiKeyKind": true}',
     # "… as long as they fit into nanosecond precision": the rest is cut off.
     '{"overlap": "0.0000000001s"}',
     # The later one wins.

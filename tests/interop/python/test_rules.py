@@ -9,14 +9,14 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from protovalidate import Validator
 
-from contract import PACKAGE, SERVICES, Contract, Refusal
+from contract import SERVICES, Contract, Refusal, full_name
 from person import Person
 
 REQUESTS_PER_RPC = 120
 # A larger message is refused before it is read.
 LARGEST_MESSAGE = 64 * 1024 - 1024
 # Fields that a use case reads further than their rules, and refuses under the same reason.
-READ_FURTHER = {"api_key.expire_time", "email", "new_password", "organization", "organization.plan", "page_token", "password"}
+READ_FURTHER = {"api_key.expire_time", "client_id", "email", "filter", "new_password", "organization", "organization.plan", "page_token", "password", "session_client_id"}
 # One less than a rule's limit, the limit, and one more.
 LENGTHS = [0, 0, 1, 1, 2, *(limit + off for limit in (8, 32, 64, 100, 128, 200, 254, 256, 300, 512, 1024) for off in (-1, 0, 1))]
 ALPHABETS = ["a", "aZ09_-", "é", "\U0001f512", "aé\U0001f512", " a", "a.@", "/a", "!~"]
@@ -35,7 +35,10 @@ VALID = {
     "refresh_token": ["a"],
     "parent": ["organizations/a"],
     "organization": ["", "organizations/a"],
-    "scopes": ["mcp", "email", "offline_access"],
+    "client_id": ["", "countersign"],
+    "session_client_id": ["", "countersign"],
+    "filter": ["", "somebody"],
+    "scopes": ["account", "mcp", "email", "offline_access"],
 }
 
 
@@ -137,9 +140,9 @@ def path(violation) -> str:
 
 
 def refused_fields(contract: Contract, rpc: str, request, token: str) -> set[str]:
-    service, method = rpc.split(".")
+    service, _, method = rpc.rpartition(".")
     try:
-        contract.raw_call(f"/{PACKAGE}.{service}/{method}", request.SerializeToString(), token)
+        contract.raw_call(f"/{full_name(service)}/{method}", request.SerializeToString(), token)
     except Refusal as refusal:
         if refusal.reason == "INVALID_FIELD":
             return set(refusal.fields)

@@ -11,7 +11,7 @@ def test_logging_in_gives_a_session_and_its_tokens(person):
     answer = person.logs_in()
     assert answer.account.email == person.email
     assert answer.tokens.token_type == "bearer"
-    assert answer.tokens.scopes == ["mcp"]
+    assert answer.tokens.scopes == ["account"]
     lifetime = answer.tokens.access_token_expire_time.ToDatetime() - answer.session.create_time.ToDatetime()
     assert round(lifetime.total_seconds() / 60) == 60
     current = person.calls("SessionService.GetSession", name="sessions/current").session
@@ -61,7 +61,7 @@ def test_a_used_refresh_token_ends_the_session(person):
 
 
 def test_logging_out_kills_both_tokens_at_once(person):
-    person.calls("SessionService.RevokeSession", name="sessions/current")
+    person.calls("SessionService.DeleteSession", name="sessions/current")
     with pytest.raises(Refusal, match="CREDENTIAL_INVALID"):
         person.who_am_i()
     with pytest.raises(Refusal, match="REFRESH_TOKEN_INVALID"):
@@ -77,7 +77,7 @@ def test_the_refresh_token_alone_can_log_out(contract, person):
 def test_one_device_logs_another_one_out(person):
     lost = person.logs_in()
     person.logs_in()
-    person.calls("SessionService.RevokeSession", name=lost.session.name)
+    person.calls("SessionService.DeleteSession", name=lost.session.name)
     with pytest.raises(Refusal, match="CREDENTIAL_INVALID"):
         person.who_am_i(lost.tokens.access_token)
     assert person.who_am_i().email == person.email
@@ -110,7 +110,7 @@ def test_a_forged_page_token_is_refused(person):
 def test_the_session_of_somebody_else_is_not_there(contract, person):
     other = Person.signs_up(contract)
     name = other.logs_in().session.name
-    for rpc in ("SessionService.GetSession", "SessionService.RevokeSession"):
+    for rpc in ("SessionService.GetSession", "SessionService.DeleteSession"):
         with pytest.raises(Refusal, match="SESSION_NOT_FOUND"):
             person.calls(rpc, name=name)
     assert other.who_am_i().email == other.email

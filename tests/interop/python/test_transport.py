@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from contract import PACKAGE, SERVICES, Contract, Refusal
+from contract import SERVICES, Contract, Refusal, full_name
 from person import Person
 from server import Server
 
@@ -60,7 +60,7 @@ def test_the_same_story_over_tls(secure_server, root_certificate):
         ada = Person.signs_up(Contract(channel))
         ada.logs_in()
         assert ada.who_am_i().email == ada.email
-        ada.calls("SessionService.RevokeSession", name="sessions/current")
+        ada.calls("SessionService.DeleteSession", name="sessions/current")
         with pytest.raises(Refusal, match="CREDENTIAL_INVALID"):
             ada.who_am_i()
 
@@ -80,7 +80,7 @@ def test_http_1_1_is_served_over_tls(secure_server):
 
 
 def test_reflection_lists_the_contract(contract):
-    assert {f"{PACKAGE}.{service}" for service in SERVICES} <= contract.service_names()
+    assert {full_name(service) for service in SERVICES} <= contract.service_names()
     assert "grpc.health.v1.Health" in contract.service_names()
 
 
@@ -91,7 +91,7 @@ def test_reflection_gives_the_options_of_every_rpc(contract):
             assert options, f"{method.full_name} has no options"
 
 
-@pytest.mark.parametrize("service", ["", *(f"{PACKAGE}.{service}" for service in SERVICES)])
+@pytest.mark.parametrize("service", ["", *(full_name(service) for service in SERVICES)])
 def test_health_says_serving(contract, service):
     health = health_pb2_grpc.HealthStub(contract.channel)
     answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
@@ -150,7 +150,7 @@ def test_a_restart_forgets_nothing_and_revives_nothing(tmp_path):
         with grpc.insecure_channel(server.address) as channel:
             ada = Person.signs_up(Contract(channel))
             revoked = ada.logs_in().tokens.access_token
-            ada.calls("SessionService.RevokeSession", name="sessions/current")
+            ada.calls("SessionService.DeleteSession", name="sessions/current")
             kept = ada.logs_in().tokens.access_token
         server.terminate()
         assert server.wait() == 0

@@ -80,7 +80,15 @@ async fn a_request_that_may_pass_passes_with_an_identity() {
     let email = "ann@example.com";
     assert_eq!(
         identity(&answer),
-        [&ann, &organization, email, "false", "pro", "mcp", "session"]
+        [
+            &ann,
+            &organization,
+            email,
+            "false",
+            "pro",
+            "account",
+            "session"
+        ]
     );
     assert!(answer.body.is_empty());
     let answer = world
@@ -95,7 +103,7 @@ async fn a_request_that_may_pass_passes_with_an_identity() {
             "boss@example.com",
             "false",
             "pro",
-            "mcp",
+            "account",
             "api-key"
         ]
     );

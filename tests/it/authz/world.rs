@@ -9,7 +9,6 @@ use countersign::{
     },
     pb::v1::{
         ApiKey, CheckAccessRequest, CheckAccessResponse, CreateApiKeyRequest, CreateSessionRequest,
-        SessionProfile,
     },
 };
 use tonic::{Code, Request, Status};
@@ -48,9 +47,9 @@ impl World {
         }
         let [boss, other_boss] = [pro(&app, "boss").await, pro(&app, "otherboss").await];
         let ann = join(&app, "ann", &boss).await;
-        let native = SessionProfile::Native;
+        let native = "countersign";
         let ann_token = token(&app, "ann", native).await;
-        let boss_token = token(&app, "boss", SessionProfile::MailtdPro).await;
+        let boss_token = token(&app, "boss", "mailtd-pro").await;
         assert_ne!(boss.organization_id, other_boss.organization_id);
         Self {
             ann: ann.to_string(),
@@ -59,9 +58,9 @@ impl World {
             ann_narrow_key: key(&app, &ann_token, &["profile"]).await,
             boss_key: key(&app, &boss_token, &[]).await,
             boss_narrow_key: key(&app, &boss_token, &["profile", "email"]).await,
-            boss_email_token: token(&app, "boss", SessionProfile::Mailtd).await,
+            boss_email_token: token(&app, "boss", "mailtd").await,
             stranger_token: token(&app, "stranger", native).await,
-            stranger_email_token: token(&app, "stranger", SessionProfile::Mailtd).await,
+            stranger_email_token: token(&app, "stranger", "mailtd").await,
             other_boss_token: token(&app, "otherboss", native).await,
             ann_token,
             boss_token,
@@ -177,11 +176,11 @@ async fn rewrite(app: &TestApp, account: Account, organization: Option<Organizat
     assert!(written.await.unwrap());
 }
 
-async fn token(app: &TestApp, name: &str, profile: SessionProfile) -> String {
+async fn token(app: &TestApp, name: &str, client_id: &str) -> String {
     let request = CreateSessionRequest {
         email: format!("{name}@example.com"),
         password: PASSWORD.to_owned(),
-        profile: profile.into(),
+        client_id: client_id.to_owned(),
         ..CreateSessionRequest::default()
     };
     let answer = app.sessions().create_session(request).await.unwrap();

@@ -94,17 +94,17 @@ fn the_first_administrator_is_made_beside_the_running_server() {
     let server = person.serves_freely(&[]);
     let ada = server.signs_up("ada@example.com");
     let token = server.logs_in("ada@example.com").unwrap();
-    assert_eq!(server.status("GET /v1/admin/accounts", &token), 403);
+    assert_eq!(server.status("GET /admin/v1/accounts", &token), 403);
 
     let said = person.admin(&["grant", "Ada@example.com"]).text();
     assert!(
         said.starts_with("ACCOUNT ") && said.contains(&ada),
         "{said}"
     );
-    assert_eq!(server.status("GET /v1/admin/accounts", &token), 200);
+    assert_eq!(server.status("GET /admin/v1/accounts", &token), 200);
 
     person.admin(&["revoke", &ada]).text();
-    assert_eq!(server.status("GET /v1/admin/accounts", &token), 403);
+    assert_eq!(server.status("GET /admin/v1/accounts", &token), 403);
 
     let said = server.stops_on(Signal::TERM);
     assert!(said.out.contains("countersign admin grant"), "{}", said.out);

@@ -280,7 +280,7 @@ async fn who_is_pro_no_longer_still_revokes_tokens() {
         .send()
         .await
         .json();
-    let organization = app.me(token).await.organization;
+    let organization = app.organization(token).await;
     app.downgrade(&organization).await;
     let path = format!("/api/user/tokens/{}", made["id"].as_str().unwrap());
     // Not with an e-mail token, which is for one mailbox.

@@ -223,7 +223,7 @@ async fn organizations_are_listed_with_their_owner_and_size(base: Base) {
         ..filter()
     };
     let disabled = OrganizationFilter {
-        disabled_only: true,
+        disabled: Some(true),
         ..filter()
     };
     assert_eq!(list(by_owner).await, std::slice::from_ref(&anns));
@@ -269,7 +269,7 @@ async fn disabling_is_read_with_the_account_and_undone(base: Base) {
         [Some(later(2)), Some(later(1)), Some(later(1)), None]
     );
     let disabled_only = AccountFilter {
-        disabled_only: true,
+        disabled: Some(true),
         ..AccountFilter::default()
     };
     let read = store.read();
@@ -384,7 +384,7 @@ async fn an_administrator_counts_only_while_enabled(base: Base) {
     assert_eq!(seen, [true, false, false]);
     assert!(store.read().has_administrator().await.unwrap());
     let administrators = AccountFilter {
-        administrators_only: true,
+        administrator: Some(true),
         ..AccountFilter::default()
     };
     let found = store.read().search_accounts(&administrators, all()).await;

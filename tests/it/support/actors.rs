@@ -4,7 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use countersign::pb::v1::{
     CreateAccountRequest, CreateAccountResponse, CreateSessionRequest, CreateSessionResponse,
-    GetAccountRequest, RefreshSessionRequest, SessionProfile, SessionTokens,
+    GetAccountRequest, RefreshSessionRequest, SessionTokens,
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -64,7 +64,7 @@ impl TestApp {
         let request = CreateSessionRequest {
             email: email.to_owned(),
             password: password.to_owned(),
-            profile: SessionProfile::Unspecified.into(),
+            client_id: String::new(),
             ..CreateSessionRequest::default()
         };
         self.sessions()

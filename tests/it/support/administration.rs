@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use countersign::pb::v1::{
-    Account, ApiKey, CreateApiKeyRequest, DisableAccountRequest, EnableAccountRequest,
-    GrantAdministratorRequest, InspectAccountRequest, ListSigningKeysRequest, SigningKey,
-    SigningKeyPhase,
+use countersign::pb::{
+    admin::v1 as admin_v1,
+    v1::{Account, ApiKey, CreateApiKeyRequest},
 };
 use tonic::Status;
 
-use super::{LoggedIn, Person, TestApp};
+use super::{LoggedIn, Person, TestApp, home};
 
 impl TestApp {
     /// Somebody signs up after everybody else.
@@ -26,7 +25,7 @@ impl TestApp {
     }
 
     pub(crate) async fn grant(&self, email: &str) {
-        let request = GrantAdministratorRequest {
+        let request = admin_v1::GrantAdministratorRequest {
             name: format!("accounts/{email}"),
         };
         self.operator().grant_administrator(request).await.unwrap();
@@ -34,26 +33,26 @@ impl TestApp {
 
     /// The name of the key that signs with this algorithm, as the operator sees it.
     pub(crate) async fn signing_key(&self, algorithm: &str) -> String {
-        let request = ListSigningKeysRequest {};
-        let listed = self.operator().list_signing_keys(request).await;
+        let request = admin_v1::ListSigningKeysRequest {};
+        let listed = self.operator_of_keys().list_signing_keys(request).await;
         let keys = listed.unwrap().into_inner().signing_keys;
-        let signs = |key: &&SigningKey| {
-            key.algorithm == algorithm && key.phase() == SigningKeyPhase::Active
+        let signs = |key: &&admin_v1::SigningKey| {
+            key.algorithm == algorithm && key.phase() == admin_v1::SigningKeyPhase::Active
         };
         keys.iter().find(signs).unwrap().name.clone()
     }
 
     /// The operator looks at an account.
     pub(crate) async fn inspects(&self, name: &str) -> Result<Account, Status> {
-        let request = InspectAccountRequest {
+        let request = admin_v1::GetAccountRequest {
             name: name.to_owned(),
         };
-        let answer = self.operator().inspect_account(request).await;
+        let answer = self.operator().get_account(request).await;
         answer.map(|answer| answer.into_inner().account.unwrap())
     }
 
     pub(crate) async fn organization_of(&self, person: &Person<'_>) -> String {
-        self.inspects(&person.account).await.unwrap().organization
+        home(&self.inspects(&person.account).await.unwrap())
     }
 }
 
@@ -70,14 +69,14 @@ impl LoggedIn<'_> {
     }
 }
 
-pub(crate) fn disable(name: &str) -> DisableAccountRequest {
-    DisableAccountRequest {
+pub(crate) fn disable(name: &str) -> admin_v1::DisableAccountRequest {
+    admin_v1::DisableAccountRequest {
         name: name.to_owned(),
     }
 }
 
-pub(crate) fn enable(name: &str) -> EnableAccountRequest {
-    EnableAccountRequest {
+pub(crate) fn enable(name: &str) -> admin_v1::EnableAccountRequest {
+    admin_v1::EnableAccountRequest {
         name: name.to_owned(),
     }
 }

@@ -9,10 +9,10 @@ use countersign::{
     grpc::GrpcService,
     layers::{Connection, HttpService},
     pb::v1::{
-        account_service_client::AccountServiceClient, admin_service_client::AdminServiceClient,
-        api_key_service_client::ApiKeyServiceClient,
+        account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
         authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
+        organization_service_client::OrganizationServiceClient,
         session_service_client::SessionServiceClient,
     },
 };
@@ -21,6 +21,15 @@ use tempfile::TempDir;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 use super::{ManualClock, test_env};
+
+/// The clients of the administration.
+mod admin {
+    pub(crate) use countersign::pb::admin::v1::{
+        account_service_client::AccountServiceClient,
+        organization_service_client::OrganizationServiceClient,
+        signing_key_service_client::SigningKeyServiceClient,
+    };
+}
 
 /// Where the tests' server says that it is.
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
@@ -149,9 +158,21 @@ impl TestApp {
         AccountServiceClient::new(self.channel())
     }
 
-    /// The administration, to whoever runs the server.
-    pub(crate) fn operator(&self) -> AdminServiceClient<GrpcService> {
-        AdminServiceClient::new(self.parts.operator.clone())
+    /// The administration of accounts, to whoever runs the server.
+    pub(crate) fn operator(&self) -> admin::AccountServiceClient<GrpcService> {
+        admin::AccountServiceClient::new(self.parts.operator.clone())
+    }
+
+    /// The administration of organizations, to whoever runs the server.
+    pub(crate) fn operator_of_organizations(
+        &self,
+    ) -> admin::OrganizationServiceClient<GrpcService> {
+        admin::OrganizationServiceClient::new(self.parts.operator.clone())
+    }
+
+    /// The administration of signing keys, to whoever runs the server.
+    pub(crate) fn operator_of_keys(&self) -> admin::SigningKeyServiceClient<GrpcService> {
+        admin::SigningKeyServiceClient::new(self.parts.operator.clone())
     }
 
     pub(crate) fn sessions(&self) -> SessionServiceClient<GrpcChannel> {
@@ -166,8 +187,16 @@ impl TestApp {
         AuthorizationServiceClient::new(self.channel())
     }
 
-    pub(crate) fn admin(&self) -> AdminServiceClient<GrpcChannel> {
-        AdminServiceClient::new(self.channel())
+    pub(crate) fn admin(&self) -> admin::AccountServiceClient<GrpcChannel> {
+        admin::AccountServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn admin_of_organizations(&self) -> admin::OrganizationServiceClient<GrpcChannel> {
+        admin::OrganizationServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn organizations(&self) -> OrganizationServiceClient<GrpcChannel> {
+        OrganizationServiceClient::new(self.channel())
     }
 
     pub(crate) fn api_keys(&self) -> ApiKeyServiceClient<GrpcChannel> {

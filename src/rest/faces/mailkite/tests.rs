@@ -39,7 +39,7 @@ async fn signup_is_one_rpc_and_answers_as_documented() {
         email: "you@example.com".into(),
         password: "secure_password_123".into(),
         display_name: String::new(),
-        session_profile: SessionProfile::Mailkite.into(),
+        session_client_id: "mailkite".to_owned(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
         proof_of_work: None,
     });
@@ -92,7 +92,7 @@ async fn login_answers_as_documented() {
     let message = Message::CreateSession(v1::CreateSessionRequest {
         email: "you@example.com".into(),
         password: "secure_password_123".into(),
-        profile: SessionProfile::Mailkite.into(),
+        client_id: "mailkite".to_owned(),
         ..v1::CreateSessionRequest::default()
     });
     assert_eq!(caller.services.seen()[0].message, message);

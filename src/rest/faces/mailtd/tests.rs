@@ -72,7 +72,7 @@ async fn an_account_is_made_with_the_work() {
     let message = Message::CreateAccount(v1::CreateAccountRequest {
         email: "demo@mail.td".into(),
         password: "supersecret".into(),
-        session_profile: SessionProfile::Mailtd.into(),
+        session_client_id: "mailtd".to_owned(),
         proof_of_work: Some(v1::ProofOfWork {
             challenge_id: "the-challenge".into(),
             nonce: "42".into(),
@@ -98,7 +98,7 @@ async fn without_work_and_without_a_bearer_it_is_the_contract_that_asks_for_work
             panic!("not a sign-up")
         };
         assert_eq!(sent.proof_of_work, None);
-        assert_eq!(sent.session_profile(), SessionProfile::Mailtd);
+        assert_eq!(sent.session_client_id, "mailtd");
     }
 }
 
@@ -113,12 +113,12 @@ async fn a_bearer_makes_an_account_in_its_organization_with_and_without_work() {
             json!({"id": ACCOUNT_ID, "address": "demo@mail.td", "token": "the-access-token"})
         );
     }
-    let message = Message::CreateOrganizationAccount(v1::CreateOrganizationAccountRequest {
+    let message = Message::ProvisionAccount(v1::ProvisionAccountRequest {
         parent: "organizations/me".into(),
         email: "demo@mail.td".into(),
         password: "supersecret".into(),
         display_name: String::new(),
-        session_profile: SessionProfile::Mailtd.into(),
+        session_client_id: "mailtd".to_owned(),
     });
     let seen = caller.services.seen();
     assert_eq!(seen.len(), 2);
@@ -164,7 +164,7 @@ async fn signing_in_answers_as_documented() {
     let message = Message::CreateSession(v1::CreateSessionRequest {
         email: "demo@mail.td".into(),
         password: "supersecret".into(),
-        profile: SessionProfile::Mailtd.into(),
+        client_id: "mailtd".to_owned(),
         ..v1::CreateSessionRequest::default()
     });
     assert_eq!(caller.services.seen()[0].message, message);
@@ -190,7 +190,7 @@ async fn logging_in_answers_as_documented_with_the_token() {
     let message = Message::CreateSession(v1::CreateSessionRequest {
         email: "user@example.com".into(),
         password: "propassword".into(),
-        profile: SessionProfile::MailtdPro.into(),
+        client_id: "mailtd-pro".to_owned(),
         ..v1::CreateSessionRequest::default()
     });
     assert_eq!(caller.services.seen()[0].message, message);
@@ -312,10 +312,10 @@ async fn pro_tokens_are_made_listed_and_revoked() {
     let Message::ListApiKeys(sent) = &seen[2].message else {
         panic!("not a list")
     };
-    assert_eq!(sent.kind(), v1::ApiKeyKind::Mailtd);
+    assert_eq!(sent.filter, "kind = API_KEY_KIND_MAILTD");
     let name = format!("apiKeys/{KEY_ID}");
     let read = v1::GetApiKeyRequest { name: name.clone() };
     assert_eq!(seen[4].message, Message::GetApiKey(read));
-    let message = Message::RevokeApiKey(v1::RevokeApiKeyRequest { name });
+    let message = Message::DeleteApiKey(v1::DeleteApiKeyRequest { name });
     assert_eq!(seen[5].message, message);
 }

@@ -142,6 +142,6 @@ pub(super) async fn revoke(
     if key.kind() != ApiKeyKind::Mailtd {
         return Err(Fault::from(Reason::ApiKeyNotFound).into());
     }
-    contract.revoke_api_key(&call, key.name).await?;
+    contract.delete_api_key(&call, key.name).await?;
     Ok(reply::nothing())
 }

@@ -87,7 +87,7 @@ async fn login_answers_as_documented() {
         let message = Message::CreateSession(v1::CreateSessionRequest {
             email: "user@example.com".into(),
             password: "secure_password_123".into(),
-            profile: SessionProfile::Momail.into(),
+            client_id: "momail".to_owned(),
             ..v1::CreateSessionRequest::default()
         });
         assert_eq!(caller.services.seen()[0].message, message);
@@ -109,7 +109,7 @@ async fn logout_answers_as_documented_whatever_the_body() {
             json!({"success": true, "data": {"message": "Logged out successfully"}})
         );
         let name = "sessions/current".to_owned();
-        let message = Message::RevokeSession(v1::RevokeSessionRequest { name });
+        let message = Message::DeleteSession(v1::DeleteSessionRequest { name });
         let seen = &caller.services.seen()[0];
         assert_eq!(seen.message, message);
         assert_eq!(seen.headers["authorization"], "Bearer abc");

@@ -31,7 +31,7 @@ fn login_message() -> Message {
     Message::CreateSession(v1::CreateSessionRequest {
         email: "user@example.com".into(),
         password: "secure_password_123".into(),
-        profile: SessionProfile::Smtpd.into(),
+        client_id: "smtpd".to_owned(),
         ..v1::CreateSessionRequest::default()
     })
 }
@@ -252,7 +252,7 @@ async fn rfc_7009_revokes_the_session_of_an_access_token() {
     let seen = &caller.services.seen()[0];
     assert_eq!(
         seen.message,
-        Message::RevokeSession(v1::RevokeSessionRequest { name })
+        Message::DeleteSession(v1::DeleteSessionRequest { name })
     );
     assert_eq!(seen.headers["authorization"], "Bearer a.b.c");
     for over in [Reason::CredentialInvalid, Reason::SessionNotFound] {

@@ -83,12 +83,12 @@ impl ApiKeyService for Services {
         Err(Status::unimplemented("no face calls this"))
     }
 
-    async fn revoke_api_key(
+    async fn delete_api_key(
         &self,
-        request: tonic::Request<v1::RevokeApiKeyRequest>,
-    ) -> Result<Response<v1::RevokeApiKeyResponse>, Status> {
-        let answer = v1::RevokeApiKeyResponse {};
-        self.answer(request, Message::RevokeApiKey, answer)
+        request: tonic::Request<v1::DeleteApiKeyRequest>,
+    ) -> Result<Response<v1::DeleteApiKeyResponse>, Status> {
+        let answer = v1::DeleteApiKeyResponse {};
+        self.answer(request, Message::DeleteApiKey, answer)
     }
 }
 

@@ -25,17 +25,17 @@ const ACCESS_LIFETIME: i64 = 3_600_000;
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::rest::faces) enum Message {
     CreateAccount(v1::CreateAccountRequest),
-    CreateOrganizationAccount(v1::CreateOrganizationAccountRequest),
+    ProvisionAccount(v1::ProvisionAccountRequest),
     GetAccount(v1::GetAccountRequest),
     DeleteAccount(v1::DeleteAccountRequest),
     CreateSession(v1::CreateSessionRequest),
     RefreshSession(v1::RefreshSessionRequest),
-    RevokeSession(v1::RevokeSessionRequest),
+    DeleteSession(v1::DeleteSessionRequest),
     RevokeRefreshToken(v1::RevokeRefreshTokenRequest),
     CreateApiKey(v1::CreateApiKeyRequest),
     GetApiKey(v1::GetApiKeyRequest),
     ListApiKeys(v1::ListApiKeysRequest),
-    RevokeApiKey(v1::RevokeApiKeyRequest),
+    DeleteApiKey(v1::DeleteApiKeyRequest),
     CreateChallenge(v1::CreateChallengeRequest),
 }
 
@@ -119,13 +119,23 @@ fn account(email: &str, display_name: &str) -> Option<v1::Account> {
         email: email.to_owned(),
         email_verified: false,
         display_name: display_name.to_owned(),
-        organization: format!("organizations/{ORGANIZATION_ID}"),
-        organization_owner: true,
+        home_membership: Some(v1::Membership {
+            organization: format!("organizations/{ORGANIZATION_ID}"),
+            role: v1::Role::Owner.into(),
+            ..v1::Membership::default()
+        }),
         create_time: time(CREATED),
         update_time: time(CREATED + 1),
         etag: "1".to_owned(),
-        plan: v1::Plan::Pro.into(),
         ..v1::Account::default()
+    })
+}
+
+fn organization() -> Option<v1::Organization> {
+    Some(v1::Organization {
+        name: format!("organizations/{ORGANIZATION_ID}"),
+        plan: v1::Plan::Pro.into(),
+        ..v1::Organization::default()
     })
 }
 
@@ -165,16 +175,16 @@ impl AccountService for Services {
         self.answer(request, Message::CreateAccount, answer)
     }
 
-    async fn create_organization_account(
+    async fn provision_account(
         &self,
-        request: tonic::Request<v1::CreateOrganizationAccountRequest>,
-    ) -> Result<Response<v1::CreateOrganizationAccountResponse>, Status> {
-        let answer = v1::CreateOrganizationAccountResponse {
+        request: tonic::Request<v1::ProvisionAccountRequest>,
+    ) -> Result<Response<v1::ProvisionAccountResponse>, Status> {
+        let answer = v1::ProvisionAccountResponse {
             account: account(&request.get_ref().email, ""),
             session: session(),
             tokens: tokens(),
         };
-        self.answer(request, Message::CreateOrganizationAccount, answer)
+        self.answer(request, Message::ProvisionAccount, answer)
     }
 
     async fn get_account(
@@ -220,6 +230,7 @@ impl SessionService for Services {
             session: session(),
             tokens: tokens(),
             account: account("user@example.com", "John Doe"),
+            organization: organization(),
             ..v1::CreateSessionResponse::default()
         };
         self.answer(request, Message::CreateSession, answer)
@@ -247,14 +258,14 @@ impl SessionService for Services {
         Err(Status::unimplemented("no face calls this"))
     }
 
-    async fn revoke_session(
+    async fn delete_session(
         &self,
-        request: tonic::Request<v1::RevokeSessionRequest>,
-    ) -> Result<Response<v1::RevokeSessionResponse>, Status> {
+        request: tonic::Request<v1::DeleteSessionRequest>,
+    ) -> Result<Response<v1::DeleteSessionResponse>, Status> {
         self.answer(
             request,
-            Message::RevokeSession,
-            v1::RevokeSessionResponse {},
+            Message::DeleteSession,
+            v1::DeleteSessionResponse {},
         )
     }
 

@@ -174,9 +174,9 @@ async fn json_is_read_strictly() {
         ),
         (
             "/v1/accounts",
-            r#"{"sessionProfile":"FAST"}"#,
+            r#"{"apiKeyKind":"FAST"}"#,
             invalid(
-                "session_profile must be among: SESSION_PROFILE_NATIVE, SESSION_PROFILE_MAILKITE, SESSION_PROFILE_SMTPD, SESSION_PROFILE_MOMAIL, SESSION_PROFILE_MAILTD, SESSION_PROFILE_MAILTD_PRO",
+                "api_key_kind must be among: API_KEY_KIND_STANDARD, API_KEY_KIND_MAILKITE, API_KEY_KIND_MAILTD",
             ),
         ),
         (
@@ -220,7 +220,7 @@ async fn json_is_read_strictly() {
 async fn a_refusal_never_repeats_a_value() {
     let rest = Rest::new().await;
     for body in [
-        r#"{"sessionProfile":"hunter2"}"#,
+        r#"{"apiKeyKind":"hunter2"}"#,
         r#"{"password":["hunter2"]}"#,
         r#"{"hunter2 is my secret":1}"#,
         "hunter2",

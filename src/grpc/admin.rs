@@ -1,0 +1,35 @@
+//! `countersign.admin.v1`: any account, any organization and the signing keys, for administrators.
+
+mod account_service;
+mod organization_service;
+mod signing_key_service;
+
+use std::sync::Arc;
+
+use crate::{
+    domain::Domain,
+    pb::admin::v1::{
+        account_service_server::AccountServiceServer,
+        organization_service_server::OrganizationServiceServer,
+        signing_key_service_server::SigningKeyServiceServer,
+    },
+};
+
+/// Any account.
+pub(super) fn accounts(domain: &Arc<Domain>) -> AccountServiceServer<account_service::Service> {
+    AccountServiceServer::new(account_service::Service::new(Arc::clone(domain)))
+}
+
+/// Any organization.
+pub(super) fn organizations(
+    domain: &Arc<Domain>,
+) -> OrganizationServiceServer<organization_service::Service> {
+    OrganizationServiceServer::new(organization_service::Service::new(Arc::clone(domain)))
+}
+
+/// The keys that sign tokens.
+pub(super) fn signing_keys(
+    domain: &Arc<Domain>,
+) -> SigningKeyServiceServer<signing_key_service::Service> {
+    SigningKeyServiceServer::new(signing_key_service::Service::new(Arc::clone(domain)))
+}
