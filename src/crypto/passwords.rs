@@ -9,7 +9,7 @@ mod arena;
 mod gate;
 mod work;
 
-use std::{io, num::NonZero, thread, time::Duration};
+use std::{io, net::IpAddr, num::NonZero, thread, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, Version,
@@ -159,14 +159,14 @@ impl Passwords {
         })
     }
 
-    /// The hash of a password to store, as a PHC string with a salt of its own.
+    /// The hash of a password to store, as a PHC string with a salt of its own, for a client at this address.
     ///
     /// # Errors
     /// `OVERLOADED`, at once, with the time after which to come back; `INTERNAL` when hashing fails.
-    pub async fn hash(&self, password: &Password) -> Result<String> {
+    pub async fn hash(&self, password: &Password, client: Option<IpAddr>) -> Result<String> {
         let salt = Salt::new(&self.env.random::<SALT_BYTES>()?).map_err(Error::internal)?;
         let recipe = Recipe::current(&self.params, salt);
-        let output = self.compute(recipe.clone(), password).await?;
+        let output = self.compute(recipe.clone(), password, client).await?;
         recipe.write(output).map_err(Error::internal)
     }
 
@@ -176,11 +176,16 @@ impl Passwords {
     /// # Errors
     /// `OVERLOADED`, at once, with the time after which to come back; `INTERNAL` when hashing fails or the
     /// stored hash is none.
-    pub async fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verdict> {
+    pub async fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&str>,
+        client: Option<IpAddr>,
+    ) -> Result<Verdict> {
         let (recipe, expected) =
             Recipe::read(stored.unwrap_or(&self.dummy)).map_err(Error::internal)?;
         let rehash = !recipe.is_current(&self.params);
-        let output = self.compute(recipe, password).await?;
+        let output = self.compute(recipe, password, client).await?;
         let equal = bool::from(output.as_bytes().ct_eq(expected.as_bytes()));
         Ok(if equal && stored.is_some() {
             Verdict::Match { rehash }
@@ -207,11 +212,16 @@ impl Passwords {
         self.gate.threads()
     }
 
-    async fn compute(&self, recipe: Recipe, password: &Password) -> Result<Output> {
+    async fn compute(
+        &self,
+        recipe: Recipe,
+        password: &Password,
+        client: Option<IpAddr>,
+    ) -> Result<Output> {
         // The copy is wiped with the job, whether it runs or not.
         let password = password.clone();
         self.gate
-            .run(move |arena| recipe.compute(&password, arena))
+            .run(client, move |arena| recipe.compute(&password, arena))
             .await?
             .map_err(Error::internal)
     }

@@ -101,8 +101,8 @@ impl Domain {
         let work = self
             .admit_address(&email, work, terms, mail_td, &client)
             .await?;
-        let password_hash = self.passwords.hash(&password).await?;
         let address = client.ip();
+        let password_hash = self.passwords.hash(&password, address).await?;
         let prepared = Prepared {
             work,
             ..self.prepare_sign_up(email, password_hash, &request, client)?
@@ -132,14 +132,14 @@ impl Domain {
         if terms.over_limit.is_some() {
             // No limit on accounts slows a search for addresses down there, so each look at one takes work.
             if let Some(work) = work.take() {
-                self.prove_work(&work).await?;
+                self.prove_work(&work, client).await?;
                 self.spend_work(work).await?;
             }
         }
         // Before the hash, which is the expensive part; the unique index decides in the end.
         let taken = self.is_taken(email).await?;
         if let Some(work) = &work {
-            self.prove_work(work).await?;
+            self.prove_work(work, client).await?;
         }
         // Told to those alone who have done the work.
         if taken {

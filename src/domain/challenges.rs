@@ -208,7 +208,7 @@ impl Domain {
     }
 
     /// The checks of a solution that cost something: whether it was used before, and Argon2id.
-    pub(super) async fn prove_work(&self, candidate: &Candidate) -> Result<()> {
+    pub(super) async fn prove_work(&self, candidate: &Candidate, client: &Client) -> Result<()> {
         let challenge = &candidate.challenge;
         // The insert decides in the end; this spares those who come later the hashing.
         if self.store.read().is_redeemed(challenge).await? {
@@ -216,7 +216,10 @@ impl Domain {
         }
         if let Algorithm::Argon2id(cost) = challenge.algorithm {
             let salt = challenge.puzzle().salt;
-            let hash = self.passwords.work(&candidate.nonce, &salt, cost).await?;
+            let work = self
+                .passwords
+                .work(&candidate.nonce, &salt, cost, client.ip());
+            let hash = work.await?;
             solves(&hash, challenge)?;
         }
         Ok(())

@@ -158,7 +158,7 @@ impl Domain {
             email,
             email_verified: false,
             display_name: request.display_name.trim().to_owned(),
-            password_hash: Some(self.passwords.hash(&password).await?),
+            password_hash: Some(self.passwords.hash(&password, client.ip()).await?),
             created_at: now,
             updated_at: now,
             version: 1,

@@ -55,9 +55,9 @@ impl Domain {
             },
         };
         let attempt = self.admit(&guess).await?;
-        self.check_password(Some(&account), &change.current, attempt)
+        self.check_password(Some(&account), &change.current, attempt, &client)
             .await?;
-        let hash = self.passwords.hash(&chosen).await?;
+        let hash = self.passwords.hash(&chosen, client.ip()).await?;
         let opened = self.open_session(&account, Profile::Native, client)?;
         let now = self.env.now();
         self.end_credentials(move |tx| {

@@ -88,7 +88,7 @@ impl Domain {
         let attempt = self.admit(&guess).await?;
         let found = self.store.read().account_by_email(&address).await?;
         let rehashed = self
-            .check_password(found.as_ref(), password, attempt)
+            .check_password(found.as_ref(), password, attempt, guess.client)
             .await?;
         let device = self.know_device(&guess);
         let account = found.ok_or(Reason::InvalidCredentials)?;
@@ -144,6 +144,7 @@ impl Domain {
         account: Option<&Account>,
         text: &str,
         attempt: Attempt,
+        client: &Client,
     ) -> Result<Option<String>> {
         let stored = account.and_then(|account| account.password_hash.as_deref());
         let Some(password) = Password::presented(text) else {
@@ -151,7 +152,11 @@ impl Domain {
             return Err(Reason::InvalidCredentials.into());
         };
         let is_disabled = account.is_some_and(Account::is_disabled);
-        let rehash = match self.passwords.verify(&password, stored).await? {
+        let rehash = match self
+            .passwords
+            .verify(&password, stored, client.ip())
+            .await?
+        {
             // Before a rehash, which would tell by its time that the password is the right one.
             Verdict::Match { rehash } if !is_disabled => rehash,
             Verdict::Match { .. } | Verdict::Mismatch => {
@@ -161,7 +166,7 @@ impl Domain {
         };
         attempt.was_right().await?;
         if rehash {
-            Ok(Some(self.passwords.hash(&password).await?))
+            Ok(Some(self.passwords.hash(&password, client.ip()).await?))
         } else {
             Ok(None)
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
+    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -18,6 +19,7 @@ use super::arena::Arena;
 use crate::{
     env::Env,
     error::{Error, Reason, Result},
+    model::network::Network,
 };
 
 /// How much nicer the threads are than the process: rather a late log-in than a late answer to everyone else.
@@ -80,17 +82,20 @@ impl<T: Send + 'static> Gate<T> {
         Ok(gate)
     }
 
-    /// Does this work on one of the threads. A caller that goes away before the work has started takes it
-    /// back; once started it runs to its end, and counts until then.
+    /// Does this work on one of the threads, for a client at this address where it is known. A caller that goes away
+    /// before the work has started takes it back; once started it runs to its end, and counts until then.
     ///
     /// # Errors
-    /// `OVERLOADED`, at once, when the wait would be too long. `INTERNAL` when the work panics.
+    /// `OVERLOADED`, at once, when the wait would be too long, or the client's site has half of what may wait.
+    /// `INTERNAL` when the work panics.
     pub(super) async fn run(
         &self,
+        client: Option<IpAddr>,
         work: impl FnOnce(&mut Arena) -> T + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.shared.admit(Job {
+            site: client.map(site),
             work: Box::new(work),
             reply,
         })?;
@@ -126,7 +131,14 @@ impl<T> Drop for Gate<T> {
     }
 }
 
+/// The /48 of an IPv6 address, which is one site's, or the IPv4 address.
+fn site(client: IpAddr) -> u128 {
+    let network = Network::of(client);
+    network.site().unwrap_or_else(|| network.client())
+}
+
 struct Job<T> {
+    site: Option<u128>,
     work: Box<dyn FnOnce(&mut Arena) -> T + Send>,
     reply: oneshot::Sender<T>,
 }
@@ -151,13 +163,25 @@ impl<T> State<T> {
         Some(job)
     }
 
+    /// How many jobs of a site wait.
+    fn waiting(&self, site: u128) -> usize {
+        let jobs = self.queue.iter();
+        jobs.filter(|job| job.site == Some(site)).count()
+    }
+
     /// How long one more job would wait: each departure lets the queue move up by one, and with every
     /// thread busy there is one departure per average duration and thread.
     fn expected_wait(&self, threads: usize) -> Duration {
-        let behind = (self.queue.len() + self.running + 1).saturating_sub(threads);
-        let behind = u32::try_from(behind).unwrap_or(u32::MAX);
+        self.time_of(
+            (self.queue.len() + self.running + 1).saturating_sub(threads),
+            threads,
+        )
+    }
+
+    fn time_of(&self, jobs: usize, threads: usize) -> Duration {
+        let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
         let threads = u32::try_from(threads).unwrap_or(u32::MAX).max(1);
-        self.average.saturating_mul(behind) / threads
+        self.average.saturating_mul(jobs) / threads
     }
 }
 
@@ -213,7 +237,13 @@ impl<T> Shared<T> {
         state.queue.retain(|job| !job.reply.is_closed());
         let wait = state.expected_wait(threads);
         let full = state.queue.len() + state.running >= threads.saturating_add(queue);
-        if full || wait > max_wait {
+        // Half is left to everybody else, whatever one site asks for.
+        let has_its_share = job.site.is_some_and(|site| {
+            let waiting = state.waiting(site);
+            waiting > 0
+                && (waiting >= queue.div_ceil(2) || state.time_of(waiting, threads) > max_wait / 2)
+        });
+        if full || wait > max_wait || has_its_share {
             self.shed.fetch_add(1, Ordering::Relaxed);
             return Err(overloaded(wait));
         }
@@ -226,7 +256,7 @@ impl<T> Shared<T> {
     fn serve(&self) {
         lower_priority();
         let mut arena = Arena::new(Arc::clone(&self.arena_blocks));
-        while let Some(Job { work, reply }) = self.next(&mut arena) {
+        while let Some(Job { work, reply, .. }) = self.next(&mut arena) {
             let started = self.env.monotonic();
             let answer = catch_unwind(AssertUnwindSafe(|| work(&mut arena)));
             self.finish(started);

@@ -23,9 +23,12 @@ fn password(text: &str) -> Password {
 #[tokio::test]
 async fn a_password_matches_its_own_hash_alone() {
     let passwords = start(options());
-    let stored = passwords.hash(&password("correct horse")).await.unwrap();
+    let stored = passwords
+        .hash(&password("correct horse"), None)
+        .await
+        .unwrap();
     let verify = async |text| {
-        let verdict = passwords.verify(&password(text), Some(&stored)).await;
+        let verdict = passwords.verify(&password(text), Some(&stored), None).await;
         verdict.unwrap()
     };
     assert_eq!(
@@ -44,11 +47,17 @@ async fn hashes_are_phc_strings_with_a_salt_each() {
         memory_kib: 16,
         ..options()
     });
-    let first = passwords.hash(&password("correct horse")).await.unwrap();
+    let first = passwords
+        .hash(&password("correct horse"), None)
+        .await
+        .unwrap();
     assert!(first.starts_with("$argon2id$v=19$m=16,t=1,p=2$"), "{first}");
     assert_ne!(
         first,
-        passwords.hash(&password("correct horse")).await.unwrap()
+        passwords
+            .hash(&password("correct horse"), None)
+            .await
+            .unwrap()
     );
 }
 
@@ -59,7 +68,7 @@ async fn a_hash_made_elsewhere_is_checked_with_its_own_parameters() {
         "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     let passwords = start(options());
     let verify = async |text| {
-        let verdict = passwords.verify(&password(text), Some(stored)).await;
+        let verdict = passwords.verify(&password(text), Some(stored), None).await;
         verdict.unwrap()
     };
     assert_eq!(verify("password").await, Verdict::Match { rehash: true });
@@ -69,7 +78,7 @@ async fn a_hash_made_elsewhere_is_checked_with_its_own_parameters() {
 #[tokio::test]
 async fn a_hash_of_other_parameters_asks_to_be_replaced() {
     let stored = start(options())
-        .hash(&password("correct horse"))
+        .hash(&password("correct horse"), None)
         .await
         .unwrap();
     for (other, rehash) in [
@@ -98,7 +107,7 @@ async fn a_hash_of_other_parameters_asks_to_be_replaced() {
         ),
     ] {
         let verdict = start(other)
-            .verify(&password("correct horse"), Some(&stored))
+            .verify(&password("correct horse"), Some(&stored), None)
             .await;
         assert_eq!(verdict.unwrap(), Verdict::Match { rehash });
     }
@@ -112,7 +121,9 @@ async fn without_a_stored_hash_the_same_work_is_done_for_a_mismatch() {
     });
     let (dummy, _) = Recipe::read(&passwords.dummy).unwrap();
     assert!(dummy.is_current(&passwords.params));
-    let verdict = passwords.verify(&password("correct horse"), None).await;
+    let verdict = passwords
+        .verify(&password("correct horse"), None, None)
+        .await;
     assert_eq!(verdict.unwrap(), Verdict::Mismatch);
     // The memory of a hash with these parameters was used: the work was done.
     assert_eq!(passwords.load().arena_kib, 24);
@@ -121,8 +132,13 @@ async fn without_a_stored_hash_the_same_work_is_done_for_a_mismatch() {
 #[tokio::test]
 async fn even_the_dummy_hash_itself_matches_nobody() {
     let mut passwords = start(options());
-    passwords.dummy = passwords.hash(&password("correct horse")).await.unwrap();
-    let verdict = passwords.verify(&password("correct horse"), None).await;
+    passwords.dummy = passwords
+        .hash(&password("correct horse"), None)
+        .await
+        .unwrap();
+    let verdict = passwords
+        .verify(&password("correct horse"), None, None)
+        .await;
     assert_eq!(verdict.unwrap(), Verdict::Mismatch);
 }
 
@@ -142,7 +158,7 @@ async fn a_stored_hash_that_is_none_or_costs_too_much_is_refused_unhashed() {
     ] {
         let stored = format!("{head}{tail}");
         let refused = passwords
-            .verify(&password("x"), Some(&stored))
+            .verify(&password("x"), Some(&stored), None)
             .await
             .unwrap_err();
         assert_eq!(refused.reason(), Reason::Internal, "{stored}");
@@ -199,12 +215,12 @@ async fn many_at_once_are_each_answered_right() {
             let passwords = Arc::clone(&passwords);
             tokio::spawn(async move {
                 let own = password(&format!("correct horse {number}"));
-                let stored = passwords.hash(&own).await.unwrap();
+                let stored = passwords.hash(&own, None).await.unwrap();
                 let other = password(&format!("correct horse {}", number + 1));
-                let right = passwords.verify(&own, Some(&stored)).await.unwrap();
+                let right = passwords.verify(&own, Some(&stored), None).await.unwrap();
                 (
                     right,
-                    passwords.verify(&other, Some(&stored)).await.unwrap(),
+                    passwords.verify(&other, Some(&stored), None).await.unwrap(),
                 )
             })
         })

@@ -1,6 +1,6 @@
 //! Argon2id as proof of work: the work of the client, and its check.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::Output};
 
@@ -25,11 +25,12 @@ impl Passwords {
         nonce: &str,
         salt: &str,
         cost: Argon2Cost,
+        client: Option<IpAddr>,
     ) -> Result<[u8; HASH_BYTES]> {
         let (nonce, salt) = (nonce.to_owned(), salt.to_owned());
         let output = self
             .gate
-            .run(move |arena| {
+            .run(client, move |arena| {
                 let hash = compute(cost, &salt, &nonce, arena)?;
                 Output::new(&hash).map_err(|_| HashFailed::Encoding)
             })
@@ -97,7 +98,7 @@ mod tests {
         let mut salt = Argon2Salt::new("0123456789abcdef", COST);
         for nonce in ["0", "1", "é"] {
             let checked = passwords
-                .work(nonce, "0123456789abcdef", COST)
+                .work(nonce, "0123456789abcdef", COST, None)
                 .await
                 .unwrap();
             assert_eq!(salt.hash(nonce).unwrap(), checked, "{nonce}");

@@ -33,7 +33,7 @@ fn ask(job: Pin<&mut impl Future<Output = Result<u32>>>) -> Poll<Result<u32>> {
 
 /// Asks for work that must be refused at once.
 fn refusal(gate: &Gate<u32>) -> Error {
-    match ask(pin!(gate.run(two))) {
+    match ask(pin!(gate.run(None, two))) {
         Poll::Ready(answer) => answer.unwrap_err(),
         Poll::Pending => panic!("admitted"),
     }
@@ -78,10 +78,10 @@ async fn whoever_would_wait_too_long_is_refused_at_once_and_told_when_to_come_ba
         ..settings()
     });
     let (held, work) = Held::new();
-    let mut running = pin!(gate.run(work));
+    let mut running = pin!(gate.run(None, work));
     assert!(ask(running.as_mut()).is_pending());
     held.wait_until_started();
-    let (mut second, mut third) = (pin!(gate.run(two)), pin!(gate.run(two)));
+    let (mut second, mut third) = (pin!(gate.run(None, two)), pin!(gate.run(None, two)));
     assert!(ask(second.as_mut()).is_pending());
     assert!(ask(third.as_mut()).is_pending());
     let refused = refusal(&gate);
@@ -103,10 +103,10 @@ async fn a_full_queue_refuses_and_asks_for_a_second_at_least() {
         ..settings()
     });
     let (held, work) = Held::new();
-    let mut running = pin!(gate.run(work));
+    let mut running = pin!(gate.run(None, work));
     assert!(ask(running.as_mut()).is_pending());
     held.wait_until_started();
-    let (mut second, mut third) = (pin!(gate.run(two)), pin!(gate.run(two)));
+    let (mut second, mut third) = (pin!(gate.run(None, two)), pin!(gate.run(None, two)));
     assert!(ask(second.as_mut()).is_pending());
     assert!(ask(third.as_mut()).is_pending());
     let refused = refusal(&gate);
@@ -126,9 +126,9 @@ async fn the_estimate_follows_what_hashes_really_take() {
             1
         }
     };
-    gate.run(slow(clock.clone())).await.unwrap();
+    gate.run(None, slow(clock.clone())).await.unwrap();
     let (held, work) = Held::new();
-    let mut running = pin!(gate.run(work));
+    let mut running = pin!(gate.run(None, work));
     assert!(ask(running.as_mut()).is_pending());
     held.wait_until_started();
     let refused = refusal(&gate);
@@ -136,7 +136,7 @@ async fn the_estimate_follows_what_hashes_really_take() {
     held.release();
     running.await.unwrap();
     // However slow the last ones were, a free thread is never refused.
-    assert_eq!(gate.run(two).await.unwrap(), 2);
+    assert_eq!(gate.run(None, two).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -146,19 +146,19 @@ async fn a_caller_who_leaves_before_the_start_takes_the_work_back() {
         ..settings()
     });
     let (held, work) = Held::new();
-    let mut running = pin!(gate.run(work));
+    let mut running = pin!(gate.run(None, work));
     assert!(ask(running.as_mut()).is_pending());
     held.wait_until_started();
     let done = Arc::new(AtomicU32::new(0));
     for _ in 0..100 {
         let done = Arc::clone(&done);
         // Each would find the queue full if those who left still stood in it.
-        let mut leaving = pin!(gate.run(move |_| done.fetch_add(1, Ordering::SeqCst)));
+        let mut leaving = pin!(gate.run(None, move |_| done.fetch_add(1, Ordering::SeqCst)));
         assert!(ask(leaving.as_mut()).is_pending());
     }
     held.release();
     running.await.unwrap();
-    assert_eq!(gate.run(two).await.unwrap(), 2);
+    assert_eq!(gate.run(None, two).await.unwrap(), 2);
     assert_eq!(done.load(Ordering::SeqCst), 0);
 }
 
@@ -166,13 +166,13 @@ async fn a_caller_who_leaves_before_the_start_takes_the_work_back() {
 async fn a_thread_skips_those_who_have_left() {
     let gate = start(settings());
     let (held, work) = Held::new();
-    let mut running = pin!(gate.run(work));
+    let mut running = pin!(gate.run(None, work));
     assert!(ask(running.as_mut()).is_pending());
     held.wait_until_started();
     let done = Arc::new(AtomicU32::new(0));
     let counts = Arc::clone(&done);
-    let mut leaving = Box::pin(gate.run(move |_| counts.fetch_add(1, Ordering::SeqCst)));
-    let mut next = pin!(gate.run(two));
+    let mut leaving = Box::pin(gate.run(None, move |_| counts.fetch_add(1, Ordering::SeqCst)));
+    let mut next = pin!(gate.run(None, two));
     assert!(ask(leaving.as_mut()).is_pending());
     assert!(ask(next.as_mut()).is_pending());
     drop(leaving);
@@ -186,11 +186,11 @@ async fn a_caller_who_leaves_after_the_start_frees_nothing_early() {
     let gate = start(settings());
     let (held, work) = Held::new();
     {
-        let mut leaving = pin!(gate.run(work));
+        let mut leaving = pin!(gate.run(None, work));
         assert!(ask(leaving.as_mut()).is_pending());
         held.wait_until_started();
     }
-    let mut next = pin!(gate.run(two));
+    let mut next = pin!(gate.run(None, two));
     assert!(ask(next.as_mut()).is_pending());
     assert_eq!((gate.load().queued, gate.load().running), (1, 1));
     held.release();
@@ -214,7 +214,7 @@ async fn a_thousand_callers_of_whom_half_leave_never_run_on_more_than_the_thread
                 thread::yield_now();
                 running.fetch_sub(1, Ordering::SeqCst)
             };
-            tokio::spawn(async move { gate.run(work).await })
+            tokio::spawn(async move { gate.run(None, work).await })
         })
         .collect();
     tokio::task::yield_now().await;
@@ -233,11 +233,11 @@ async fn a_thousand_callers_of_whom_half_leave_never_run_on_more_than_the_thread
 async fn a_panic_is_one_internal_error_and_no_more() {
     let gate = start(settings());
     for _ in 0..3 {
-        let failed = gate.run(|_| panic!("on purpose")).await.unwrap_err();
+        let failed = gate.run(None, |_| panic!("on purpose")).await.unwrap_err();
         assert_eq!(failed.reason(), Reason::Internal);
         assert_eq!(gate.load(), GateLoad::default());
     }
-    assert_eq!(gate.run(two).await.unwrap(), 2);
+    assert_eq!(gate.run(None, two).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn dropping_the_gate_ends_its_threads() {
     let shared = Arc::clone(&gate.shared);
     let (held, work) = Held::new();
     {
-        let mut leaving = pin!(gate.run(work));
+        let mut leaving = pin!(gate.run(None, work));
         assert!(ask(leaving.as_mut()).is_pending());
         held.wait_until_started();
     }
@@ -266,7 +266,7 @@ async fn memory_stays_between_hashes() {
         arena.for_password(8).unwrap();
         0
     };
-    kept.run(use_memory).await.unwrap();
+    kept.run(None, use_memory).await.unwrap();
     assert_eq!(kept.load().arena_kib, 8);
 }
 
@@ -301,9 +301,9 @@ async fn an_idle_thread_keeps_no_trace_of_a_password() {
     };
     // The next job may come before the thread is idle, so ask until it came after.
     for _ in 0..10_000 {
-        gate.run(leave_trace).await.unwrap();
+        gate.run(None, leave_trace).await.unwrap();
         thread::yield_now();
-        if gate.run(is_clean).await.unwrap() == 1 {
+        if gate.run(None, is_clean).await.unwrap() == 1 {
             return;
         }
     }
@@ -317,7 +317,38 @@ async fn hashing_is_nice_to_everyone_else() {
     let niceness = || rustix::process::getpriority_process(None).unwrap();
     let before = niceness();
     let work = move |_: &mut Arena| u32::try_from(niceness()).unwrap();
-    let hashing = start(settings()).run(work).await.unwrap();
+    let hashing = start(settings()).run(None, work).await.unwrap();
     assert_eq!(i32::try_from(hashing).unwrap(), (before + NICENESS).min(19));
     assert_eq!(niceness(), before);
+}
+
+#[test]
+fn a_site_fills_half_of_the_queue_and_others_get_in() {
+    let gate = start(Settings {
+        queue: 4,
+        ..settings()
+    });
+    let (held, work) = Held::new();
+    let mut running = pin!(gate.run(None, work));
+    assert!(ask(running.as_mut()).is_pending());
+    held.wait_until_started();
+    let client = |text: &str| Some(text.parse().unwrap());
+    let mut flood: Vec<_> = (0..8)
+        .map(|network| client(&format!("2001:db8:1:{network}::1")))
+        .map(|from| Box::pin(gate.run(from, two)))
+        .collect();
+    let admitted = flood.iter_mut().filter_map(|job| match ask(job.as_mut()) {
+        Poll::Pending => Some(()),
+        Poll::Ready(answer) => {
+            assert_eq!(answer.unwrap_err().reason(), Reason::Overloaded);
+            None
+        }
+    });
+    assert_eq!(admitted.count(), 2);
+    for newcomer in ["2001:db8:2::1", "192.0.2.1"] {
+        let mut job = Box::pin(gate.run(client(newcomer), two));
+        assert!(ask(job.as_mut()).is_pending(), "{newcomer}");
+        flood.push(job);
+    }
+    held.release.send(()).unwrap();
 }
