@@ -68,7 +68,7 @@ def fill(folder, account):
     """A hundred thousand sessions, each with a refresh token."""
     now = int(time.time() * 1000)
     ids = [uuid.UUID(int=(now - SESSIONS + at) << 80 | 7 << 76 | 2 << 62 | secrets.randbits(62)) for at in range(SESSIONS)]
-    session = ("native", "mcp", now, now, now + 10**9, "127.0.0.1", "benchmark")
+    session = ("countersign", "account", now, now, now + 10**9, "127.0.0.1", "benchmark")
     if not URL:
         with closing(sqlite3.connect(folder / "countersign.db")) as base:
             base.executemany(f"INSERT INTO sessions({SESSION}) VALUES (?,?,?,?,?,?,?,?,?)", ((id.bytes, account.bytes, *session) for id in ids))
