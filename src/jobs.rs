@@ -33,9 +33,6 @@ const MAIL_BATCH: u64 = 50;
 /// How often sending a mail is tried.
 const MAIL_ATTEMPTS: i32 = 10;
 
-/// Removes a few rows and says how many, given the time or one from which on rows are kept.
-type Piece = for<'t> fn(&'t Tx<'t>, Timestamp) -> BoxFuture<'t, Result<u64>>;
-
 /// What there is to do.
 #[derive(Clone, Copy, Debug)]
 enum Job {
@@ -130,7 +127,7 @@ impl Jobs {
         let now = self.env.now();
         let ended_before = now.before(KEPT_AFTER_END);
         let removed = self
-            .in_pieces(|tx, before| Box::pin(tx.purge(before)), ended_before)
+            .in_pieces(move |tx| Box::pin(tx.purge(ended_before)))
             .await?;
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
@@ -146,20 +143,21 @@ impl Jobs {
         if !self.store.read().has_deleted().await? {
             return Ok(());
         }
-        let now = self.env.now();
-        self.in_pieces(|tx, _| Box::pin(tx.purge_deleted()), now)
-            .await?;
+        self.in_pieces(|tx| Box::pin(tx.purge_deleted())).await?;
         Ok(())
     }
 
     /// Removes piece after piece until none is left, with room for other writers in between; how many rows went.
-    async fn in_pieces(&self, piece: Piece, time: Timestamp) -> Result<u64> {
+    async fn in_pieces<F>(&self, piece: F) -> Result<u64>
+    where
+        F: for<'t> Fn(&'t Tx<'t>) -> BoxFuture<'t, Result<u64>> + Copy + Send + 'static,
+    {
         let mut pace = tokio::time::interval(PIECE_EVERY);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut removed = 0;
         loop {
             pace.tick().await;
-            match self.store.write(move |tx| piece(tx, time)).await? {
+            match self.store.write(piece).await? {
                 0 => return Ok(removed),
                 rows => removed += rows,
             }
@@ -181,7 +179,7 @@ impl Jobs {
     /// Marks of sign-ups and log-ins are kept in the database only where several nodes share them.
     async fn purge_marks(&self, now: Timestamp) -> Result<()> {
         if self.store.is_shared() {
-            self.in_pieces(|tx, now| Box::pin(tx.purge_marks(now)), now)
+            self.in_pieces(move |tx| Box::pin(tx.purge_marks(now)))
                 .await?;
         }
         Ok(())

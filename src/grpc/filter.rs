@@ -1,5 +1,7 @@
 //! Filters of lists (AIP-160). A filter here is a conjunction of `field = value` and of text to search for.
 
+use std::collections::HashSet;
+
 use aip_160::{Comparable, Comparator, Expression, Member, parse_filter};
 
 use crate::error::{Error, FieldReason, Result};
@@ -18,16 +20,30 @@ pub(super) enum Term {
     Text(String),
 }
 
+impl Term {
+    /// What the part is about; none for text.
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::Equals { field, .. } => Some(field),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 /// The parts of a filter, all of which must hold.
 ///
 /// # Errors
-/// `INVALID_FIELD`, with what is accepted, for a filter that is not one or says more than such a conjunction.
+/// `INVALID_FIELD`, with what is accepted, for a filter that is not one, says more than such a conjunction, or says
+/// something about a field, or looks for text, twice.
 pub(super) fn terms(filter: &str, accepted: &'static str) -> Result<Vec<Term>> {
     let parsed = parse_filter(filter).map_err(|_| invalid(accepted))?;
     let mut terms = Vec::new();
-    match parsed.expression {
-        Some(expression) => collect(&expression, &mut terms).ok_or_else(|| invalid(accepted))?,
-        None => return Ok(terms),
+    if let Some(expression) = parsed.expression {
+        collect(&expression, &mut terms).ok_or_else(|| invalid(accepted))?;
+    }
+    let fields: HashSet<_> = terms.iter().map(Term::field).collect();
+    if fields.len() < terms.len() {
+        return Err(invalid(accepted));
     }
     Ok(terms)
 }
@@ -127,6 +143,8 @@ mod tests {
             "disabled != true",
             "disabled:true",
             "now()",
+            "disabled = true AND disabled = true",
+            "ann AND bob",
             "a = b(c)",
             "\"",
             "(",

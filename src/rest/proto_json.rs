@@ -166,11 +166,16 @@ fn prepare(message: &MessageDescriptor, value: &mut Value, path: &str) -> Result
     Ok(())
 }
 
+/// The body is JSON, and no object.
+pub(super) fn no_object() -> Error {
+    malformed(BODY, FieldReason::WrongType, "must be a JSON object")
+}
+
 fn prepare_field(field: &FieldDescriptor, value: &mut Value, path: &str) -> Result<()> {
     match plain_message(field) {
         Some(message) => prepare(&message, value, path),
         None if scalar::normalize(&field.kind(), value) => Ok(()),
-        None => Err(unexpected(path, &field.kind())),
+        None => Err(invalid(path, expectation(&field.kind()))),
     }
 }
 
@@ -178,7 +183,7 @@ fn prepare_field(field: &FieldDescriptor, value: &mut Value, path: &str) -> Resu
 fn wrong_value(message: &MessageDescriptor, value: &Value, path: &str) -> Error {
     let Value::Object(object) = value else {
         return if path.is_empty() {
-            malformed(BODY, FieldReason::WrongType, "must be a JSON object")
+            no_object()
         } else {
             invalid(path, "must be an object")
         };
@@ -211,7 +216,7 @@ fn wrong_field(field: &FieldDescriptor, value: &Value, path: &str) -> Error {
             ),
         (Some(message), value) if !field.is_list() => wrong_value(&message, value, path),
         (_, value) if field.is_list() && !value.is_array() => invalid(path, "must be a list"),
-        _ => unexpected(path, &field.kind()),
+        _ => invalid(path, expectation(&field.kind())),
     }
 }
 
@@ -224,19 +229,9 @@ fn invalid(path: &str, description: impl Into<Cow<'static, str>>) -> Error {
     )])
 }
 
-/// A value that is none of this kind.
-fn unexpected(path: &str, kind: &Kind) -> Error {
-    let Kind::Enum(kind) = kind else {
-        return invalid(path, expectation(kind));
-    };
-    let values: Vec<_> = kind.values().collect();
-    let names: Vec<_> = values.iter().map(|value| value.name()).collect();
-    invalid(path, among(&names))
-}
-
 /// What a value of this kind must be, to follow after the name of a field.
-fn expectation(kind: &Kind) -> &'static str {
-    match kind {
+fn expectation(kind: &Kind) -> Cow<'static, str> {
+    let description = match kind {
         Kind::String => "must be a string",
         Kind::Bytes => "must be a string of base64",
         Kind::Bool => "must be true or false",
@@ -247,12 +242,17 @@ fn expectation(kind: &Kind) -> &'static str {
             "google.protobuf.FieldMask" => "must be names of fields in lowerCamelCase, with commas",
             _ => "is of the wrong form",
         },
-        Kind::Enum(_) => "must be the name of a value",
+        Kind::Enum(kind) => {
+            let values: Vec<_> = kind.values().collect();
+            let names: Vec<_> = values.iter().map(|value| value.name()).collect();
+            return among(&names).into();
+        }
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "must be a whole number of 32 bits",
         Kind::Uint32 | Kind::Fixed32 => "must be a whole number of 32 bits, not below 0",
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "must be a whole number of 64 bits",
         Kind::Uint64 | Kind::Fixed64 => "must be a whole number of 64 bits, not below 0",
-    }
+    };
+    description.into()
 }
 
 /// Sets the member for a field, under whichever name it stood before.

@@ -7,19 +7,17 @@ use countersign::{
     error::{FieldReason, Reason},
     model::scope,
     pb::{
-        DESCRIPTORS, v1,
+        DESCRIPTORS, PACKAGES, v1,
         validate::{self, Validate as _},
     },
 };
 use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
 
-const PACKAGE: &str = "countersign.v1";
-
 fn methods() -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
     let services: Vec<_> = pool
         .services()
-        .filter(|service| service.package_name() == PACKAGE)
+        .filter(|service| service.package_name().starts_with(PACKAGES))
         .collect();
     services
         .iter()
@@ -53,6 +51,23 @@ fn every_rpc_states_who_may_call_it_and_how_often() {
             "{}",
             method.full_name()
         );
+        let needs_scope = matches!(
+            policy.access(),
+            v1::Access::Authenticated | v1::Access::Administrator
+        );
+        assert_eq!(
+            !policy.scopes.is_empty(),
+            needs_scope,
+            "{}",
+            method.full_name()
+        );
+        for wanted in &policy.scopes {
+            assert!(
+                [scope::ACCOUNT, scope::MAILBOX].contains(&wanted.as_str()),
+                "{} wants {wanted}, which no credential has",
+                method.full_name()
+            );
+        }
     }
 }
 
@@ -96,7 +111,10 @@ fn every_rpc_has_a_test() {
 #[test]
 fn every_field_and_rpc_has_a_comment() {
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
-    for file in pool.files().filter(|file| file.package_name() == PACKAGE) {
+    for file in pool
+        .files()
+        .filter(|file| file.package_name().starts_with(PACKAGES))
+    {
         let proto = file.file_descriptor_proto();
         let comments: BTreeSet<Vec<i32>> = proto
             .source_code_info

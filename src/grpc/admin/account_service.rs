@@ -13,7 +13,7 @@ use crate::{
     },
     model::{
         administration::{AccountFilter, SearchText, WhichAccount},
-        id::{AccountId, OrganizationId},
+        id::AccountId,
     },
     pb::admin::v1::{
         DeleteAccountRequest, DeleteAccountResponse, DisableAccountRequest, DisableAccountResponse,
@@ -135,32 +135,20 @@ fn which_account(name: &str) -> Result<WhichAccount> {
 }
 
 fn account_filter(filter: &str) -> Result<AccountFilter> {
-    let invalid = || filter::invalid(ACCEPTED);
-    let (mut found, mut text) = (AccountFilter::default(), None);
+    let mut found = AccountFilter::default();
     for term in filter::terms(filter, ACCEPTED)? {
-        let is_repeated = match term {
-            Term::Text(wanted) => text.replace(wanted).is_some(),
+        match term {
+            Term::Text(text) => found.text = SearchText::new(&text),
             Term::Equals { field, value } => match field.as_str() {
                 "organization" => {
-                    let id = convert::segment(&value, OrganizationId::COLLECTION);
-                    let id = id.and_then(|id| id.parse().ok()).ok_or_else(invalid)?;
-                    found.organization.replace(id).is_some()
+                    let id = convert::organization_id(&value, None);
+                    found.organization = Some(id.map_err(|_| filter::invalid(ACCEPTED))?);
                 }
-                "disabled" => {
-                    let value = filter::boolean(&value, ACCEPTED)?;
-                    found.disabled.replace(value).is_some()
-                }
-                "administrator" => {
-                    let value = filter::boolean(&value, ACCEPTED)?;
-                    found.administrator.replace(value).is_some()
-                }
-                _ => return Err(invalid()),
+                "disabled" => found.disabled = Some(filter::boolean(&value, ACCEPTED)?),
+                "administrator" => found.administrator = Some(filter::boolean(&value, ACCEPTED)?),
+                _ => return Err(filter::invalid(ACCEPTED)),
             },
-        };
-        if is_repeated {
-            return Err(invalid());
         }
     }
-    found.text = SearchText::new(&text.unwrap_or_default());
     Ok(found)
 }

@@ -141,29 +141,20 @@ fn organization(overview: &OrganizationOverview) -> admin::v1::Organization {
 }
 
 fn organization_filter(filter: &str) -> Result<OrganizationFilter> {
-    let invalid = || filter::invalid(ACCEPTED);
-    let (mut found, mut text) = (OrganizationFilter::default(), None);
+    let mut found = OrganizationFilter::default();
     for term in filter::terms(filter, ACCEPTED)? {
-        let is_repeated = match term {
-            Term::Text(wanted) => text.replace(wanted).is_some(),
+        match term {
+            Term::Text(text) => found.text = SearchText::new(&text),
             Term::Equals { field, value } => match field.as_str() {
                 "plan" => {
                     let wanted = v1::Plan::from_str_name(&value).and_then(plan);
-                    let wanted = wanted.ok_or_else(invalid)?;
-                    found.plan.replace(wanted).is_some()
+                    found.plan = Some(wanted.ok_or_else(|| filter::invalid(ACCEPTED))?);
                 }
-                "disabled" => {
-                    let value = filter::boolean(&value, ACCEPTED)?;
-                    found.disabled.replace(value).is_some()
-                }
-                _ => return Err(invalid()),
+                "disabled" => found.disabled = Some(filter::boolean(&value, ACCEPTED)?),
+                _ => return Err(filter::invalid(ACCEPTED)),
             },
-        };
-        if is_repeated {
-            return Err(invalid());
         }
     }
-    found.text = SearchText::new(&text.unwrap_or_default());
     Ok(found)
 }
 

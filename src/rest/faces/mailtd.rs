@@ -34,12 +34,12 @@ mod tokens;
 
 pub use document::operations;
 use refusal::Refusal;
+pub use refusal::refuse;
 
 /// The client that logs a mailbox in.
 const CLIENT_ID: &str = "mailtd";
 /// The client that logs a Pro user in.
 const PRO_CLIENT_ID: &str = "mailtd-pro";
-pub use refusal::refuse;
 
 const PREFIX: &str = "/api/";
 const CHALLENGE: &str = "/api/challenge";

@@ -94,11 +94,7 @@ fn from_body(route: &Route, headers: &HeaderMap, body: &Bytes) -> Result<Object>
             .into_iter()
             .collect()),
         (_, Value::Object(object)) => unbound(route, object),
-        _ => Err(proto_json::malformed(
-            proto_json::BODY,
-            FieldReason::WrongType,
-            "must be a JSON object",
-        )),
+        _ => Err(proto_json::no_object()),
     }
 }
 
