@@ -14,7 +14,7 @@ use crate::{
         pow::{Algorithm, Challenge, Purpose},
         session::{Profile, Session},
     },
-    pb::v1,
+    pb::{v1, validate::among},
 };
 
 pub(super) fn timestamp(moment: Timestamp) -> ProtoTimestamp {
@@ -139,12 +139,8 @@ pub(super) fn client(field: &'static str, id: &str) -> Result<Option<Profile>> {
         return Ok(None);
     }
     let unknown = || {
-        let known = Profile::ALL.map(Profile::as_str).join(", ");
-        Error::invalid_field(
-            field,
-            FieldReason::InvalidValue,
-            format!("must be one of: {known}"),
-        )
+        let known = among(&Profile::ALL.map(Profile::as_str));
+        Error::invalid_field(field, FieldReason::InvalidValue, known)
     };
     Profile::from_name(id).map(Some).ok_or_else(unknown)
 }

@@ -19,7 +19,7 @@ pub struct Scopes(Vec<String>);
 
 /// A scope that this server does not know.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("must be among: account, mcp, admin, openid, profile, email, offline_access")]
+#[error("must be among: {}", KNOWN.join(", "))]
 pub struct UnknownScope;
 
 /// Every scope that can be granted.
