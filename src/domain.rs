@@ -8,6 +8,7 @@ pub mod challenges;
 pub mod credentials;
 mod cursor;
 pub mod devices;
+pub mod grants;
 mod key_uses;
 pub mod members;
 pub mod password_change;
@@ -28,7 +29,7 @@ use crate::{
     env::Env,
     error::Result,
     metrics::{HashingLoad, Metrics},
-    model::{access, session::Profile},
+    model::{access, client::Clients},
     store::Store,
 };
 
@@ -39,14 +40,8 @@ pub struct Settings {
     pub issuer: String,
     /// Who else the tokens are for.
     pub audiences: Vec<String>,
-    /// How long an access token lives in profiles that refresh.
-    pub access_lifetime: Duration,
-    /// How long MailKite's session token lives.
-    pub mailkite_lifetime: Duration,
-    /// How long Mail.td's tokens live.
-    pub mailtd_lifetime: Duration,
-    /// How long a session can be refreshed, counted from the log-in.
-    pub refresh_lifetime: Duration,
+    /// The clients that people sign in with.
+    pub clients: Clients,
     /// How long a rotated refresh token may be sent again by a client that lost the answer. Sessions of
     /// the contract itself have one client, whoever shows their token.
     pub refresh_retry_window: Duration,
@@ -64,38 +59,6 @@ pub struct Settings {
     pub access_rules: access::Rules,
     /// How often passwords may be guessed and accounts be made; none when that is switched off.
     pub limits: Option<throttle::Limits>,
-}
-
-impl Settings {
-    /// How long an access token of this profile lives.
-    #[must_use]
-    pub fn access_lifetime(&self, profile: Profile) -> Duration {
-        match profile {
-            Profile::MailKite => self.mailkite_lifetime,
-            Profile::MailTd | Profile::MailTdPro => self.mailtd_lifetime,
-            Profile::Native | Profile::Smtpd | Profile::MoMail => self.access_lifetime,
-        }
-    }
-
-    /// How long a session of this profile lives.
-    #[must_use]
-    pub fn session_lifetime(&self, profile: Profile) -> Duration {
-        if profile.refreshes() {
-            self.refresh_lifetime
-        } else {
-            self.access_lifetime(profile)
-        }
-    }
-
-    /// The longest that any token lives: how long a retired key must verify.
-    #[must_use]
-    pub fn longest_lifetime(&self) -> Duration {
-        Profile::ALL
-            .into_iter()
-            .map(|profile| self.access_lifetime(profile))
-            .max()
-            .unwrap_or_default()
-    }
 }
 
 /// Keys that never leave the process, derived from the master key.

@@ -90,6 +90,10 @@ reasons! {
     OrganizationNotEmpty = "ORGANIZATION_NOT_EMPTY", FailedPrecondition, 409, DEBUG, "The account owns an organization that others are in; delete their accounts first.";
     /// No such session that the caller may see.
     SessionNotFound = "SESSION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such session.";
+    /// No such grant that the caller may see.
+    GrantNotFound = "GRANT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such grant.";
+    /// No client has this id.
+    ClientNotFound = "CLIENT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such client.";
     /// No such API key that the caller may see.
     ApiKeyNotFound = "API_KEY_NOT_FOUND", NotFound, 404, DEBUG, "There is no such API key.";
     /// The resource changed since the etag that was sent.

@@ -6,10 +6,12 @@ mod api_key_service;
 pub mod auth;
 mod authorization_service;
 mod challenge_service;
+mod client_service;
 pub mod codec;
 mod convert;
 mod device;
 mod filter;
+mod grant_service;
 pub mod health;
 pub mod limits;
 mod organization_service;
@@ -33,6 +35,7 @@ use crate::{
             api_key_service_server::ApiKeyServiceServer,
             authorization_service_server::AuthorizationServiceServer,
             challenge_service_server::ChallengeServiceServer,
+            client_service_server::ClientServiceServer, grant_service_server::GrantServiceServer,
             organization_service_server::OrganizationServiceServer,
             session_service_server::SessionServiceServer,
         },
@@ -61,6 +64,8 @@ pub fn services(
 ) -> Result<GrpcService, PolicyError> {
     let accounts = account_service::Service::new(Arc::clone(domain));
     let sessions = session_service::Service::new(Arc::clone(domain));
+    let grants = grant_service::Service::new(Arc::clone(domain));
+    let clients = client_service::Service::new(Arc::clone(domain));
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
     let challenges = challenge_service::Service::new(Arc::clone(domain));
     let authorization = authorization_service::Service::new(Arc::clone(domain));
@@ -68,6 +73,8 @@ pub fn services(
     let (v1, v1alpha) = reflection::services(limits.clone(), status.clone())?;
     let routes = Routes::new(AccountServiceServer::new(accounts))
         .add_service(SessionServiceServer::new(sessions))
+        .add_service(GrantServiceServer::new(grants))
+        .add_service(ClientServiceServer::new(clients))
         .add_service(ApiKeyServiceServer::new(api_keys))
         .add_service(ChallengeServiceServer::new(challenges))
         .add_service(AuthorizationServiceServer::new(authorization))

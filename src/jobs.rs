@@ -132,7 +132,6 @@ impl Jobs {
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
         }
-        self.give_back_addresses().await?;
         self.purge_marks(now).await
     }
 
@@ -162,18 +161,6 @@ impl Jobs {
                 rows => removed += rows,
             }
         }
-    }
-
-    /// Of two accounts of one mailbox the second gets the address when the first is gone.
-    async fn give_back_addresses(&self) -> Result<()> {
-        let given = self
-            .store
-            .write(|tx| Box::pin(async move { tx.give_back_addresses().await }))
-            .await?;
-        if given > 0 {
-            tracing::info!(given, "accounts that waited for their address have it now");
-        }
-        Ok(())
     }
 
     /// Marks of sign-ups and log-ins are kept in the database only where several nodes share them.

@@ -13,6 +13,7 @@ mod contain;
 mod data_file;
 mod entity;
 mod fault;
+mod grants;
 mod outbox;
 mod postgres;
 mod purge;

@@ -2,14 +2,7 @@
 //!
 //! A change is frozen once it has landed: what follows it is a new file.
 
-mod m20261122_000001_init;
-mod m20261125_000001_administration;
-mod m20261125_000002_challenges;
-mod m20261125_000003_api_key_use;
-mod m20261125_000004_throttles;
-mod m20261126_000001_mailboxes;
-mod m20261126_000002_deletion;
-mod m20261126_000003_collation;
+mod m20261127_000001_init;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait,
@@ -26,16 +19,7 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20261122_000001_init::Migration),
-            Box::new(m20261125_000001_administration::Migration),
-            Box::new(m20261125_000002_challenges::Migration),
-            Box::new(m20261125_000003_api_key_use::Migration),
-            Box::new(m20261125_000004_throttles::Migration),
-            Box::new(m20261126_000001_mailboxes::Migration),
-            Box::new(m20261126_000002_deletion::Migration),
-            Box::new(m20261126_000003_collation::Migration),
-        ]
+        vec![Box::new(m20261127_000001_init::Migration)]
     }
 }
 
@@ -77,12 +61,4 @@ pub async fn applied(database: &impl ConnectionTrait) -> Result<Vec<String>, DbE
 /// A change failed, or the database has seen one that this build does not know.
 pub async fn apply(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     Migrator::up(transaction, None).await
-}
-
-/// Applies the first so many changes to an empty database: the schema as an earlier build left it.
-///
-/// # Errors
-/// A change failed.
-pub async fn apply_first(transaction: &DatabaseTransaction, changes: u32) -> Result<(), DbErr> {
-    Migrator::up(transaction, Some(changes)).await
 }

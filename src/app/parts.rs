@@ -33,6 +33,7 @@ use crate::{
     mail::Mailer,
     metrics::{Exposition, Metrics},
     model::{
+        client::{Clients, Lifetimes},
         pow::{Algorithm, Argon2Cost},
         throttle::Rules,
     },
@@ -269,7 +270,7 @@ pub(super) fn signing_keys(
     let policy = KeyPolicy {
         rotation_age: config.keys.rotation_age,
         publish_before: config.keys.publish_before,
-        retired_for: settings(config, "", false).longest_lifetime(),
+        retired_for: clients(config).longest_access_token_lifetime(),
     };
     SigningKeys::new(store.clone(), master.clone(), env.clone(), policy)
 }
@@ -278,10 +279,7 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
     Settings {
         issuer: issuer.to_owned(),
         audiences: config.tokens.audiences_beside(issuer),
-        access_lifetime: config.tokens.access_lifetime,
-        mailkite_lifetime: config.tokens.mailkite_lifetime,
-        mailtd_lifetime: config.tokens.mailtd_lifetime,
-        refresh_lifetime: config.tokens.refresh_lifetime,
+        clients: clients(config),
         refresh_retry_window: config.tokens.refresh_retry_window,
         other_nodes: config.database.is_postgres(),
         sends_mail,
@@ -291,6 +289,15 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         access_rules: access_rules(config),
         limits: domain_limits(config),
     }
+}
+
+fn clients(config: &Config) -> Clients {
+    Clients::built_in(Lifetimes {
+        access_token: config.tokens.access_lifetime,
+        grant: config.tokens.refresh_lifetime,
+        mailkite: config.tokens.mailkite_lifetime,
+        mailtd: config.tokens.mailtd_lifetime,
+    })
 }
 
 /// The work that sign-ups need. Every figure has been held to its range.

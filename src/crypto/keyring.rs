@@ -19,7 +19,7 @@ use crate::{
     env::{Env, Timestamp},
     error::{Error, Reason, Result},
     model::{
-        id::SessionId,
+        id::GrantId,
         signing_key::{Algorithm, Phase, SigningKey},
     },
 };
@@ -73,8 +73,8 @@ pub struct Expected<'e> {
 /// What a token that passed every check says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessClaims {
-    /// The session that it belongs to.
-    pub session_id: SessionId,
+    /// The grant that it belongs to.
+    pub grant_id: GrantId,
     /// Its own id.
     pub jti: String,
     /// When it was issued.
@@ -313,7 +313,7 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: String,
-    sid: String,
+    grant_id: String,
     /// What the tokens that SMTPD documents have beside that, and nothing else of the type `JWT`.
     account_id: Option<String>,
 }
@@ -366,7 +366,7 @@ impl Claims {
             return Err(Fault::Claims);
         }
         Ok(AccessClaims {
-            session_id: self.sid.parse().map_err(|_| Fault::Claims)?,
+            grant_id: self.grant_id.parse().map_err(|_| Fault::Claims)?,
             jti: self.jti,
             issued_at,
             expires_at,

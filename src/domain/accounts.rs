@@ -15,14 +15,15 @@ use crate::{
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
     model::{
-        account::{Account, Organization, Plan},
+        account::{Account, Organization, Plan, Role},
         administration::Administrator,
         api_key::{ApiKey, ApiKeyKind},
+        client,
         email::{Email, InvalidEmail},
         id::AccountId,
         mail::OutboxMail,
         password::{Password, PasswordRefused},
-        session::{Profile, Session},
+        session::Session,
     },
     store::Tx,
 };
@@ -35,8 +36,8 @@ pub struct SignUp {
     pub password: Zeroizing<String>,
     /// What to call the person; may be empty.
     pub display_name: String,
-    /// Also signs in, with this profile.
-    pub session: Option<Profile>,
+    /// Also signs in, with this client.
+    pub session: Option<client::Client>,
     /// Also makes an API key of this kind.
     pub api_key: Option<ApiKeyKind>,
     /// The solution of a challenge.
@@ -93,13 +94,16 @@ impl Domain {
         client: Client,
     ) -> Result<SignedUp> {
         let sent = request.work.take();
-        let work = self.examine_work(sent, request.session, terms.over_limit.as_ref())?;
+        let strict = request
+            .session
+            .as_ref()
+            .is_some_and(|client| client.strict_sign_up);
+        let work = self.examine_work(sent, strict, terms.over_limit.as_ref())?;
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         api_keys::may_start_with(request.api_key)?;
-        let mail_td = request.session == Some(Profile::MailTd);
         let work = self
-            .admit_address(&email, work, terms, mail_td, &client)
+            .admit_address(&email, work, terms, strict, &client)
             .await?;
         let address = client.ip();
         let password_hash = self.passwords.hash(&password, address).await?;
@@ -182,15 +186,13 @@ impl Domain {
         let organization = Organization {
             id: self.env.uuid()?.into(),
             plan: Plan::Free,
-            owner_id: account_id,
             created_at: now,
             disabled_at: None,
         };
         let account = Account {
             id: account_id,
-            organization_id: organization.id,
-            plan: organization.plan,
-            organization_owner: true,
+            organization: organization.clone(),
+            role: Role::Owner,
             email,
             email_verified: false,
             display_name: request.display_name.trim().to_owned(),
@@ -199,18 +201,26 @@ impl Domain {
             updated_at: now,
             version: 1,
             disabled_at: None,
-            organization_disabled_at: None,
             administrator: false,
         };
         let session = request
             .session
-            .map(|profile| self.open_session(&account, profile, client))
+            .as_ref()
+            .map(|oauth| self.open_session(&account, oauth, client))
             .transpose()?;
         let api_key = request
             .api_key
             .map(|kind| self.prepare_key(account_id, NewApiKey::default_of(kind)))
             .transpose()?;
-        let mail = self.welcome(&account, request.session, now)?;
+        let welcomes = request
+            .session
+            .as_ref()
+            .is_some_and(|client| client.welcomes);
+        let mail = if welcomes && self.settings.sends_mail {
+            Some(self.welcome(&account, now)?)
+        } else {
+            None
+        };
         Ok(Prepared {
             organization,
             account,
@@ -222,22 +232,14 @@ impl Domain {
     }
 
     /// MailKite promises a welcome e-mail.
-    fn welcome(
-        &self,
-        account: &Account,
-        profile: Option<Profile>,
-        now: Timestamp,
-    ) -> Result<Option<OutboxMail>> {
-        if !self.settings.sends_mail || profile != Some(Profile::MailKite) {
-            return Ok(None);
-        }
+    fn welcome(&self, account: &Account, now: Timestamp) -> Result<OutboxMail> {
         let body = format!(
             "Welcome!\r\n\r\nYour account {} is ready at {}.\r\n\r\n\
              If you did not make it, you can ignore this mail.\r\n",
             account.email.as_str(),
             self.settings.issuer,
         );
-        Ok(Some(OutboxMail {
+        Ok(OutboxMail {
             id: self.env.uuid()?,
             recipient: account.email.as_str().to_owned(),
             subject: "Welcome".to_owned(),
@@ -245,7 +247,7 @@ impl Domain {
             created_at: now,
             attempts: 0,
             due_at: now,
-        }))
+        })
     }
 
     /// Changes an account that the caller reaches.
@@ -321,9 +323,9 @@ impl Domain {
                     return Err(gone_or_changed(tx, id).await?);
                 }
                 let emptied = tx
-                    .delete_organization_if_empty(account.organization_id)
+                    .delete_organization_if_empty(account.organization.id)
                     .await?;
-                if account.organization_owner && !emptied {
+                if account.role == Role::Owner && !emptied {
                     return Err(Reason::OrganizationNotEmpty.into());
                 }
                 if account.administrator {
@@ -362,16 +364,6 @@ impl Prepared {
     }
 }
 
-impl Opened {
-    pub(super) async fn write(&self, tx: &Tx<'_>) -> Result<()> {
-        tx.insert_session(&self.session).await?;
-        match &self.refresh {
-            Some(token) => tx.insert_refresh_token(token).await,
-            None => Ok(()),
-        }
-    }
-}
-
 pub(super) fn chosen_email(text: &str) -> Result<Email> {
     text.parse().map_err(|refused: InvalidEmail| {
         Error::invalid_field("email", FieldReason::InvalidFormat, refused.to_string())
@@ -401,15 +393,9 @@ async fn gone_or_changed(tx: &Tx<'_>, id: AccountId) -> Result<Error> {
 }
 
 pub(super) async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>> {
-    let sessions = tx
-        .live_session_ids(id)
-        .await?
-        .into_iter()
-        .map(CredentialId::Session);
-    let keys = tx
-        .live_api_key_ids(id)
-        .await?
-        .into_iter()
-        .map(CredentialId::ApiKey);
-    Ok(sessions.chain(keys).collect())
+    let grants = tx.unrevoked_grants(id).await?;
+    let keys = tx.live_api_key_ids(id).await?;
+    let grants = grants.into_iter().map(CredentialId::Grant);
+    let keys = keys.into_iter().map(CredentialId::ApiKey);
+    Ok(grants.chain(keys).collect())
 }

@@ -145,7 +145,7 @@ impl Domain {
                 let account = tx.lock_account_to_delete(id).await?;
                 let account = account.ok_or(Reason::AccountNotFound)?;
                 tx.delete_account(id, None, now).await?;
-                tx.delete_organization_if_empty(account.organization_id)
+                tx.delete_organization_if_empty(account.organization.id)
                     .await?;
                 leave_an_administrator(tx, who).await
             })

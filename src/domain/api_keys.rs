@@ -136,10 +136,7 @@ async fn gone_or_rotated(tx: &Tx<'_>, id: ApiKeyId, now: Timestamp) -> Result<Er
 /// Whether the credential of a call can still be used, as the database sees it now.
 pub(super) async fn is_live(tx: &Tx<'_>, credential: CredentialId, now: Timestamp) -> Result<bool> {
     Ok(match credential {
-        CredentialId::Session(id) => tx
-            .session(id)
-            .await?
-            .is_some_and(|session| session.is_live(now)),
+        CredentialId::Grant(id) => tx.grant(id).await?.is_some_and(|grant| grant.is_live(now)),
         CredentialId::ApiKey(id) => tx.api_key(id).await?.is_some_and(|key| key.is_live(now)),
     })
 }

@@ -10,10 +10,7 @@ use crate::{
     crypto::challenges,
     domain::{Domain, sign_up_rate::Thresholds, tokens::Client},
     error::{Error, Limit, Reason, Result},
-    model::{
-        pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
-        session::Profile,
-    },
+    model::pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
     store::Tx,
 };
 
@@ -146,12 +143,12 @@ impl Domain {
         self.settings.work.policy == WorkPolicy::OverLimit
     }
 
-    /// Asks for work where the policy does, and does the checks of it that cost next to nothing: they
+    /// Asks for work where the policy does, which of those who sign up with some clients is `strict`, and does the checks of it that cost next to nothing: they
     /// stand before everything else that a sign-up does.
     pub(super) fn examine_work(
         &self,
         sent: Option<ProofOfWork>,
-        session: Option<Profile>,
+        strict: bool,
         over_limit: Option<&OverLimit>,
     ) -> Result<Option<Candidate>> {
         if let Some(sent) = sent {
@@ -161,7 +158,7 @@ impl Domain {
             return Err(over_limit.clone().into());
         }
         let is_asked = match self.settings.work.policy {
-            WorkPolicy::MailTd => session == Some(Profile::MailTd),
+            WorkPolicy::MailTd => strict,
             WorkPolicy::All => true,
             WorkPolicy::OverLimit => false,
         };

@@ -21,9 +21,8 @@ use crate::{
         account::{Account, Plan},
         administration::Administrator,
         api_key::{ApiKey, ApiKeyKind},
-        id::{AccountId, ApiKeyId, OrganizationId, SessionId},
+        id::{AccountId, ApiKeyId, GrantId, OrganizationId, SessionId},
         scope::Scopes,
-        session::Profile,
     },
     store::{BoxFuture, Store, Tx},
 };
@@ -40,8 +39,8 @@ const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 /// What a call was made with.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CredentialId {
-    /// An access or session token of this session.
-    Session(SessionId),
+    /// An access token of this grant.
+    Grant(GrantId),
     /// An API key.
     ApiKey(ApiKeyId),
 }
@@ -74,8 +73,8 @@ pub struct Caller {
     administrator: bool,
     /// What the call was made with.
     pub credential: CredentialId,
-    /// The promises of the session that the call was made in; none for an API key.
-    pub profile: Option<Profile>,
+    /// The session that the call was made in; none for an API key.
+    pub session_id: Option<SessionId>,
     /// What it may do.
     pub scopes: Scopes,
     /// When the credential ends; absent for never.
@@ -86,20 +85,20 @@ impl Caller {
     fn new(
         account: &Account,
         credential: CredentialId,
-        profile: Option<Profile>,
+        session_id: Option<SessionId>,
         scopes: Scopes,
         ends_at: Option<Timestamp>,
     ) -> Self {
         Self {
             account_id: account.id,
-            organization_id: account.organization_id,
-            plan: account.plan,
+            organization_id: account.organization.id,
+            plan: account.organization.plan,
             owns_paid_organization: account.owns_paid_organization(),
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
             administrator: account.administrator,
             credential,
-            profile,
+            session_id,
             scopes,
             ends_at,
         }
@@ -108,7 +107,7 @@ impl Caller {
     /// Whether the call was made with an e-mail token, which is for one mailbox.
     #[must_use]
     pub fn is_mailbox(&self) -> bool {
-        self.profile == Some(Profile::MailTd)
+        self.scopes.is_mailbox()
     }
 
     /// Whether the call may act as the whole account, as far as its own: with an e-mail token too.
@@ -362,7 +361,7 @@ impl Domain {
         };
         let claims = self.key_ring.verify(token, &expected)?;
         Ok(Presented {
-            id: CredentialId::Session(claims.session_id),
+            id: CredentialId::Grant(claims.grant_id),
             ends_at: Some(claims.expires_at),
         })
     }
@@ -406,10 +405,10 @@ impl Domain {
     }
 
     /// Remembers an access token of ours as if it had been shown, so that its first use is no stranger's.
-    /// Whether its session is live is asked when it is used.
-    pub(super) fn expect(&self, token: &str, session: SessionId, expires_at: Timestamp) {
+    /// Whether its grant is live is asked when it is used.
+    pub(super) fn expect(&self, token: &str, grant: GrantId, expires_at: Timestamp) {
         let presented = Presented {
-            id: CredentialId::Session(session),
+            id: CredentialId::Grant(grant),
             // As the token says it: in whole seconds.
             ends_at: Some(Timestamp::from_seconds(expires_at.seconds())),
         };
@@ -430,13 +429,13 @@ impl Domain {
 
 async fn read_caller(store: &Store, id: CredentialId, now: Timestamp) -> Result<Option<Caller>> {
     let reader = store.read();
-    let (account_id, profile, scopes, ends_at) = match id {
-        CredentialId::Session(id) => match reader.session(id).await? {
-            Some(session) if session.is_live(now) => (
-                session.account_id,
-                Some(session.profile),
-                session.scopes,
-                Some(session.expires_at),
+    let (account_id, session_id, scopes, ends_at) = match id {
+        CredentialId::Grant(id) => match reader.grant(id).await? {
+            Some(grant) if grant.is_live(now) => (
+                grant.account_id,
+                Some(grant.session_id),
+                grant.scopes,
+                Some(grant.expires_at),
             ),
             _ => return Ok(None),
         },
@@ -447,7 +446,7 @@ async fn read_caller(store: &Store, id: CredentialId, now: Timestamp) -> Result<
     };
     let account = reader.account(account_id).await?;
     let account = account.filter(|account| !account.is_disabled());
-    Ok(account.map(|account| Caller::new(&account, id, profile, scopes, ends_at)))
+    Ok(account.map(|account| Caller::new(&account, id, session_id, scopes, ends_at)))
 }
 
 /// A JWT in compact form has three parts (RFC 7519 section 3).

@@ -14,12 +14,13 @@ use crate::{
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        account::{Account, Organization, Plan},
+        account::{Account, Organization, Plan, Role},
         administration::AccountFilter,
+        client,
         email::Email,
         id::{AccountId, OrganizationId},
         page::Page,
-        session::{Profile, Session},
+        session::Session,
     },
     store::Tx,
 };
@@ -34,8 +35,8 @@ pub struct NewMember {
     pub password: Zeroizing<String>,
     /// What to call the person; may be empty.
     pub display_name: String,
-    /// Also signs the account in, with this profile.
-    pub session: Option<Profile>,
+    /// Also signs the account in, with this client.
+    pub session: Option<client::Client>,
     /// Spends the limit that the caller is held to.
     pub admission: Admission,
 }
@@ -141,6 +142,8 @@ impl Domain {
         let password = chosen_password(&request.password, "password")?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
         let (reader, most) = (self.store.read(), self.settings.organization_accounts);
+        let home = reader.organization(organization).await?;
+        let home = home.ok_or(Reason::OrganizationNotFound)?;
         if reader.count_accounts(organization).await? >= most {
             return Err(Reason::QuotaExceeded.into());
         }
@@ -149,10 +152,8 @@ impl Domain {
         let now = self.env.now();
         let account = Account {
             id: self.env.uuid()?.into(),
-            organization_id: organization,
-            plan: caller.plan,
-            organization_disabled_at: None,
-            organization_owner: false,
+            organization: home,
+            role: Role::Member,
             administrator: false,
             disabled_at: None,
             email,
@@ -165,7 +166,8 @@ impl Domain {
         };
         let session = request
             .session
-            .map(|profile| self.open_session(&account, profile, client))
+            .as_ref()
+            .map(|oauth| self.open_session(&account, oauth, client))
             .transpose()?;
         let prepared = Prepared {
             account,
@@ -216,7 +218,7 @@ fn require_member(caller: &Caller, organization: OrganizationId) -> Result<()> {
 pub(super) fn reaches(caller: &Caller, account: &Account) -> bool {
     account.id == caller.account_id
         || caller.reach() == Reach::Organization
-            && account.organization_id == caller.organization_id
+            && account.organization.id == caller.organization_id
 }
 
 impl Prepared {
@@ -231,7 +233,7 @@ impl Prepared {
         if !owner.owns_paid_organization() {
             return Err(Reason::PermissionDenied.into());
         }
-        if tx.count_accounts(owner.organization_id).await? >= self.most {
+        if tx.count_accounts(owner.organization.id).await? >= self.most {
             return Err(Reason::QuotaExceeded.into());
         }
         if !tx.insert_account(&self.account).await? {

@@ -12,10 +12,7 @@ use crate::{
     },
     env::Timestamp,
     error::{Reason, Result},
-    model::{
-        id::AccountId,
-        session::{Profile, Session},
-    },
+    model::{client, id::AccountId, session::Session},
     store::Tx,
 };
 
@@ -48,17 +45,15 @@ impl Domain {
         let guess = Guess {
             address: account.email.normalized(),
             client: &client,
-            session: match caller.credential {
-                CredentialId::Session(id) => Some(id),
-                // Whoever holds a key can make more of them, to guess with each.
-                CredentialId::ApiKey(_) => None,
-            },
+            // An API key has none: whoever holds one can make more of them, to guess with each.
+            session: caller.session_id,
         };
         let attempt = self.admit(&guess).await?;
         self.check_password(Some(&account), &change.current, attempt, &client)
             .await?;
         let hash = self.passwords.hash(&chosen, client.ip()).await?;
-        let opened = self.open_session(&account, Profile::Native, client)?;
+        let own = self.client(client::COUNTERSIGN)?;
+        let opened = self.open_session(&account, own, client)?;
         let now = self.env.now();
         self.end_credentials(move |tx| {
             Box::pin(async move {
@@ -87,8 +82,8 @@ pub(super) async fn revoke_all(
     keep_api_keys: bool,
     now: Timestamp,
 ) -> Result<Vec<CredentialId>> {
-    let sessions = tx.revoke_sessions(id, None, now).await?;
-    let mut ended: Vec<_> = sessions.into_iter().map(CredentialId::Session).collect();
+    let grants = tx.revoke_sessions_and_grants(id, now).await?;
+    let mut ended: Vec<_> = grants.into_iter().map(CredentialId::Grant).collect();
     if !keep_api_keys {
         ended.extend(
             tx.revoke_api_keys(id, now)

@@ -15,12 +15,12 @@ use crate::{
     error::{Error, Reason, Result},
     metrics::LogIn,
     model::{
-        account::{Account, Organization},
-        email,
-        id::{AccountId, SessionId},
+        account::Account,
+        client, email,
+        id::{AccountId, GrantId, SessionId},
         page::Page,
         password::Password,
-        session::{Profile, RefreshToken, Session},
+        session::{Grant, RefreshToken, Session},
     },
     store::Tx,
 };
@@ -34,7 +34,7 @@ const SUCCESSOR: &str = "refresh token successor";
 enum Rotation {
     /// The token was traded for its successor, now or a moment ago by the same client.
     Successor,
-    /// The token was used before: somebody else has it. The session is over.
+    /// The token was used before: somebody else has it. The grant is over.
     Reused,
     /// The token is not good for anything.
     Refused,
@@ -44,8 +44,6 @@ enum Rotation {
 pub struct LoggedIn {
     /// The account.
     pub account: Account,
-    /// Its home organization.
-    pub organization: Organization,
     /// The new session.
     pub session: Session,
     /// Its tokens.
@@ -63,10 +61,10 @@ impl Domain {
         &self,
         address: &str,
         password: &str,
-        profile: Profile,
+        oauth: &client::Client,
         client: Client,
     ) -> Result<LoggedIn> {
-        let answer = self.try_log_in(address, password, profile, client).await;
+        let answer = self.try_log_in(address, password, oauth, client).await;
         self.metrics.log_in(outcome(&answer));
         answer
     }
@@ -75,7 +73,7 @@ impl Domain {
         &self,
         address: &str,
         password: &str,
-        profile: Profile,
+        oauth: &client::Client,
         client: Client,
     ) -> Result<LoggedIn> {
         let address = email::normalize(address);
@@ -92,19 +90,18 @@ impl Domain {
             .await?;
         let device = self.know_device(&guess);
         let account = found.ok_or(Reason::InvalidCredentials)?;
-        let reader = self.store.read();
-        let organization = reader.organization(account.organization_id).await?;
-        let organization = organization.ok_or(Reason::InvalidCredentials)?;
-        let opened = self.open_session(&account, profile, client)?;
+        let opened = self.open_session(&account, oauth, client)?;
         let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
         let (checked, now) = (account.clone(), self.env.now());
-        let access_lifetime = self.settings.access_lifetime(profile);
+        let replaces = oauth.replaces_grants;
+        let access_lifetime = oauth.access_token_lifetime;
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     keep_password(tx, &checked, rehashed.as_deref(), now).await?;
-                    if profile.replaces_earlier() {
-                        tx.expire_refresh_tokens(checked.id, profile, access_lifetime)
+                    if replaces {
+                        let client_id = &opened.tokens.grant.client_id;
+                        tx.expire_refresh_tokens(checked.id, client_id, access_lifetime)
                             .await?;
                     }
                     opened.write(tx).await
@@ -114,7 +111,6 @@ impl Domain {
         self.end_oldest_sessions(account.id).await?;
         Ok(LoggedIn {
             account,
-            organization,
             session,
             tokens,
             device,
@@ -131,7 +127,7 @@ impl Domain {
         self.end_credentials(move |tx| {
             Box::pin(async move {
                 let ended = tx.revoke_oldest_sessions(account, newest, now).await?;
-                Ok(((), ended.into_iter().map(CredentialId::Session).collect()))
+                Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
             })
         })
         .await
@@ -176,58 +172,57 @@ impl Domain {
     /// `keep_token`, and is refused where it would get one.
     ///
     /// # Errors
-    /// `REFRESH_TOKEN_INVALID`; a token that was already used also ends its session.
+    /// `REFRESH_TOKEN_INVALID`; a token that was already used also ends its grant.
     pub async fn refresh(&self, token: &str, keep_token: bool) -> Result<Tokens> {
         if !secrets::well_formed(token, REFRESH_PREFIX) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
         let (hash, now) = (secrets::hash(token), self.env.now());
-        let (stored, mut session, account) = self
+        let (stored, mut grant, account) = self
             .refreshable(&hash)
             .await?
             .ok_or(Reason::RefreshTokenInvalid)?;
-        let rotates = session.profile.rotates();
-        if account.is_disabled() || !session.is_live(now) || (rotates && keep_token) {
+        let client = self.settings.clients.find(&grant.client_id);
+        let client = client.ok_or(Reason::RefreshTokenInvalid)?;
+        let rotates = client.rotates_refresh_tokens;
+        if account.is_disabled() || !grant.is_live(now) || (rotates && keep_token) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
         let next = if rotates {
-            self.rotate(&stored, &session, now).await?
+            self.rotate(&stored, &grant, now).await?
         } else {
-            session = self.keep(hash, session.id, now).await?;
+            grant = self.keep(hash, grant.id, now).await?;
             Zeroizing::new(token.to_owned())
         };
-        self.issue(&account, &session, Some(next), now)
+        self.issue(&account, client, grant, Some(next), now)
     }
 
-    /// Notes a refresh in a profile whose refresh token stays the same, and gives the session as it is
-    /// then: a new log-in may have ended its refreshing since the token was read.
-    async fn keep(&self, hash: [u8; 32], id: SessionId, now: Timestamp) -> Result<Session> {
+    /// Notes a refresh where the refresh token stays the same, and gives the grant as it is then: a new log-in may have
+    /// ended its refreshing since the token was read.
+    async fn keep(&self, hash: [u8; 32], id: GrantId, now: Timestamp) -> Result<Grant> {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     // Touched first, which makes a log-in at the same time wait for this row.
-                    let live = tx.touch_session(id, now).await?;
+                    let live = tx.touch_grant(id, now).await?;
                     let kept = live && tx.refresh_token(&hash).await?.is_some();
-                    let session = if kept { tx.session(id).await? } else { None };
-                    session.ok_or_else(|| Reason::RefreshTokenInvalid.into())
+                    let grant = if kept { tx.grant(id).await? } else { None };
+                    grant.ok_or_else(|| Reason::RefreshTokenInvalid.into())
                 })
             })
             .await
     }
 
-    async fn refreshable(
-        &self,
-        hash: &[u8; 32],
-    ) -> Result<Option<(RefreshToken, Session, Account)>> {
+    async fn refreshable(&self, hash: &[u8; 32]) -> Result<Option<(RefreshToken, Grant, Account)>> {
         let reader = self.store.read();
         let Some(token) = reader.refresh_token(hash).await? else {
             return Ok(None);
         };
-        let Some(session) = reader.session(token.session_id).await? else {
+        let Some(grant) = reader.grant(token.grant_id).await? else {
             return Ok(None);
         };
-        let account = reader.account(session.account_id).await?;
-        Ok(account.map(|account| (token, session, account)))
+        let account = reader.account(grant.account_id).await?;
+        Ok(account.map(|account| (token, grant, account)))
     }
 
     /// Trades a rotating refresh token for its successor. The successor follows from the token by a
@@ -235,7 +230,7 @@ impl Domain {
     async fn rotate(
         &self,
         token: &RefreshToken,
-        session: &Session,
+        grant: &Grant,
         now: Timestamp,
     ) -> Result<Zeroizing<String>> {
         let successor = secrets::derive(
@@ -246,16 +241,16 @@ impl Domain {
         );
         let record = RefreshToken {
             hash: successor.hash,
-            session_id: session.id,
+            grant_id: grant.id,
             created_at: now,
             consumed_at: None,
         };
-        let (old, session, window) = (
+        let (old, grant, window) = (
             token.hash,
-            session.clone(),
+            grant.clone(),
             self.settings.refresh_retry_window,
         );
-        let session_id = session.id;
+        let grant_id = grant.id;
         let rotation = self
             .end_credentials(move |tx| {
                 Box::pin(async move {
@@ -263,10 +258,9 @@ impl Domain {
                         return Ok((Rotation::Successor, Vec::new()));
                     }
                     let retried_since = now.before(window);
-                    let rotation =
-                        replayed(tx, &old, &record, &session, retried_since, now).await?;
+                    let rotation = replayed(tx, &old, &record, &grant, retried_since, now).await?;
                     let ended = match rotation {
-                        Rotation::Reused => vec![CredentialId::Session(session.id)],
+                        Rotation::Reused => vec![CredentialId::Grant(grant.id)],
                         Rotation::Successor | Rotation::Refused => Vec::new(),
                     };
                     Ok((rotation, ended))
@@ -277,7 +271,7 @@ impl Domain {
             Rotation::Successor => Ok(Zeroizing::new(successor.text.expose_secret().to_owned())),
             Rotation::Refused => Err(Reason::RefreshTokenInvalid.into()),
             Rotation::Reused => {
-                tracing::warn!(session = %session_id, "a refresh token was used twice; its session is over");
+                tracing::warn!(grant = %grant_id, "a refresh token was used twice; its grant is over");
                 Err(Reason::RefreshTokenInvalid.into())
             }
         }
@@ -326,21 +320,12 @@ impl Domain {
     /// `SESSION_NOT_FOUND`, also for a session of somebody else and, to an e-mail token, for any but its own.
     pub async fn revoke_session(&self, caller: &Caller, id: SessionId) -> Result<()> {
         may_name(caller, id)?;
-        let ended = self.end_session(id, caller.account_id).await?;
-        if ended {
-            Ok(())
-        } else {
-            Err(Reason::SessionNotFound.into())
-        }
-    }
-
-    /// Ends a session of this account. False when it is not live, or not the account's.
-    async fn end_session(&self, id: SessionId, account_id: AccountId) -> Result<bool> {
-        let now = self.env.now();
+        let (account_id, now) = (caller.account_id, self.env.now());
         self.end_credentials(move |tx| {
             Box::pin(async move {
-                let revoked = tx.revoke_session(id, account_id, now).await?;
-                Ok((revoked, vec![CredentialId::Session(id)]))
+                let ended = tx.revoke_session(id, account_id, now).await?;
+                let ended = ended.ok_or(Reason::SessionNotFound)?;
+                Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
             })
         })
         .await
@@ -355,23 +340,15 @@ impl Domain {
             return Err(Reason::RefreshTokenInvalid.into());
         }
         let found = self.refreshable(&secrets::hash(token)).await?;
-        let (_, session, _) = found.ok_or(Reason::RefreshTokenInvalid)?;
-        let ended = self.end_session(session.id, session.account_id).await?;
-        if ended {
-            Ok(())
-        } else {
-            Err(Reason::RefreshTokenInvalid.into())
-        }
+        let (_, grant, _) = found.ok_or(Reason::RefreshTokenInvalid)?;
+        self.end_grant(grant, Reason::RefreshTokenInvalid).await
     }
 }
 
 /// The one session that the caller sees and ends, where that is not every session of the account: an
 /// e-mail token is for one mailbox, and the sessions of a Pro user are more than that.
 fn own_session_alone(caller: &Caller) -> Option<SessionId> {
-    match caller.credential {
-        CredentialId::Session(own) if caller.is_mailbox() => Some(own),
-        CredentialId::Session(_) | CredentialId::ApiKey(_) => None,
-    }
+    caller.session_id.filter(|_| caller.is_mailbox())
 }
 
 fn may_name(caller: &Caller, id: SessionId) -> Result<()> {
@@ -420,14 +397,14 @@ async fn replayed(
     tx: &Tx<'_>,
     old: &[u8; 32],
     successor: &RefreshToken,
-    session: &Session,
+    grant: &Grant,
     retried_since: Timestamp,
     now: Timestamp,
 ) -> Result<Rotation> {
     let live = tx
-        .session(session.id)
+        .grant(grant.id)
         .await?
-        .is_some_and(|session| session.is_live(now));
+        .is_some_and(|grant| grant.is_live(now));
     let consumed = tx
         .refresh_token(old)
         .await?
@@ -442,7 +419,6 @@ async fn replayed(
     if unused && retried_since < consumed_at {
         return Ok(Rotation::Successor);
     }
-    tx.revoke_session(session.id, session.account_id, now)
-        .await?;
+    tx.revoke_grant(grant, now).await?;
     Ok(Rotation::Reused)
 }

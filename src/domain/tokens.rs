@@ -1,4 +1,4 @@
-//! Opens sessions and issues the tokens in them.
+//! Opens sessions, and issues the tokens of the grants in them.
 
 use std::net::IpAddr;
 
@@ -13,10 +13,12 @@ use crate::{
     error::Result,
     model::{
         account::Account,
+        client::{self, Claims, GrantType},
         scope::{self, Scopes},
-        session::{Profile, RefreshToken, Session},
+        session::{Grant, PASSWORD, RefreshToken, Session},
         signing_key::Algorithm,
     },
+    store::Tx,
 };
 
 /// What refresh tokens start with.
@@ -64,57 +66,81 @@ impl Client {
 /// What a program keeps to act as the account.
 #[derive(Clone)]
 pub struct Tokens {
+    /// The grant that they belong to.
+    pub grant: Grant,
     /// The credential of each call, a JWT; docs/TOKENS.md says what it claims.
     pub access_token: Zeroizing<String>,
     /// When it ends.
     pub access_expires_at: Timestamp,
-    /// Gets the next one, in profiles that refresh, with the time when it ends.
-    pub refresh: Option<(Zeroizing<String>, Timestamp)>,
-    /// What they may do.
-    pub scopes: Scopes,
+    /// Gets the next one, for clients that refresh; ends with the grant.
+    pub refresh: Option<Zeroizing<String>>,
 }
 
-/// A session that is about to be written, with its tokens.
+/// A session that is about to be written, with its first grant and the tokens of that.
 pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) refresh: Option<RefreshToken>,
     pub(super) tokens: Tokens,
 }
 
+impl Opened {
+    pub(super) async fn write(&self, tx: &Tx<'_>) -> Result<()> {
+        tx.insert_session(&self.session).await?;
+        tx.insert_grant(&self.tokens.grant).await?;
+        match &self.refresh {
+            Some(token) => tx.insert_refresh_token(token).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Domain {
-    /// Makes a session and its first tokens; nothing is written yet.
+    /// Makes a session that was signed in to by password, with a grant to a client and its first tokens; nothing is
+    /// written yet.
     pub(super) fn open_session(
         &self,
         account: &Account,
-        profile: Profile,
+        oauth: &client::Client,
         client: Client,
     ) -> Result<Opened> {
         let now = self.env.now();
+        let expires_at = now.after(oauth.grant_lifetime);
         let session = Session {
             id: self.env.uuid()?.into(),
             account_id: account.id,
-            profile,
-            scopes: default_scopes(profile),
+            amr: vec![PASSWORD.to_owned()],
             created_at: now,
-            refreshed_at: now,
-            expires_at: now.after(self.settings.session_lifetime(profile)),
+            expires_at,
             revoked_at: None,
             client_address: client.address,
             user_agent: client.user_agent,
         };
-        let secret = if profile.refreshes() {
+        let grant = Grant {
+            id: self.env.uuid()?.into(),
+            session_id: session.id,
+            account_id: account.id,
+            client_id: oauth.id.clone(),
+            scopes: oauth.scopes.clone(),
+            audience: Vec::new(),
+            outlives_session: oauth.grants_outlive_session,
+            created_at: now,
+            refreshed_at: now,
+            expires_at,
+            revoked_at: None,
+        };
+        let secret = if oauth.may(GrantType::RefreshToken) {
             Some(secrets::generate(REFRESH_PREFIX, &self.env)?)
         } else {
             None
         };
         let refresh = secret.as_ref().map(|secret| RefreshToken {
             hash: secret.hash,
-            session_id: session.id,
+            grant_id: grant.id,
             created_at: now,
             consumed_at: None,
         });
         let text = secret.map(|secret| Zeroizing::new(secret.text.expose_secret().to_owned()));
-        let tokens = self.issue(account, &session, text, now)?;
+        let tokens = self.issue(account, oauth, grant, text, now)?;
         Ok(Opened {
             session,
             refresh,
@@ -122,29 +148,31 @@ impl Domain {
         })
     }
 
-    /// Issues an access token for a session, beside the refresh token that goes with it.
+    /// Issues an access token of a grant, beside the refresh token that goes with it.
     pub(super) fn issue(
         &self,
         account: &Account,
-        session: &Session,
+        client: &client::Client,
+        grant: Grant,
         refresh: Option<Zeroizing<String>>,
         now: Timestamp,
     ) -> Result<Tokens> {
-        let lifetime = self.settings.access_lifetime(session.profile);
-        let access_expires_at = now.after(lifetime).min(session.expires_at);
-        let claims = self.claims(account, session, access_expires_at, now)?;
+        let access_expires_at = now
+            .after(client.access_token_lifetime)
+            .min(grant.expires_at);
+        let claims = self.claims(account, client, &grant, access_expires_at, now)?;
         let access_token = Zeroizing::new(self.key_ring.sign(
             Algorithm::Es256,
-            token_type(session.profile),
+            token_type(client.claims),
             &claims,
             now,
         )?);
-        self.expect(&access_token, session.id, access_expires_at);
+        self.expect(&access_token, grant.id, access_expires_at);
         Ok(Tokens {
+            grant,
             access_token,
             access_expires_at,
-            refresh: refresh.map(|secret| (secret, session.expires_at)),
-            scopes: session.scopes.clone(),
+            refresh,
         })
     }
 
@@ -152,36 +180,34 @@ impl Domain {
     fn claims(
         &self,
         account: &Account,
-        session: &Session,
+        client: &client::Client,
+        grant: &Grant,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Map<String, Value>> {
         let mut claims = Map::from_iter([
             ("iss".to_owned(), json!(self.settings.issuer)),
-            ("aud".to_owned(), self.audience()),
+            ("aud".to_owned(), self.audience(grant)),
             ("iat".to_owned(), json!(now.seconds())),
             ("exp".to_owned(), json!(expires_at.seconds())),
             ("jti".to_owned(), json!(self.env.uuid()?)),
-            ("sid".to_owned(), json!(session.id.uuid())),
+            ("sid".to_owned(), json!(grant.session_id.uuid())),
+            ("grant_id".to_owned(), json!(grant.id.uuid())),
         ]);
-        let own = match session.profile {
-            Profile::Smtpd => json!({
-                "account_id": account.organization_id.uuid(),
+        let own = match client.claims {
+            Claims::Smtpd => json!({
+                "account_id": account.organization.id.uuid(),
                 "id": account.id.uuid(),
                 "is_account_verified": account.email_verified,
                 "name": account.display_name,
-                "scope": smtpd_scopes(&session.scopes),
+                "scope": smtpd_scopes(&grant.scopes),
                 "sub": account.email.as_str(),
                 "subject": account.email.as_str(),
             }),
-            Profile::Native
-            | Profile::MailKite
-            | Profile::MoMail
-            | Profile::MailTd
-            | Profile::MailTdPro => json!({
+            Claims::Rfc9068 => json!({
                 "sub": account.id.uuid(),
-                "client_id": session.profile.as_str(),
-                "scope": session.scopes.to_string(),
+                "client_id": grant.client_id,
+                "scope": grant.scopes.to_string(),
             }),
         };
         if let Value::Object(own) = own {
@@ -190,9 +216,12 @@ impl Domain {
         Ok(claims)
     }
 
-    /// This server, alone or among others (RFC 7519 section 4.1.3).
-    fn audience(&self) -> Value {
+    /// Whom the grant names, or this server, alone or among others (RFC 7519 section 4.1.3).
+    fn audience(&self, grant: &Grant) -> Value {
         let settings = &self.settings;
+        if !grant.audience.is_empty() {
+            return json!(grant.audience);
+        }
         if settings.audiences.is_empty() {
             return json!(settings.issuer);
         }
@@ -204,23 +233,10 @@ impl Domain {
 }
 
 /// SMTPD documents claims that are not those of RFC 9068: `scope` is a list of numbers, and there is no `client_id`.
-fn token_type(profile: Profile) -> TokenType {
-    match profile {
-        Profile::Smtpd => TokenType::Jwt,
-        Profile::Native
-        | Profile::MailKite
-        | Profile::MoMail
-        | Profile::MailTd
-        | Profile::MailTdPro => TokenType::AccessToken,
-    }
-}
-
-fn default_scopes(profile: Profile) -> Scopes {
-    match profile {
-        Profile::Smtpd => Scopes::one(scope::ADMIN),
-        Profile::MailKite => Scopes::one(scope::MCP),
-        Profile::MailTd => Scopes::mailbox(),
-        Profile::Native | Profile::MoMail | Profile::MailTdPro => Scopes::full(),
+fn token_type(claims: Claims) -> TokenType {
+    match claims {
+        Claims::Smtpd => TokenType::Jwt,
+        Claims::Rfc9068 => TokenType::AccessToken,
     }
 }
 

@@ -12,7 +12,6 @@ use crate::{
         password_change::PasswordChange,
     },
     grpc::{auth, convert},
-    model::session::Profile,
     pb::v1::{
         ChangePasswordRequest, ChangePasswordResponse, CreateAccountRequest, CreateAccountResponse,
         DeleteAccountRequest, DeleteAccountResponse, GetAccountRequest, GetAccountResponse,
@@ -39,9 +38,10 @@ impl AccountService for Service {
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
         let client = auth::client(&self.domain, &request);
-        let session = convert::client("session_client_id", &request.get_ref().session_client_id)?;
-        let mail_td = session == Some(Profile::MailTd);
-        let terms = auth::terms(&self.domain, &request, mail_td)?;
+        let client_id = &request.get_ref().session_client_id;
+        let session = convert::client(&self.domain, "session_client_id", client_id)?.cloned();
+        let strict = session.as_ref().is_some_and(|client| client.strict_sign_up);
+        let terms = auth::terms(&self.domain, &request, strict)?;
         let mut message = request.into_inner();
         let sign_up = SignUp {
             session,
@@ -72,8 +72,10 @@ impl AccountService for Service {
         let admission = auth::admission(&request, false);
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, Some(caller.organization_id))?;
+        let client_id = &message.session_client_id;
+        let session = convert::client(&self.domain, "session_client_id", client_id)?.cloned();
         let member = NewMember {
-            session: convert::client("session_client_id", &message.session_client_id)?,
+            session,
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,

@@ -45,8 +45,8 @@ impl AuthorizationService for Service {
 
 fn identity(caller: &Caller) -> CheckAccessResponse {
     let kind = match caller.credential {
-        CredentialId::Session(_) if caller.is_mailbox() => CredentialKind::EmailToken,
-        CredentialId::Session(_) => CredentialKind::Session,
+        CredentialId::Grant(_) if caller.is_mailbox() => CredentialKind::EmailToken,
+        CredentialId::Grant(_) => CredentialKind::Session,
         CredentialId::ApiKey(_) => CredentialKind::ApiKey,
     };
     CheckAccessResponse {

@@ -1,18 +1,21 @@
 //! Between the contract's messages and the plain data of the program.
 
+use std::time::Duration;
+
 use prost_types::Timestamp as ProtoTimestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::{challenges::ProofOfWork, tokens::Tokens},
+    domain::{Domain, challenges::ProofOfWork, tokens::Tokens},
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
     model::{
-        account::{Account, Organization, Plan},
+        account::{Account, Organization, Plan, Role},
         api_key::{ApiKey, ApiKeyKind},
-        id::{AccountId, ApiKeyId, OrganizationId, SessionId},
+        client::Client,
+        id::{AccountId, ApiKeyId, GrantId, OrganizationId, SessionId},
         pow::{Algorithm, Challenge, Purpose},
-        session::{Profile, Session},
+        session::{Grant, Session},
     },
     pb::{v1, validate::among},
 };
@@ -23,6 +26,10 @@ pub(super) fn timestamp(moment: Timestamp) -> ProtoTimestamp {
         seconds: moment.seconds(),
         nanos: i32::try_from(millis.rem_euclid(1000) * 1_000_000).unwrap_or(0),
     }
+}
+
+pub(super) fn duration(length: Duration) -> Result<prost_types::Duration> {
+    length.try_into().map_err(Error::internal)
 }
 
 /// A moment that a caller sent, to the millisecond.
@@ -51,11 +58,11 @@ pub(super) fn account(account: &Account) -> v1::Account {
 
 /// The account's place in the organization that it was made in.
 pub(super) fn membership(account: &Account) -> v1::Membership {
-    let organization = account.organization_id.resource_name();
-    let role = if account.organization_owner {
-        v1::Role::Owner
-    } else {
-        v1::Role::Member
+    let organization = account.organization.id.resource_name();
+    let role = match account.role {
+        Role::Owner => v1::Role::Owner,
+        Role::Admin => v1::Role::Admin,
+        Role::Member => v1::Role::Member,
     };
     v1::Membership {
         name: format!("{organization}/memberships/{}", account.id),
@@ -69,7 +76,6 @@ pub(super) fn organization(organization: &Organization) -> v1::Organization {
     v1::Organization {
         name: organization.id.resource_name(),
         plan: plan(organization.plan).into(),
-        owner: organization.owner_id.resource_name(),
         create_time: Some(timestamp(organization.created_at)),
         disable_time: organization.disabled_at.map(timestamp),
     }
@@ -86,11 +92,9 @@ pub(super) fn session(session: &Session, current: bool) -> v1::Session {
     v1::Session {
         name: session.id.resource_name(),
         account: session.account_id.resource_name(),
-        client_id: session.profile.as_str().to_owned(),
-        scopes: session.scopes.as_slice().to_vec(),
         create_time: Some(timestamp(session.created_at)),
         expire_time: Some(timestamp(session.expires_at)),
-        refresh_time: Some(timestamp(session.refreshed_at)),
+        authentication_methods: session.amr.clone(),
         client_address: session.client_address.clone(),
         user_agent: session.user_agent.clone(),
         current,
@@ -98,17 +102,35 @@ pub(super) fn session(session: &Session, current: bool) -> v1::Session {
 }
 
 pub(super) fn tokens(tokens: Tokens) -> v1::SessionTokens {
-    let (refresh_token, refresh_ends) = match tokens.refresh {
-        Some((secret, ends)) => (secret.to_string(), Some(timestamp(ends))),
-        None => (String::new(), None),
-    };
+    let grant = &tokens.grant;
     v1::SessionTokens {
         access_token: tokens.access_token.to_string(),
         access_token_expire_time: Some(timestamp(tokens.access_expires_at)),
-        refresh_token,
-        refresh_token_expire_time: refresh_ends,
+        refresh_token_expire_time: tokens
+            .refresh
+            .is_some()
+            .then(|| timestamp(grant.expires_at)),
+        refresh_token: tokens
+            .refresh
+            .map(|token| token.to_string())
+            .unwrap_or_default(),
         token_type: "bearer".to_owned(),
-        scopes: tokens.scopes.as_slice().to_vec(),
+        scopes: grant.scopes.as_slice().to_vec(),
+        grant: grant.id.resource_name(),
+    }
+}
+
+pub(super) fn grant(grant: &Grant, current: bool) -> v1::Grant {
+    v1::Grant {
+        name: grant.id.resource_name(),
+        session: grant.session_id.resource_name(),
+        account: grant.account_id.resource_name(),
+        client_id: grant.client_id.clone(),
+        scopes: grant.scopes.as_slice().to_vec(),
+        create_time: Some(timestamp(grant.created_at)),
+        refresh_time: Some(timestamp(grant.refreshed_at)),
+        expire_time: Some(timestamp(grant.expires_at)),
+        current,
     }
 }
 
@@ -134,15 +156,19 @@ pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
 }
 
 /// The client that was asked for; none when it was left open.
-pub(super) fn client(field: &'static str, id: &str) -> Result<Option<Profile>> {
+pub(super) fn client<'d>(
+    domain: &'d Domain,
+    field: &'static str,
+    id: &str,
+) -> Result<Option<&'d Client>> {
     if id.is_empty() {
         return Ok(None);
     }
-    let unknown = || {
-        let known = among(&Profile::ALL.map(Profile::as_str));
-        Error::invalid_field(field, FieldReason::InvalidValue, known)
+    let unknown = |_| {
+        let known: Vec<_> = domain.clients().map(|client| client.id.as_str()).collect();
+        Error::invalid_field(field, FieldReason::InvalidValue, among(&known))
     };
-    Profile::from_name(id).map(Some).ok_or_else(unknown)
+    domain.client(id).map(Some).map_err(unknown)
 }
 
 /// The kind of key that was asked for; none when it was left open.
@@ -224,6 +250,16 @@ pub(super) fn session_id(name: &str, current: Option<SessionId>) -> Result<Sessi
         Some("current") => current.ok_or_else(|| Reason::SessionNotFound.into()),
         Some(id) => id.parse().map_err(|_| Reason::SessionNotFound.into()),
         None => Err(Reason::SessionNotFound.into()),
+    }
+}
+
+/// The grant that a resource name means; `current` is the one that the call was made with, which an API key does not
+/// have.
+pub(super) fn grant_id(name: &str, current: Option<GrantId>) -> Result<GrantId> {
+    match segment(name, GrantId::COLLECTION) {
+        Some("current") => current.ok_or_else(|| Reason::GrantNotFound.into()),
+        Some(id) => id.parse().map_err(|_| Reason::GrantNotFound.into()),
+        None => Err(Reason::GrantNotFound.into()),
     }
 }
 

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::{
-        Domain,
-        credentials::{Caller, CredentialId},
-    },
+    domain::Domain,
     grpc::{auth, convert, device},
-    model::{id::SessionId, session::Profile},
+    model::client,
     pb::v1::{
         CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse,
         GetSessionRequest, GetSessionResponse, ListSessionsRequest, ListSessionsResponse,
@@ -42,18 +39,21 @@ impl SessionService for Service {
             "" => client,
             token => client.on_device(Some(token.to_owned())),
         };
-        let profile = convert::client("client_id", &message.client_id)?.unwrap_or(Profile::Native);
+        let oauth = match convert::client(&self.domain, "client_id", &message.client_id)? {
+            Some(chosen) => chosen,
+            None => self.domain.client(client::COUNTERSIGN)?,
+        };
         let password = convert::secret(&mut message.password);
         let made = self
             .domain
-            .log_in(&message.email, &password, profile, client)
+            .log_in(&message.email, &password, oauth, client)
             .await?;
         let mut answer = Response::new(CreateSessionResponse {
             session: Some(convert::session(&made.session, false)),
             tokens: Some(convert::tokens(made.tokens)),
             account: Some(convert::account(&made.account)),
             device_token: made.device,
-            organization: Some(convert::organization(&made.organization)),
+            organization: Some(convert::organization(&made.account.organization)),
         });
         let device = answer.get_ref().device_token.clone();
         device::set_cookie(self.domain.is_https(), answer.metadata_mut(), &device);
@@ -80,7 +80,7 @@ impl SessionService for Service {
         request: Request<GetSessionRequest>,
     ) -> Result<Response<GetSessionResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let current = current(&caller);
+        let current = caller.session_id;
         let id = convert::session_id(&request.get_ref().name, current)?;
         let session = self.domain.session(&caller, id).await?;
         Ok(Response::new(GetSessionResponse {
@@ -93,7 +93,7 @@ impl SessionService for Service {
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let (current, message) = (current(&caller), request.into_inner());
+        let (current, message) = (caller.session_id, request.into_inner());
         let (sessions, next_page_token) = self
             .domain
             .sessions(&caller, message.page_size, &message.page_token)
@@ -112,7 +112,7 @@ impl SessionService for Service {
         request: Request<DeleteSessionRequest>,
     ) -> Result<Response<DeleteSessionResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let id = convert::session_id(&request.get_ref().name, current(&caller))?;
+        let id = convert::session_id(&request.get_ref().name, caller.session_id)?;
         self.domain.revoke_session(&caller, id).await?;
         Ok(Response::new(DeleteSessionResponse {}))
     }
@@ -124,13 +124,5 @@ impl SessionService for Service {
         let token = convert::secret(&mut request.into_inner().refresh_token);
         self.domain.revoke_refresh_token(&token).await?;
         Ok(Response::new(RevokeRefreshTokenResponse {}))
-    }
-}
-
-/// The session that a call was made with.
-fn current(caller: &Caller) -> Option<SessionId> {
-    match caller.credential {
-        CredentialId::Session(id) => Some(id),
-        CredentialId::ApiKey(_) => None,
     }
 }

@@ -37,19 +37,48 @@ impl Plan {
     }
 }
 
-/// The tenant: owns accounts and pays for them.
+/// The tenant: has accounts as its members, and pays for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Organization {
     /// Its id.
     pub id: OrganizationId,
     /// Its plan.
     pub plan: Plan,
-    /// The one account that owns it.
-    pub owner_id: AccountId,
     /// When it was made.
     pub created_at: Timestamp,
     /// When an administrator disabled it with all its accounts; absent while it may be used.
     pub disabled_at: Option<Timestamp>,
+}
+
+/// What an account may do in an organization.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// Owns it. On the paid plan, reaches all of its accounts.
+    Owner,
+    /// Helps the owner. Nothing gives this role yet.
+    Admin,
+    /// Has an account in it.
+    Member,
+}
+
+impl Role {
+    /// The name that the database keeps.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+
+    /// The role with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Owner, Self::Admin, Self::Member]
+            .into_iter()
+            .find(|role| role.as_str() == name)
+    }
 }
 
 /// A principal that signs in.
@@ -57,12 +86,10 @@ pub struct Organization {
 pub struct Account {
     /// Its id.
     pub id: AccountId,
-    /// The organization that it belongs to.
-    pub organization_id: OrganizationId,
-    /// The plan of that organization. Read with the account, never written with it.
-    pub plan: Plan,
-    /// Whether it owns that organization. Read with the account, never written with it.
-    pub organization_owner: bool,
+    /// Its home: the organization that it was made in. Read with the account; only the id is written with it.
+    pub organization: Organization,
+    /// What it may do there.
+    pub role: Role,
     /// Its e-mail address.
     pub email: Email,
     /// Whether mail to the address has been shown to reach its owner.
@@ -79,8 +106,6 @@ pub struct Account {
     pub version: i64,
     /// When an administrator disabled it; absent while it may be used.
     pub disabled_at: Option<Timestamp>,
-    /// When its organization was disabled. Read with the account, never written with it.
-    pub organization_disabled_at: Option<Timestamp>,
     /// Whether it administers the server.
     pub administrator: bool,
 }
@@ -95,18 +120,16 @@ impl Account {
     /// Since when nobody may act as this account.
     #[must_use]
     pub fn disabled_since(&self) -> Option<Timestamp> {
-        [self.disabled_at, self.organization_disabled_at]
+        [self.disabled_at, self.organization.disabled_at]
             .into_iter()
             .flatten()
             .min()
     }
-}
 
-impl Account {
     /// Whether it owns an organization on the paid plan, and so reaches all accounts of that.
     #[must_use]
     pub fn owns_paid_organization(&self) -> bool {
-        self.plan == Plan::Pro && self.organization_owner
+        self.organization.plan == Plan::Pro && self.role == Role::Owner
     }
 }
 

@@ -111,8 +111,8 @@ pub struct OrganizationFilter {
 pub struct OrganizationOverview {
     /// The organization.
     pub organization: Organization,
-    /// The e-mail address of its owner; absent when the owner's account is gone.
-    pub owner_email: Option<Email>,
+    /// The account that owns it and its e-mail address; absent when that account is gone.
+    pub owner: Option<(AccountId, Email)>,
     /// How many accounts belong to it.
     pub accounts: u64,
 }

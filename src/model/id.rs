@@ -54,8 +54,10 @@ ids! {
     AccountId, "accounts";
     /// An organization: the tenant.
     OrganizationId, "organizations";
-    /// A session: one signed-in device or program.
+    /// A session: one sign-in of a person or a program.
     SessionId, "sessions";
+    /// A grant: what one client may do in a session.
+    GrantId, "grants";
     /// An API key.
     ApiKeyId, "apiKeys";
 }

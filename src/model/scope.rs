@@ -86,6 +86,12 @@ impl Scopes {
             .any(|scope| [ACCOUNT, MCP, ADMIN].contains(&scope.as_str()))
     }
 
+    /// Whether one mailbox alone may be used.
+    #[must_use]
+    pub fn is_mailbox(&self) -> bool {
+        self.0.iter().any(|scope| scope == MAILBOX)
+    }
+
     /// Whether one of these scopes was granted, by whatever name.
     #[must_use]
     pub fn has_one_of(&self, wanted: &[String]) -> bool {

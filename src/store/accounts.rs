@@ -2,14 +2,14 @@
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, IdenStatic,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, SelectA, SelectB,
-    Set,
+    Iterable as _, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select, SelectA, SelectB,
+    SelectC, SelectThree, Set, TopologyStar,
     sea_query::{Expr, LockType, OnConflict, Query, SelectStatement},
 };
 use uuid::Uuid;
 
 use super::{
-    entity::{account, organization},
+    entity::{account, membership, organization},
     transaction::{Reader, Tx},
 };
 use crate::{
@@ -22,8 +22,6 @@ use crate::{
     },
 };
 
-/// How many accounts that wait for their address are looked at in one go.
-const WAITING: u64 = 500;
 /// The second lock of [`Tx::lock_account`].
 const SHARING_ORGANIZATION: &str = r#" FOR SHARE OF "organizations""#;
 /// The second lock of [`Tx::lock_account_to_delete`].
@@ -66,19 +64,25 @@ impl Reader<'_> {
     /// # Errors
     /// See [`Reader`].
     pub async fn count_accounts(&self, organization: OrganizationId) -> Result<u64> {
-        let members =
-            account::Entity::find().filter(account::Column::OrganizationId.eq(organization.uuid()));
+        let members = membership::Entity::find()
+            .filter(membership::Column::OrganizationId.eq(organization.uuid()));
         Ok(members.count(&self.database).await?)
     }
 
     async fn one_account(&self, query: Select<account::Entity>) -> Result<Option<Account>> {
-        let row = query
-            .find_also_related(organization::Entity)
-            .filter(organization::Column::DeletedAt.is_null())
-            .one(&self.database)
-            .await?;
-        row.map(Account::try_from).transpose()
+        let rows = at_home(query).one(&self.database).await?;
+        rows.map(Account::try_from).transpose()
     }
+}
+
+/// Accounts with their home and their membership there, but for those that are deleted.
+pub(super) fn at_home(
+    accounts: Select<account::Entity>,
+) -> SelectThree<account::Entity, organization::Entity, membership::Entity, TopologyStar> {
+    accounts
+        .find_also_related(organization::Entity)
+        .find_also_related(membership::Entity)
+        .filter(organization::Column::DeletedAt.is_null())
 }
 
 impl Tx<'_> {
@@ -109,8 +113,14 @@ impl Tx<'_> {
         }
         let mut query = account::Entity::find_by_id(id.uuid())
             .inner_join(organization::Entity)
+            .inner_join(membership::Entity)
             .filter(organization::Column::DeletedAt.is_null())
             .select_also(organization::Entity);
+        // sea-orm selects two tables of an inner join, and Postgres locks no row of an outer one.
+        for column in membership::Column::iter() {
+            let name = format!("{}{}", SelectC.as_str(), column.as_str());
+            QueryTrait::query(&mut query).expr_as(Expr::col((membership::Entity, column)), name);
+        }
         // Waits for other writers of the row, but not for rows that refer to it.
         QueryTrait::query(&mut query).lock_with_tables(LockType::NoKeyUpdate, [account::Entity]);
         let mut locking = query.build(DbBackend::Postgres);
@@ -122,10 +132,11 @@ impl Tx<'_> {
         };
         let account = account::Model::from_query_result(&row, SelectA.as_str())?;
         let organization = organization::Model::from_query_result(&row, SelectB.as_str())?;
-        Account::try_from((account, Some(organization))).map(Some)
+        let membership = membership::Model::from_query_result(&row, SelectC.as_str())?;
+        Account::try_from((account, Some(organization), Some(membership))).map(Some)
     }
 
-    /// Writes a new organization. Its owner may follow.
+    /// Writes a new organization. Its owner follows.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -150,7 +161,13 @@ impl Tx<'_> {
             .on_conflict(taken)
             .exec_without_returning(&self.database)
             .await?;
-        Ok(inserted == 1)
+        if inserted == 0 {
+            return Ok(false);
+        }
+        membership::Entity::insert(membership::ActiveModel::from(account))
+            .exec_without_returning(&self.database)
+            .await?;
+        Ok(true)
     }
 
     /// Changes the display name. False when there is no such account, or not in this version.
@@ -213,7 +230,6 @@ impl Tx<'_> {
             ..organization::ActiveModel::from(&Organization {
                 id: id.uuid().into(),
                 plan: Plan::Free,
-                owner_id: id,
                 created_at: now,
                 disabled_at: Some(now),
             })
@@ -232,7 +248,14 @@ impl Tx<'_> {
         if let Some(version) = expected_version {
             deletion = deletion.filter(account::Column::Version.eq(version));
         }
-        Ok(deletion.exec(&self.database).await?.rows_affected == 1)
+        if deletion.exec(&self.database).await?.rows_affected == 0 {
+            return Ok(false);
+        }
+        membership::Entity::delete_many()
+            .filter(membership::Column::AccountId.eq(id.uuid()))
+            .exec(&self.database)
+            .await?;
+        Ok(true)
     }
 
     /// Takes its address from an account that is deleted and still to be purged.
@@ -256,43 +279,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a few accounts the address that they waited for (see the migration `mailboxes`), where no other
-    /// account has it any more. Tells how many.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn give_back_addresses(&self) -> Result<u64> {
-        // The condition of the index of those few, word for word.
-        let waiting: Vec<(Uuid, String)> = account::Entity::find()
-            .select_only()
-            .column(account::Column::Id)
-            .column(account::Column::EmailNormalized)
-            .filter(Expr::cust("substr(email_normalized, 1, 1) = ' '"))
-            .order_by_desc(account::Column::EmailVerified)
-            .order_by_asc(account::Column::Id)
-            .limit(WAITING)
-            .into_tuple()
-            .all(&self.database)
-            .await?;
-        let mut given = 0;
-        for (id, waiting) in waiting {
-            let Some((address, _)) = waiting.trim_start().rsplit_once(' ') else {
-                continue;
-            };
-            if self.account_by_email(address).await?.is_some() {
-                continue;
-            }
-            self.free_address(address).await?;
-            given += account::Entity::update_many()
-                .filter(account::Column::Id.eq(id))
-                .col_expr(account::Column::EmailNormalized, Expr::val(address))
-                .exec(&self.database)
-                .await?
-                .rows_affected;
-        }
-        Ok(given)
-    }
-
     /// Deletes an organization that no account belongs to. False when one does, or when there is no
     /// such organization.
     ///
@@ -301,8 +287,8 @@ impl Tx<'_> {
     pub async fn delete_organization_if_empty(&self, id: OrganizationId) -> Result<bool> {
         let members = Query::select()
             .expr(Expr::val(1))
-            .from(account::Entity)
-            .and_where(account::Column::OrganizationId.eq(id.uuid()))
+            .from(membership::Entity)
+            .and_where(membership::Column::OrganizationId.eq(id.uuid()))
             .take();
         let deleted = organization::Entity::delete_many()
             .filter(organization::Column::Id.eq(id.uuid()))

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     accounts::changed,
     connect::ADMINISTRATORS_LOCK,
-    entity::{account, api_key, organization, session},
+    entity::{account, api_key, organization},
     transaction::Tx,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     error::Result,
     model::{
         account::Plan,
-        id::{AccountId, ApiKeyId, OrganizationId, SessionId},
+        id::{AccountId, ApiKeyId, OrganizationId},
     },
 };
 
@@ -103,47 +103,8 @@ impl Tx<'_> {
         Ok(changed.rows_affected == 1)
     }
 
-    /// Ends all sessions of an organization's accounts, and tells which were not ended before.
-    ///
-    /// # Errors
-    /// See [`Reader`](super::Reader).
-    pub async fn revoke_sessions_of(
-        &self,
-        id: OrganizationId,
-        now: Timestamp,
-    ) -> Result<Vec<SessionId>> {
-        let mut revocation = Query::update();
-        revocation
-            .table(session::Entity)
-            .value(session::Column::RevokedAt, now.millis())
-            .and_where(session::Column::AccountId.in_subquery(accounts_of(id)))
-            .and_where(session::Column::RevokedAt.is_null())
-            .returning_col(session::Column::Id);
-        let rows = self.database.query_all(&revocation).await?;
-        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
-        Ok(ids
-            .map(|id| id.map(SessionId::from))
-            .collect::<std::result::Result<_, _>>()?)
-    }
-
-    /// The sessions of an organization's accounts that were not revoked: what may be remembered elsewhere
-    /// and has to be forgotten.
-    ///
-    /// # Errors
-    /// See [`Reader`](super::Reader).
-    pub async fn live_session_ids_of(&self, id: OrganizationId) -> Result<Vec<SessionId>> {
-        let ids: Vec<Uuid> = session::Entity::find()
-            .select_only()
-            .column(session::Column::Id)
-            .filter(session::Column::AccountId.in_subquery(accounts_of(id)))
-            .filter(session::Column::RevokedAt.is_null())
-            .into_tuple()
-            .all(&self.database)
-            .await?;
-        Ok(ids.into_iter().map(SessionId::from).collect())
-    }
-
-    /// The API keys of an organization's accounts that were not revoked, for the same end.
+    /// The API keys of an organization's accounts that were not revoked: what may be remembered elsewhere and has to be
+    /// forgotten.
     ///
     /// # Errors
     /// See [`Reader`](super::Reader).
@@ -181,7 +142,8 @@ fn moment(since: Option<Timestamp>) -> Expr {
     Expr::val(Value::BigInt(since.map(Timestamp::millis)))
 }
 
-fn accounts_of(id: OrganizationId) -> SelectStatement {
+/// The accounts whose home is this organization.
+pub(super) fn accounts_of(id: OrganizationId) -> SelectStatement {
     Query::select()
         .column(account::Column::Id)
         .from(account::Entity)

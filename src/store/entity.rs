@@ -2,6 +2,8 @@
 
 pub(super) mod account;
 pub(super) mod api_key;
+pub(super) mod grant;
+pub(super) mod membership;
 pub(super) mod organization;
 pub(super) mod outbox;
 pub(super) mod redeemed_challenge;
@@ -30,6 +32,8 @@ fn unreadable(table: &'static str, column: &'static str) -> Error {
 pub(super) async fn check(database: &impl ConnectionTrait) -> Result<(), DbErr> {
     check_one::<account::Entity>(database).await?;
     check_one::<api_key::Entity>(database).await?;
+    check_one::<grant::Entity>(database).await?;
+    check_one::<membership::Entity>(database).await?;
     check_one::<organization::Entity>(database).await?;
     check_one::<outbox::Entity>(database).await?;
     check_one::<redeemed_challenge::Entity>(database).await?;

@@ -2,12 +2,12 @@
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Query, SelectStatement},
+    sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use uuid::Uuid;
 
 use super::{
-    entity::{account, api_key, organization, redeemed_challenge, refresh_token, session},
+    entity::{account, api_key, grant, organization, redeemed_challenge, refresh_token, session},
     transaction::{Reader, Tx},
 };
 use crate::{env::Timestamp, error::Result};
@@ -59,13 +59,27 @@ impl Tx<'_> {
             let organization = organization::Entity::delete_by_id(organization);
             return Ok(organization.exec(&self.database).await?.rows_affected);
         };
+        let grants = of_account(
+            grant::Entity,
+            grant::Column::Id,
+            grant::Column::AccountId,
+            account,
+        );
+        let grants = self.purge_grants(grants).await?;
+        if grants > 0 {
+            return Ok(grants);
+        }
         let sessions = of_account(
             session::Entity,
             session::Column::Id,
             session::Column::AccountId,
             account,
         );
-        let sessions = self.purge_sessions(sessions).await?;
+        let sessions = session::Entity::delete_many()
+            .filter(session::Column::Id.in_subquery(sessions))
+            .exec(&self.database)
+            .await?
+            .rows_affected;
         if sessions > 0 {
             return Ok(sessions);
         }
@@ -87,9 +101,9 @@ impl Tx<'_> {
         Ok(account.exec(&self.database).await?.rows_affected)
     }
 
-    /// Deletes a batch of sessions, once no more than a batch of refresh tokens is in them: a session that was
+    /// Deletes a batch of grants, once no more than a batch of refresh tokens is in them: a grant that was
     /// refreshed for a month has hundreds. Tells how many rows of one sort went.
-    async fn purge_sessions(&self, batch: SelectStatement) -> Result<u64> {
+    async fn purge_grants(&self, batch: SelectStatement) -> Result<u64> {
         let rows = self.database.query_all(&batch).await?;
         let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
         let ids: Vec<Uuid> = ids.collect::<std::result::Result<_, _>>()?;
@@ -99,7 +113,7 @@ impl Tx<'_> {
         let tokens = Query::select()
             .column(refresh_token::Column::Hash)
             .from(refresh_token::Entity)
-            .and_where(refresh_token::Column::SessionId.is_in(ids.iter().copied()))
+            .and_where(refresh_token::Column::GrantId.is_in(ids.iter().copied()))
             .limit(BATCH)
             .take();
         let tokens = refresh_token::Entity::delete_many()
@@ -110,20 +124,29 @@ impl Tx<'_> {
         if tokens == BATCH {
             return Ok(tokens);
         }
-        let sessions = session::Entity::delete_many().filter(session::Column::Id.is_in(ids));
-        Ok(sessions.exec(&self.database).await?.rows_affected)
+        let grants = grant::Entity::delete_many().filter(grant::Column::Id.is_in(ids));
+        Ok(grants.exec(&self.database).await?.rows_affected)
     }
 
-    /// Deletes a batch of the sessions (with their refresh tokens), API keys and redeemed challenges that
+    /// Deletes a batch of the grants (with their refresh tokens), sessions without any, API keys and redeemed challenges that
     /// expired or were revoked before the cutoff, and tells how many. Zero says that none are left.
     ///
     /// # Errors
     /// See [`Reader`](super::Reader).
     pub async fn purge(&self, cutoff: Timestamp) -> Result<u64> {
         let mut purged = 0;
+        for column in [grant::Column::ExpiresAt, grant::Column::RevokedAt] {
+            let ended = oldest(grant::Entity, grant::Column::Id, column, cutoff);
+            purged += self.purge_grants(ended).await?;
+        }
         for column in [session::Column::ExpiresAt, session::Column::RevokedAt] {
-            let ended = oldest(session::Entity, session::Column::Id, column, cutoff);
-            purged += self.purge_sessions(ended).await?;
+            let mut ended = oldest(session::Entity, session::Column::Id, column, cutoff);
+            ended.and_where(Expr::exists(grants_of_session()).not());
+            purged += session::Entity::delete_many()
+                .filter(session::Column::Id.in_subquery(ended))
+                .exec(&self.database)
+                .await?
+                .rows_affected;
         }
         for column in [api_key::Column::ExpiresAt, api_key::Column::RevokedAt] {
             let ended = oldest(api_key::Entity, api_key::Column::Id, column, cutoff);
@@ -145,6 +168,18 @@ impl Tx<'_> {
             .rows_affected;
         Ok(purged)
     }
+}
+
+/// What is granted in the session of the row at hand, live or not.
+fn grants_of_session() -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(grant::Entity)
+        .and_where(
+            Expr::col((grant::Entity, grant::Column::SessionId))
+                .equals((session::Entity, session::Column::Id)),
+        )
+        .take()
 }
 
 fn of_account<E: EntityTrait>(

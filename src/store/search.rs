@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
     QueryOrder, QuerySelect, Select, SelectTwo,
-    sea_query::{Expr, Func, Query},
+    sea_query::{Expr, Func, Query, SelectStatement},
 };
 use uuid::Uuid;
 
 use super::{
-    entity::{account, organization},
+    accounts::at_home,
+    entity::{account, membership, organization},
     transaction::{Reader, page, page_limit},
 };
 use crate::{
     error::Result,
     model::{
-        account::{Account, Organization},
+        account::{Account, Organization, Role},
         administration::{AccountFilter, OrganizationFilter, OrganizationOverview, SearchText},
         email::Email,
         id::OrganizationId,
@@ -42,7 +43,7 @@ impl Reader<'_> {
             query = query.filter(text);
         }
         if let Some(id) = filter.organization {
-            query = query.filter(account::Column::OrganizationId.eq(id.uuid()));
+            query = query.filter(account::Column::Id.in_subquery(members_of(id)));
         }
         if let Some(wanted) = filter.administrator {
             query = query.filter(if wanted {
@@ -51,9 +52,7 @@ impl Reader<'_> {
                 administers().not()
             });
         }
-        let mut query = query
-            .find_also_related(organization::Entity)
-            .filter(organization::Column::DeletedAt.is_null());
+        let mut query = at_home(query);
         if let Some(wanted) = filter.disabled {
             query = query.filter(if wanted { disabled() } else { disabled().not() });
         }
@@ -147,28 +146,32 @@ impl Reader<'_> {
         &self,
         organizations: Vec<Organization>,
     ) -> Result<Vec<OrganizationOverview>> {
-        let owners = organizations.iter().map(|one| one.owner_id.uuid());
-        let mut emails: HashMap<Uuid, Email> = account::Entity::find()
-            .filter(account::Column::Id.is_in(owners))
+        let ids: Vec<Uuid> = organizations.iter().map(|one| one.id.uuid()).collect();
+        let mut owners: HashMap<Uuid, account::Model> = membership::Entity::find()
+            .filter(membership::Column::OrganizationId.is_in(ids.iter().copied()))
+            .filter(membership::Column::Role.eq(Role::Owner.as_str()))
+            .find_also_related(account::Entity)
             .all(&self.database)
             .await?
             .into_iter()
-            .map(|row| (row.id, Email::from_stored(row.email, row.email_normalized)))
+            .filter_map(|(membership, owner)| Some((membership.organization_id, owner?)))
             .collect();
-        let ids = organizations.iter().map(|one| one.id.uuid());
-        let counts: HashMap<Uuid, i64> = account::Entity::find()
+        let counts: HashMap<Uuid, i64> = membership::Entity::find()
             .select_only()
-            .column(account::Column::OrganizationId)
-            .column_as(account::Column::Id.count(), "accounts")
-            .filter(account::Column::OrganizationId.is_in(ids))
-            .group_by(account::Column::OrganizationId)
+            .column(membership::Column::OrganizationId)
+            .column_as(membership::Column::AccountId.count(), "accounts")
+            .filter(membership::Column::OrganizationId.is_in(ids))
+            .group_by(membership::Column::OrganizationId)
             .into_tuple::<(Uuid, i64)>()
             .all(&self.database)
             .await?
             .into_iter()
             .collect();
         let overview = |organization: Organization| OrganizationOverview {
-            owner_email: emails.remove(&organization.owner_id.uuid()),
+            owner: owners.remove(&organization.id.uuid()).map(|owner| {
+                let email = Email::from_stored(owner.email, owner.email_normalized);
+                (owner.id.into(), email)
+            }),
             accounts: counts
                 .get(&organization.id.uuid())
                 .and_then(|count| u64::try_from(*count).ok())
@@ -223,16 +226,31 @@ fn disabled() -> Condition {
 
 /// Organizations whose owner is such an account.
 fn owned_by(query: Select<organization::Entity>, such: Condition) -> Select<organization::Entity> {
+    let account = (account::Entity, account::Column::Id);
     let owner = Query::select()
         .expr(Expr::val(1))
-        .from(account::Entity)
-        .and_where(
-            Expr::col((account::Entity, account::Column::Id))
-                .equals((organization::Entity, organization::Column::OwnerId)),
+        .from(membership::Entity)
+        .inner_join(
+            account::Entity,
+            Expr::col(account).equals((membership::Entity, membership::Column::AccountId)),
         )
+        .and_where(
+            Expr::col((membership::Entity, membership::Column::OrganizationId))
+                .equals((organization::Entity, organization::Column::Id)),
+        )
+        .and_where(membership::Column::Role.eq(Role::Owner.as_str()))
         .cond_where(such)
         .take();
     query.filter(Expr::exists(owner))
+}
+
+/// The accounts that are members of an organization.
+fn members_of(id: OrganizationId) -> SelectStatement {
+    Query::select()
+        .column(membership::Column::AccountId)
+        .from(membership::Entity)
+        .and_where(membership::Column::OrganizationId.eq(id.uuid()))
+        .take()
 }
 
 #[cfg(test)]

@@ -1,46 +1,32 @@
-//! Sessions and the refresh tokens in them.
-
-use std::time::Duration;
+//! Sessions: one sign-in each. Who ends sessions ends the grants in them; sessions come first, so that whoever ends some
+//! and whoever adds to them wait for each other there.
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
-    QueryOrder, QuerySelect, Statement,
-    sea_query::{Expr, Order, Query, UpdateStatement},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, Order, Query},
 };
 use uuid::Uuid;
 
 use super::{
-    entity::{refresh_token, session},
+    administration::accounts_of,
+    entity::{grant, session},
     fault::orphan,
+    grants::revoked,
     transaction::{Reader, Tx, page, page_limit},
 };
 use crate::{
     env::Timestamp,
     error::{Reason, Result},
     model::{
-        id::{AccountId, SessionId},
+        id::{AccountId, GrantId, OrganizationId, SessionId},
         page::{Page, PageRequest},
-        session::{Profile, RefreshToken, Session},
+        session::Session,
     },
 };
 
 /// How many of the sessions that are too many end at a time.
 const FEW: u64 = 64;
-
-/// A rotation in one round trip. The session comes first, so that a rotation and a revocation wait for
-/// each other at its row; of two rotations of one token, the second finds it consumed.
-const ROTATE: &str = "\
-WITH live AS (
-    UPDATE sessions SET refreshed_at = $1
-    WHERE id = $2 AND revoked_at IS NULL AND expires_at > $1 AND EXISTS (
-        SELECT 1 FROM refresh_tokens WHERE hash = $3 AND session_id = $2 AND consumed_at IS NULL)
-    RETURNING id
-), consumed AS (
-    UPDATE refresh_tokens SET consumed_at = $1 FROM live
-    WHERE hash = $3 AND session_id = live.id AND consumed_at IS NULL
-    RETURNING session_id
-)
-INSERT INTO refresh_tokens (hash, session_id, created_at) SELECT $4, session_id, $5 FROM consumed";
 
 impl Reader<'_> {
     /// The session with this id, live or not.
@@ -51,10 +37,10 @@ impl Reader<'_> {
         let row = session::Entity::find_by_id(id.uuid())
             .one(&self.database)
             .await?;
-        row.map(Session::try_from).transpose()
+        Ok(row.map(Session::from))
     }
 
-    /// The account's sessions that can be used at this moment, newest first.
+    /// The account's sessions that are not over at this moment, newest first.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -73,10 +59,7 @@ impl Reader<'_> {
             query = query.filter(session::Column::Id.lt(id));
         }
         let rows = query.all(&self.database).await?;
-        let sessions: Vec<Session> = rows
-            .into_iter()
-            .map(Session::try_from)
-            .collect::<Result<_>>()?;
+        let sessions = rows.into_iter().map(Session::from).collect();
         Ok(page(sessions, request, |session| session.id.uuid()))
     }
 
@@ -102,17 +85,6 @@ impl Reader<'_> {
             .await?;
         Ok(id.map(SessionId::from))
     }
-
-    /// The refresh token with this SHA-256, consumed or not.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>> {
-        let row = refresh_token::Entity::find_by_id(hash.to_vec())
-            .one(&self.database)
-            .await?;
-        row.map(RefreshToken::try_from).transpose()
-    }
 }
 
 impl Tx<'_> {
@@ -128,93 +100,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes a new refresh token.
-    ///
-    /// # Errors
-    /// `SESSION_NOT_FOUND` when there is no such session; else see [`Reader`].
-    pub async fn insert_refresh_token(&self, token: &RefreshToken) -> Result<()> {
-        refresh_token::Entity::insert(refresh_token::ActiveModel::from(token))
-            .exec_without_returning(&self.database)
-            .await
-            .map_err(|cause| orphan(cause, Reason::SessionNotFound))?;
-        Ok(())
-    }
-
-    /// Notes that the session got an access token. False when it is not live at that moment.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn touch_session(&self, id: SessionId, refreshed_at: Timestamp) -> Result<bool> {
-        let touched = session::Entity::update_many()
-            .filter(session::Column::Id.eq(id.uuid()))
-            .filter(live(refreshed_at))
-            .col_expr(
-                session::Column::RefreshedAt,
-                Expr::val(refreshed_at.millis()),
-            )
-            .exec(&self.database)
-            .await?;
-        Ok(touched.rows_affected == 1)
-    }
-
-    /// Trades a refresh token for its successor in the same session, and notes it in the session.
-    /// False, with nothing traded, when the token was consumed or its session is not live.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn rotate_refresh_token(
-        &self,
-        old: &[u8; 32],
-        successor: &RefreshToken,
-        now: Timestamp,
-    ) -> Result<bool> {
-        if !self.is_postgres() {
-            return self.rotate_in_steps(old, successor, now).await;
-        }
-        let rotation = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            ROTATE,
-            [
-                now.millis().into(),
-                successor.session_id.uuid().into(),
-                old.to_vec().into(),
-                successor.hash.to_vec().into(),
-                successor.created_at.millis().into(),
-            ],
-        );
-        Ok(self.database.execute_raw(rotation).await?.rows_affected() == 1)
-    }
-
-    /// The same for SQLite, which knows no data-modifying CTE, but lets one transaction write at a time.
-    async fn rotate_in_steps(
-        &self,
-        old: &[u8; 32],
-        successor: &RefreshToken,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let session = successor.session_id;
-        let live_session = Query::select()
-            .expr(Expr::val(1))
-            .from(session::Entity)
-            .and_where(session::Column::Id.eq(session.uuid()))
-            .cond_where(live(now))
-            .take();
-        let consumed = refresh_token::Entity::update_many()
-            .filter(refresh_token::Column::Hash.eq(old.to_vec()))
-            .filter(refresh_token::Column::SessionId.eq(session.uuid()))
-            .filter(refresh_token::Column::ConsumedAt.is_null())
-            .filter(Expr::exists(live_session))
-            .col_expr(refresh_token::Column::ConsumedAt, Expr::val(now.millis()))
-            .exec(&self.database)
-            .await?;
-        if consumed.rows_affected == 0 {
-            return Ok(false);
-        }
-        self.insert_refresh_token(successor).await?;
-        self.touch_session(session, now).await
-    }
-
-    /// Ends a session of this account. False when it is not live, or not the account's.
+    /// Ends a session of this account with the grants in it, and tells which grants ended. None when it is not live, or
+    /// not the account's.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -223,19 +110,22 @@ impl Tx<'_> {
         id: SessionId,
         account: AccountId,
         now: Timestamp,
-    ) -> Result<bool> {
-        let revoked = session::Entity::update_many()
-            .filter(session::Column::Id.eq(id.uuid()))
-            .filter(session::Column::AccountId.eq(account.uuid()))
-            .filter(live(now))
+    ) -> Result<Option<Vec<GrantId>>> {
+        let this = session::Column::Id.eq(id.uuid());
+        let own = session::Column::AccountId.eq(account.uuid());
+        let ended = session::Entity::update_many()
+            .filter(live(now).add(this.clone()).add(own))
             .col_expr(session::Column::RevokedAt, Expr::val(now.millis()))
             .exec(&self.database)
             .await?;
-        Ok(revoked.rows_affected == 1)
+        if ended.rows_affected == 0 {
+            return Ok(None);
+        }
+        self.end_grants_of_ended(this.into(), now).await.map(Some)
     }
 
-    /// Ends the oldest live sessions of the account, up to this one, and tells which: a few at a time, so that
-    /// other writers do not wait long for an account that has far too many.
+    /// Ends the oldest live sessions of the account, up to this one, and tells which grants ended: a few at a time, so
+    /// that other writers do not wait long for an account that has far too many.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -244,7 +134,7 @@ impl Tx<'_> {
         account: AccountId,
         up_to: SessionId,
         now: Timestamp,
-    ) -> Result<Vec<SessionId>> {
+    ) -> Result<Vec<GrantId>> {
         let oldest = Query::select()
             .column(session::Column::Id)
             .from(session::Entity)
@@ -261,95 +151,98 @@ impl Tx<'_> {
             .and_where(session::Column::Id.in_subquery(oldest))
             .and_where(session::Column::RevokedAt.is_null())
             .returning_col(session::Column::Id);
-        self.revoked(&revocation).await
+        let rows = self.database.query_all(&revocation).await?;
+        let ended = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
+        let ended: Vec<Uuid> = ended.collect::<std::result::Result<_, _>>()?;
+        self.end_grants_of_ended(session::Column::Id.is_in(ended).into(), now)
+            .await
     }
 
-    /// Ends all sessions of the account, or those of one profile, and tells which were not ended
-    /// before.
+    /// Ends all sessions and all grants of an account, and tells which grants were not ended before.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn revoke_sessions(
+    pub async fn revoke_sessions_and_grants(
         &self,
         account: AccountId,
-        profile: Option<Profile>,
         now: Timestamp,
-    ) -> Result<Vec<SessionId>> {
-        let mut revocation = Query::update();
-        revocation
-            .table(session::Entity)
-            .value(session::Column::RevokedAt, now.millis())
-            .and_where(session::Column::AccountId.eq(account.uuid()))
-            .and_where(session::Column::RevokedAt.is_null())
-            .and_where_option(profile.map(|profile| session::Column::Profile.eq(profile.as_str())))
-            .returning_col(session::Column::Id);
-        self.revoked(&revocation).await
+    ) -> Result<Vec<GrantId>> {
+        let sessions = session::Column::AccountId.eq(account.uuid());
+        let grants = grant::Column::AccountId.eq(account.uuid());
+        self.revoke_all(sessions, grants, now).await
     }
 
-    async fn revoked(&self, revocation: &UpdateStatement) -> Result<Vec<SessionId>> {
-        let rows = self.database.query_all(revocation).await?;
-        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
-        Ok(ids
-            .map(|id| id.map(SessionId::from))
-            .collect::<std::result::Result<_, _>>()?)
-    }
-
-    /// Ends the refreshing of the account's sessions of one profile: their refresh tokens are gone, and
-    /// each session ends when the access token that it last got does, `access_lifetime` after its refresh.
+    /// Ends all sessions and all grants of an organization's accounts, likewise.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn expire_refresh_tokens(
+    pub async fn revoke_sessions_and_grants_of(
         &self,
-        account: AccountId,
-        profile: Profile,
-        access_lifetime: Duration,
-    ) -> Result<()> {
-        let of_profile = || {
-            Condition::all()
-                .add(session::Column::AccountId.eq(account.uuid()))
-                .add(session::Column::Profile.eq(profile.as_str()))
-        };
-        let sessions = Query::select()
-            .column(session::Column::Id)
-            .from(session::Entity)
-            .cond_where(of_profile())
-            .take();
-        refresh_token::Entity::delete_many()
-            .filter(refresh_token::Column::SessionId.in_subquery(sessions))
+        organization: OrganizationId,
+        now: Timestamp,
+    ) -> Result<Vec<GrantId>> {
+        let sessions = session::Column::AccountId.in_subquery(accounts_of(organization));
+        let grants = grant::Column::AccountId.in_subquery(accounts_of(organization));
+        self.revoke_all(sessions, grants, now).await
+    }
+
+    async fn revoke_all(
+        &self,
+        sessions: Expr,
+        grants: Expr,
+        now: Timestamp,
+    ) -> Result<Vec<GrantId>> {
+        session::Entity::update_many()
+            .filter(sessions)
+            .filter(session::Column::RevokedAt.is_null())
+            .col_expr(session::Column::RevokedAt, Expr::val(now.millis()))
             .exec(&self.database)
             .await?;
-        let lifetime = i64::try_from(access_lifetime.as_millis()).unwrap_or(i64::MAX);
-        let end = || Expr::col(session::Column::RefreshedAt).add(lifetime);
+        revoked(self, grants.into(), now).await
+    }
+
+    /// Ends what was granted in those of these sessions that were ended early, but for what outlives its session.
+    async fn end_grants_of_ended(&self, which: Condition, now: Timestamp) -> Result<Vec<GrantId>> {
+        let ended = Query::select()
+            .column(session::Column::Id)
+            .from(session::Entity)
+            .cond_where(which)
+            .and_where(session::Column::RevokedAt.is_not_null())
+            .take();
+        let grants = Condition::all()
+            .add(grant::Column::SessionId.in_subquery(ended))
+            .add(grant::Column::OutlivesSession.eq(false));
+        revoked(self, grants, now).await
+    }
+
+    /// Ends those of these sessions in which no grant is live any more.
+    pub(super) async fn end_sessions_without_grant(
+        &self,
+        which: Condition,
+        now: Timestamp,
+    ) -> Result<()> {
+        let live_grants = Query::select()
+            .expr(Expr::val(1))
+            .from(grant::Entity)
+            .and_where(
+                Expr::col((grant::Entity, grant::Column::SessionId))
+                    .equals((session::Entity, session::Column::Id)),
+            )
+            .cond_where(super::grants::live(now))
+            .take();
         session::Entity::update_many()
-            .filter(of_profile())
-            .filter(Expr::col(session::Column::ExpiresAt).gt(end()))
-            .col_expr(session::Column::ExpiresAt, end())
+            .filter(which)
+            .filter(session::Column::RevokedAt.is_null())
+            .filter(Expr::exists(live_grants).not())
+            .col_expr(session::Column::RevokedAt, Expr::val(now.millis()))
             .exec(&self.database)
             .await?;
         Ok(())
     }
-
-    /// The account's sessions that were not revoked, whether they have expired or not: what may be
-    /// remembered elsewhere and has to be forgotten.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn live_session_ids(&self, account: AccountId) -> Result<Vec<SessionId>> {
-        let ids: Vec<Uuid> = session::Entity::find()
-            .select_only()
-            .column(session::Column::Id)
-            .filter(session::Column::AccountId.eq(account.uuid()))
-            .filter(session::Column::RevokedAt.is_null())
-            .into_tuple()
-            .all(&self.database)
-            .await?;
-        Ok(ids.into_iter().map(SessionId::from).collect())
-    }
 }
 
 /// [`Session::is_live`] as a condition.
-fn live(now: Timestamp) -> Condition {
+pub(super) fn live(now: Timestamp) -> Condition {
     Condition::all()
         .add(session::Column::RevokedAt.is_null())
         .add(session::Column::ExpiresAt.gt(now.millis()))

@@ -348,7 +348,6 @@ mod tests {
         Organization {
             id: env.uuid().unwrap().into(),
             plan: Plan::Free,
-            owner_id: env.uuid().unwrap().into(),
             created_at: Timestamp::from_millis(0),
             disabled_at: None,
         }

@@ -8,8 +8,7 @@ use countersign::{
     error::Result,
     model::{
         id::{AccountId, OrganizationId},
-        scope::Scopes,
-        session::{Profile, Session},
+        session::Session,
     },
     pb::{
         admin::v1 as admin_v1,
@@ -236,10 +235,8 @@ fn session(app: &TestApp, account: AccountId) -> Session {
     Session {
         id: Env::system().uuid().unwrap().into(),
         account_id: account,
-        profile: Profile::Native,
-        scopes: Scopes::full(),
+        amr: Vec::new(),
         created_at: app.clock.now(),
-        refreshed_at: app.clock.now(),
         expires_at: app.clock.now().after(Duration::from_secs(3600)),
         revoked_at: None,
         client_address: String::new(),

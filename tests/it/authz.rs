@@ -161,7 +161,7 @@ async fn the_answer_says_who_calls() {
     let boss = stored(&world.app, "boss@example.com").await;
     let mut expected = CheckAccessResponse {
         account: boss.id.resource_name(),
-        organization: boss.organization_id.resource_name(),
+        organization: boss.organization.id.resource_name(),
         email: "boss@example.com".to_owned(),
         email_verified: false,
         plan: Plan::Pro.into(),

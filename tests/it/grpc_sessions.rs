@@ -40,8 +40,8 @@ async fn logging_in_gives_tokens_that_open_the_account() {
         .unwrap()
         .into_inner();
     let (session, tokens) = (answer.session.unwrap(), answer.tokens.unwrap());
-    assert_eq!(session.client_id, "countersign");
-    assert_eq!(session.scopes, ["account"]);
+    assert_eq!(session.authentication_methods, ["pwd"]);
+    assert_eq!(tokens.scopes, ["account"]);
     assert!(session.user_agent.contains("a test/1") && session.client_address == "127.0.0.1");
     let lifetime =
         tokens.access_token_expire_time.unwrap().seconds - session.create_time.unwrap().seconds;

@@ -20,6 +20,7 @@ mod faces_momail;
 mod faces_smtpd;
 mod grpc_accounts;
 mod grpc_api_keys;
+mod grpc_grants;
 mod grpc_refresh;
 mod grpc_sessions;
 mod health;

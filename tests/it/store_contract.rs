@@ -10,7 +10,6 @@ mod challenges;
 mod credentials;
 mod deletion;
 mod housekeeping;
-mod mailboxes;
 mod organizations;
 mod schema;
 mod throttles;
@@ -23,10 +22,11 @@ use countersign::{
     env::{Env, Timestamp},
     error::Result,
     model::{
-        account::{Account, Organization, Plan},
-        id::{AccountId, SessionId},
+        account::{Account, Organization, Plan, Role},
+        client,
+        id::{AccountId, GrantId},
         scope::Scopes,
-        session::{Profile, RefreshToken, Session},
+        session::{Grant, RefreshToken, Session},
     },
     store::{Database, Options, Store},
 };
@@ -184,19 +184,17 @@ fn organization() -> Organization {
     Organization {
         id: new_id().into(),
         plan: Plan::Free,
-        owner_id: new_id().into(),
         created_at: NOW,
         disabled_at: None,
     }
 }
 
-/// The owner of this organization.
+/// An owner of this organization.
 fn owner(organization: &Organization, email: &str) -> Account {
     Account {
-        id: organization.owner_id,
-        organization_id: organization.id,
-        plan: organization.plan,
-        organization_owner: true,
+        id: new_id().into(),
+        organization: organization.clone(),
+        role: Role::Owner,
         email: email.parse().unwrap(),
         email_verified: false,
         display_name: "Ann Lee".to_owned(),
@@ -205,7 +203,6 @@ fn owner(organization: &Organization, email: &str) -> Account {
         updated_at: NOW,
         version: 1,
         disabled_at: None,
-        organization_disabled_at: None,
         administrator: false,
     }
 }
@@ -230,38 +227,69 @@ async fn ann(store: &Store) -> Account {
     sign_up(store, "Ann@Example.com").await.unwrap().0
 }
 
-fn session(account: AccountId, profile: Profile) -> Session {
-    Session {
+/// A session, and one grant in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct SignIn {
+    session: Session,
+    grant: Grant,
+}
+
+fn sign_in(account: AccountId) -> SignIn {
+    sign_in_with(account, client::COUNTERSIGN)
+}
+
+fn sign_in_with(account: AccountId, client_id: &str) -> SignIn {
+    let session = Session {
         id: new_id().into(),
         account_id: account,
-        profile,
-        scopes: Scopes::full(),
+        amr: vec!["pwd".to_owned()],
         created_at: NOW,
-        refreshed_at: NOW,
-        expires_at: Timestamp::from_millis(NOW.millis() + 1000),
+        expires_at: later(1000),
         revoked_at: None,
         client_address: "192.0.2.1".to_owned(),
         user_agent: "test/1".to_owned(),
+    };
+    let grant = Grant {
+        client_id: client_id.to_owned(),
+        ..grant(&session)
+    };
+    SignIn { session, grant }
+}
+
+fn grant(session: &Session) -> Grant {
+    Grant {
+        id: new_id().into(),
+        session_id: session.id,
+        account_id: session.account_id,
+        client_id: client::COUNTERSIGN.to_owned(),
+        scopes: Scopes::full(),
+        audience: Vec::new(),
+        outlives_session: false,
+        created_at: NOW,
+        refreshed_at: NOW,
+        expires_at: session.expires_at,
+        revoked_at: session.revoked_at,
     }
 }
 
-fn refresh_token(session: SessionId) -> RefreshToken {
+fn refresh_token(grant: GrantId) -> RefreshToken {
     RefreshToken {
         hash: hash(),
-        session_id: session,
+        grant_id: grant,
         created_at: NOW,
         consumed_at: None,
     }
 }
 
-/// Writes this session with one refresh token.
-async fn log_in(store: &Store, session: &Session) -> RefreshToken {
-    let token = refresh_token(session.id);
-    let (session, written) = (session.clone(), token.clone());
+/// Writes this session and its grant, with one refresh token.
+async fn log_in(store: &Store, sign_in: &SignIn) -> RefreshToken {
+    let token = refresh_token(sign_in.grant.id);
+    let (sign_in, written) = (sign_in.clone(), token.clone());
     store
         .write(move |tx| {
             Box::pin(async move {
-                tx.insert_session(&session).await?;
+                tx.insert_session(&sign_in.session).await?;
+                tx.insert_grant(&sign_in.grant).await?;
                 tx.insert_refresh_token(&written).await
             })
         })

@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::{
     KeyRing, TokenType,
-    tests::{AUDIENCE, HOUR, ISSUER, SESSION, both, claims, expected},
+    tests::{AUDIENCE, GRANT, HOUR, ISSUER, both, claims, expected},
 };
 use crate::{
     crypto::{jose::PrivateKey, test_env::START},

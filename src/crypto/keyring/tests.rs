@@ -8,7 +8,7 @@ use crate::crypto::test_env::{self, START};
 
 pub(super) const ISSUER: &str = "https://id.example.org";
 pub(super) const AUDIENCE: &str = "https://api.example.org";
-pub(super) const SESSION: &str = "0198c0de-0000-7000-8000-000000000001";
+pub(super) const GRANT: &str = "0198c0de-0000-7000-8000-000000000001";
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// One RSA key for all tests: making it takes long.
@@ -44,7 +44,7 @@ pub(super) fn expected() -> Expected<'static> {
 pub(super) fn claims() -> Map<String, Value> {
     let Value::Object(claims) = json!({
         "iss": ISSUER, "aud": AUDIENCE, "iat": START.seconds(), "exp": START.after(HOUR).seconds(),
-        "jti": "a-token", "sid": SESSION, "sub": "someone@example.org", "scope": [1],
+        "jti": "a-token", "grant_id": GRANT, "sub": "someone@example.org", "scope": [1],
     }) else {
         unreachable!()
     };
@@ -99,7 +99,7 @@ fn a_good_token_of_either_algorithm_is_accepted() {
             .sign(algorithm, TokenType::AccessToken, &claims(), START)
             .unwrap();
         let read = AccessClaims {
-            session_id: SESSION.parse().unwrap(),
+            grant_id: GRANT.parse().unwrap(),
             jti: "a-token".into(),
             issued_at: START,
             expires_at: START.after(HOUR),

@@ -100,7 +100,7 @@ impl OrganizationAction {
         };
         let remembered = credentials_of_organization(tx, id).await?;
         if matches!(self, Self::Disable) {
-            tx.revoke_sessions_of(id, now).await?;
+            tx.revoke_sessions_and_grants_of(id, now).await?;
         }
         Ok(remembered)
     }
@@ -118,9 +118,9 @@ impl OrganizationAction {
 
 /// Every credential of an organization's accounts that may be remembered.
 async fn credentials_of_organization(tx: &Tx<'_>, id: OrganizationId) -> Result<Vec<CredentialId>> {
-    let sessions = tx.live_session_ids_of(id).await?;
+    let grants = tx.unrevoked_grants_of(id).await?;
     let keys = tx.live_api_key_ids_of(id).await?;
-    let sessions = sessions.into_iter().map(CredentialId::Session);
+    let grants = grants.into_iter().map(CredentialId::Grant);
     let keys = keys.into_iter().map(CredentialId::ApiKey);
-    Ok(sessions.chain(keys).collect())
+    Ok(grants.chain(keys).collect())
 }

@@ -128,12 +128,12 @@ impl OrganizationService for Service {
 
 fn organization(overview: &OrganizationOverview) -> admin::v1::Organization {
     let organization = &overview.organization;
-    let email = overview.owner_email.as_ref();
+    let owner = overview.owner.as_ref();
     admin::v1::Organization {
         name: organization.id.resource_name(),
         plan: convert::plan(organization.plan).into(),
-        owner: organization.owner_id.resource_name(),
-        owner_email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
+        owner: owner.map_or_else(String::new, |(id, _)| id.resource_name()),
+        owner_email: owner.map_or_else(String::new, |(_, email)| email.as_str().to_owned()),
         account_count: i32::try_from(overview.accounts).unwrap_or(i32::MAX),
         create_time: Some(convert::timestamp(organization.created_at)),
         disable_time: organization.disabled_at.map(convert::timestamp),

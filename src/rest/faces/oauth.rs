@@ -68,6 +68,8 @@ fn row(reason: Reason) -> (StatusCode, Option<&'static str>) {
         | Reason::AccountNotFound
         | Reason::OrganizationNotFound
         | Reason::SessionNotFound
+        | Reason::GrantNotFound
+        | Reason::ClientNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "invalid_request"),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
         Reason::EmailAlreadyExists | Reason::EtagMismatch | Reason::OrganizationNotEmpty => {

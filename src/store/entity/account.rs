@@ -2,12 +2,12 @@
 
 use sea_orm::{Set, entity::prelude::*};
 
-use super::{organization, unreadable};
+use super::{membership, organization, unreadable};
 use crate::{
     env::Timestamp,
     error::Error,
     model::{
-        account::{Account, Organization},
+        account::{Account, Role},
         email::{self, Email},
     },
 };
@@ -40,6 +40,18 @@ pub enum Relation {
         to = "organization::Column::Id"
     )]
     Organization,
+    #[sea_orm(
+        belongs_to = "membership::Entity",
+        from = "(Column::Id, Column::OrganizationId)",
+        to = "(membership::Column::AccountId, membership::Column::OrganizationId)"
+    )]
+    HomeMembership,
+}
+
+impl Related<membership::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::HomeMembership.def()
+    }
 }
 
 impl Related<organization::Entity> for Entity {
@@ -54,7 +66,7 @@ impl From<&Account> for ActiveModel {
     fn from(account: &Account) -> Self {
         Self {
             id: Set(account.id.uuid()),
-            organization_id: Set(account.organization_id.uuid()),
+            organization_id: Set(account.organization.id.uuid()),
             email: Set(account.email.as_str().to_owned()),
             email_normalized: Set(account.email.normalized().to_owned()),
             email_verified: Set(account.email_verified),
@@ -70,19 +82,23 @@ impl From<&Account> for ActiveModel {
     }
 }
 
-impl TryFrom<(Model, Option<organization::Model>)> for Account {
+/// An account, its home and its membership there.
+pub(in crate::store) type Rows = (
+    Model,
+    Option<organization::Model>,
+    Option<membership::Model>,
+);
+
+impl TryFrom<Rows> for Account {
     type Error = Error;
 
-    fn try_from((row, organization): (Model, Option<organization::Model>)) -> Result<Self, Error> {
-        let organization: Organization = organization
-            .ok_or_else(|| unreadable("accounts", "organization_id"))?
-            .try_into()?;
-        let id = row.id.into();
+    fn try_from((row, organization, membership): Rows) -> Result<Self, Error> {
+        let organization = organization.ok_or_else(|| unreadable("accounts", "organization_id"))?;
+        let role = membership.and_then(|membership| Role::from_name(&membership.role));
         Ok(Self {
-            id,
-            organization_id: organization.id,
-            plan: organization.plan,
-            organization_owner: organization.owner_id == id,
+            id: row.id.into(),
+            organization: organization.try_into()?,
+            role: role.ok_or_else(|| unreadable("memberships", "role"))?,
             email: Email::from_stored(row.email, row.email_normalized),
             email_verified: row.email_verified,
             display_name: row.display_name,
@@ -91,7 +107,6 @@ impl TryFrom<(Model, Option<organization::Model>)> for Account {
             updated_at: Timestamp::from_millis(row.updated_at),
             version: row.version,
             disabled_at: row.disabled_at.map(Timestamp::from_millis),
-            organization_disabled_at: organization.disabled_at,
             administrator: row.administrator,
         })
     }

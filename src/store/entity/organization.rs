@@ -15,7 +15,6 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub plan: String,
-    pub owner_id: Uuid,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
     /// Since when it and all in it are gone; what is left is to be purged.
@@ -32,7 +31,6 @@ impl From<&Organization> for ActiveModel {
         Self {
             id: Set(organization.id.uuid()),
             plan: Set(organization.plan.as_str().to_owned()),
-            owner_id: Set(organization.owner_id.uuid()),
             created_at: Set(organization.created_at.millis()),
             disabled_at: Set(organization.disabled_at.map(Timestamp::millis)),
             deleted_at: Set(None),
@@ -47,7 +45,6 @@ impl TryFrom<Model> for Organization {
         Ok(Self {
             id: row.id.into(),
             plan: Plan::from_name(&row.plan).ok_or_else(|| unreadable("organizations", "plan"))?,
-            owner_id: row.owner_id.into(),
             created_at: Timestamp::from_millis(row.created_at),
             disabled_at: row.disabled_at.map(Timestamp::from_millis),
         })

@@ -10,7 +10,7 @@ use crate::{env::Timestamp, error::Error, model::session::RefreshToken};
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub hash: Vec<u8>,
-    pub session_id: Uuid,
+    pub grant_id: Uuid,
     pub created_at: i64,
     pub consumed_at: Option<i64>,
 }
@@ -24,7 +24,7 @@ impl From<&RefreshToken> for ActiveModel {
     fn from(token: &RefreshToken) -> Self {
         Self {
             hash: Set(token.hash.to_vec()),
-            session_id: Set(token.session_id.uuid()),
+            grant_id: Set(token.grant_id.uuid()),
             created_at: Set(token.created_at.millis()),
             consumed_at: Set(token.consumed_at.map(Timestamp::millis)),
         }
@@ -40,7 +40,7 @@ impl TryFrom<Model> for RefreshToken {
                 .hash
                 .try_into()
                 .map_err(|_| unreadable("refresh_tokens", "hash"))?,
-            session_id: row.session_id.into(),
+            grant_id: row.grant_id.into(),
             created_at: Timestamp::from_millis(row.created_at),
             consumed_at: row.consumed_at.map(Timestamp::from_millis),
         })

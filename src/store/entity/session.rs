@@ -2,15 +2,10 @@
 
 use sea_orm::{Set, entity::prelude::*};
 
-use super::unreadable;
+use super::grant::words;
 use crate::{
     env::Timestamp,
-    error::Error,
-    model::{
-        network::Network,
-        scope::Scopes,
-        session::{Profile, Session},
-    },
+    model::{network::Network, session::Session},
 };
 
 #[derive(Clone, Debug, DeriveEntityModel)]
@@ -19,15 +14,13 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub account_id: Uuid,
-    pub profile: String,
-    pub scopes: String,
+    pub amr: String,
     pub created_at: i64,
-    pub refreshed_at: i64,
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
     pub client_address: String,
-    pub user_agent: String,
     pub client_network: Option<Vec<u8>>,
+    pub user_agent: String,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -47,10 +40,8 @@ impl From<&Session> for ActiveModel {
         Self {
             id: Set(session.id.uuid()),
             account_id: Set(session.account_id.uuid()),
-            profile: Set(session.profile.as_str().to_owned()),
-            scopes: Set(session.scopes.to_string()),
+            amr: Set(session.amr.join(" ")),
             created_at: Set(session.created_at.millis()),
-            refreshed_at: Set(session.refreshed_at.millis()),
             expires_at: Set(session.expires_at.millis()),
             revoked_at: Set(session.revoked_at.map(Timestamp::millis)),
             client_address: Set(session.client_address.clone()),
@@ -60,22 +51,17 @@ impl From<&Session> for ActiveModel {
     }
 }
 
-impl TryFrom<Model> for Session {
-    type Error = Error;
-
-    fn try_from(row: Model) -> Result<Self, Error> {
-        Ok(Self {
+impl From<Model> for Session {
+    fn from(row: Model) -> Self {
+        Self {
             id: row.id.into(),
             account_id: row.account_id.into(),
-            profile: Profile::from_name(&row.profile)
-                .ok_or_else(|| unreadable("sessions", "profile"))?,
-            scopes: Scopes::from_stored(&row.scopes),
+            amr: words(&row.amr),
             created_at: Timestamp::from_millis(row.created_at),
-            refreshed_at: Timestamp::from_millis(row.refreshed_at),
             expires_at: Timestamp::from_millis(row.expires_at),
             revoked_at: row.revoked_at.map(Timestamp::from_millis),
             client_address: row.client_address,
             user_agent: row.user_agent,
-        })
+        }
     }
 }

@@ -72,7 +72,7 @@ async fn every_proxy_is_answered_what_the_rpc_says() {
 async fn a_request_that_may_pass_passes_with_an_identity() {
     let world = World::new().await;
     let boss = stored(&world.app, "boss@example.com").await;
-    let (ann, organization) = (world.ann.clone(), boss.organization_id.to_string());
+    let (ann, organization) = (world.ann.clone(), boss.organization.id.to_string());
     let path = world.messages();
     let answer = world
         .forwards(NGINX, Some(&world.ann_token), ["GET", &path])

@@ -4,7 +4,7 @@ use countersign::{
     config::{Config, Sources},
     env::Timestamp,
     model::{
-        account::{Account, Organization, Plan},
+        account::{Account, Organization, Plan, Role},
         id::{AccountId, OrganizationId},
     },
     pb::v1::{
@@ -50,7 +50,7 @@ impl World {
         let native = "countersign";
         let ann_token = token(&app, "ann", native).await;
         let boss_token = token(&app, "boss", "mailtd-pro").await;
-        assert_ne!(boss.organization_id, other_boss.organization_id);
+        assert_ne!(boss.organization.id, other_boss.organization.id);
         Self {
             ann: ann.to_string(),
             boss: boss.id.to_string(),
@@ -136,11 +136,10 @@ async fn pro(app: &TestApp, name: &str) -> Account {
     let organization = Organization {
         id: OrganizationId::from(Uuid::from_u128(account.id.uuid().as_u128() ^ 1)),
         plan: Plan::Pro,
-        owner_id: account.id,
         created_at: Timestamp::from_seconds(0),
         disabled_at: None,
     };
-    account.organization_id = organization.id;
+    account.organization = organization.clone();
     rewrite(app, account, Some(organization)).await;
     stored(app, &email).await
 }
@@ -149,7 +148,8 @@ async fn pro(app: &TestApp, name: &str) -> Account {
 async fn join(app: &TestApp, name: &str, boss: &Account) -> AccountId {
     app.sign_up(name).await;
     let mut account = stored(app, &format!("{name}@example.com")).await;
-    account.organization_id = boss.organization_id;
+    account.organization = boss.organization.clone();
+    account.role = Role::Member;
     let id = account.id;
     rewrite(app, account, None).await;
     id

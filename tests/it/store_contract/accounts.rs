@@ -1,11 +1,14 @@
 //! Accounts and organizations.
 
-use countersign::model::{account::Plan, page::PageRequest, session::Profile};
+use countersign::model::{
+    account::{Plan, Role},
+    page::PageRequest,
+};
 use tokio::task::JoinSet;
 
 use super::{
     Base, NOW, ann, hash, later, log_in, new_id, on_both_engines, organization, owner,
-    purge_deleted, session, sign_up,
+    purge_deleted, sign_in, sign_up,
 };
 
 on_both_engines! {
@@ -47,7 +50,7 @@ async fn an_account_is_read_with_its_organization(base: Base) {
     let boss = owner(&organization, "Boss@Example.com");
     let mut clerk = owner(&organization, "Straße@Example.com");
     clerk.id = new_id().into();
-    clerk.organization_owner = false;
+    clerk.role = Role::Member;
     clerk.password_hash = None;
     clerk.email_verified = true;
     clerk.display_name = String::new();
@@ -174,8 +177,8 @@ async fn deleting_an_account_deletes_all_that_is_its_own(base: Base) {
     let store = base.store().await;
     let ann = ann(&store).await;
     let (bob, _) = sign_up(&store, "bob@example.com").await.unwrap();
-    let gone = session(ann.id, Profile::Native);
-    let stays = session(bob.id, Profile::Native);
+    let gone = sign_in(ann.id);
+    let stays = sign_in(bob.id);
     let gone_token = log_in(&store, &gone).await;
     let stays_token = log_in(&store, &stays).await;
     let key = super::credentials::api_key(ann.id);
@@ -184,7 +187,7 @@ async fn deleting_an_account_deletes_all_that_is_its_own(base: Base) {
         .write(move |tx| {
             Box::pin(async move {
                 tx.insert_api_key(&written).await?;
-                assert_eq!(tx.live_session_ids(ann.id).await?, [gone.id]);
+                assert_eq!(tx.unrevoked_grants(ann.id).await?, [gone.grant.id]);
                 assert_eq!(tx.live_api_key_ids(ann.id).await?, [written.id]);
                 Ok((
                     tx.delete_account(ann.id, Some(ann.version), NOW).await?,
@@ -198,10 +201,13 @@ async fn deleting_an_account_deletes_all_that_is_its_own(base: Base) {
     let read = store.read();
     assert_eq!(read.account(ann.id).await.unwrap(), None);
     purge_deleted(&store).await;
-    assert_eq!(read.session(gone.id).await.unwrap(), None);
+    assert_eq!(read.session(gone.session.id).await.unwrap(), None);
     assert_eq!(read.refresh_token(&gone_token.hash).await.unwrap(), None);
     assert_eq!(read.api_key_by_hash(&key.hash).await.unwrap(), None);
-    assert_eq!(read.session(stays.id).await.unwrap(), Some(stays));
+    assert_eq!(
+        read.session(stays.session.id).await.unwrap(),
+        Some(stays.session)
+    );
     let token = read.refresh_token(&stays_token.hash).await.unwrap();
     assert_eq!(token, Some(stays_token));
     assert!(sign_up(&store, "ann@example.com").await.unwrap().1);
@@ -210,7 +216,7 @@ async fn deleting_an_account_deletes_all_that_is_its_own(base: Base) {
 async fn an_organization_with_members_stays(base: Base) {
     let store = base.store().await;
     let ann = ann(&store).await;
-    let organization = ann.organization_id;
+    let organization = ann.organization.id;
     let deleted = store
         .write(move |tx| {
             Box::pin(async move {

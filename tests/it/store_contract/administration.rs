@@ -1,24 +1,18 @@
-//! What administrators read and change, and a schema that was there before them.
+//! What administrators read and change.
 
 use countersign::model::{
-    account::{Account, Plan},
+    account::{Account, Plan, Role},
     administration::{AccountFilter, OrganizationFilter, SearchText},
     page::PageRequest,
-    session::Profile,
-};
-use sea_orm::{
-    ConnectionTrait, TransactionTrait,
-    sea_query::{Query, Value},
 };
 use uuid::Uuid;
 
 use super::{
     Base, NOW, ann, later, log_in, new_id, on_both_engines, organization, owner, purge_deleted,
-    session, sign_up,
+    sign_in, sign_up,
 };
 
 on_both_engines! {
-    rows_of_the_first_schema_are_enabled_and_can_be_searched,
     a_search_takes_every_character_for_itself,
     accounts_are_listed_in_pages_the_newest_first,
     organizations_are_listed_with_their_owner_and_size,
@@ -47,66 +41,6 @@ fn newest_first(mut ids: Vec<Uuid>) -> Vec<Uuid> {
     ids.sort();
     ids.reverse();
     ids
-}
-
-pub(super) fn insert(
-    table: &'static str,
-    row: Vec<(&'static str, Value)>,
-) -> sea_orm::sea_query::InsertStatement {
-    let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
-    Query::insert()
-        .into_table(table)
-        .columns(columns)
-        .values_panic(values.into_iter().map(sea_orm::sea_query::Expr::val))
-        .take()
-}
-
-async fn rows_of_the_first_schema_are_enabled_and_can_be_searched(base: Base) {
-    let store = base.open().await;
-    let by_hand = base.by_hand().await;
-    let transaction = by_hand.begin().await.unwrap();
-    countersign_migrations::apply_first(&transaction, 1)
-        .await
-        .unwrap();
-    let (account, organization) = (new_id(), new_id());
-    let rows = [
-        insert(
-            "organizations",
-            vec![
-                ("id", organization.into()),
-                ("plan", "pro".into()),
-                ("owner_id", account.into()),
-                ("created_at", NOW.millis().into()),
-            ],
-        ),
-        insert(
-            "accounts",
-            vec![
-                ("id", account.into()),
-                ("organization_id", organization.into()),
-                ("email", "Eva@Example.com".into()),
-                ("email_normalized", "eva@example.com".into()),
-                ("email_verified", true.into()),
-                ("display_name", "Éva STRAßE".into()),
-                ("created_at", NOW.millis().into()),
-                ("updated_at", NOW.millis().into()),
-                ("version", 3_i64.into()),
-            ],
-        ),
-    ];
-    for row in &rows {
-        transaction.execute(row).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
-
-    store.migrate().await.unwrap();
-    let read = store.read().account(account.into()).await.unwrap().unwrap();
-    assert_eq!((read.is_disabled(), read.administrator), (false, false));
-    assert_eq!((read.plan, read.version), (Plan::Pro, 3));
-    for found in ["e\u{301}va strasse", "EVA@example"] {
-        let page = store.read().search_accounts(&text(found), all()).await;
-        assert_eq!(page.unwrap().items, std::slice::from_ref(&read), "{found}");
-    }
 }
 
 async fn a_search_takes_every_character_for_itself(base: Base) {
@@ -182,8 +116,9 @@ async fn organizations_are_listed_with_their_owner_and_size(base: Base) {
     let (bob, _) = sign_up(&store, "bob@example.com").await.unwrap();
     let mut clerk = bob.clone();
     clerk.id = new_id().into();
+    clerk.role = Role::Member;
     clerk.email = "clerk@example.com".parse().unwrap();
-    let (plan_of, org) = (ann.organization_id, bob.organization_id);
+    let (plan_of, org) = (ann.organization.id, bob.organization.id);
     store
         .write(move |tx| {
             Box::pin(async move {
@@ -201,7 +136,7 @@ async fn organizations_are_listed_with_their_owner_and_size(base: Base) {
     let list = async |filter: OrganizationFilter| {
         let page = store.read().search_organizations(&filter, all()).await;
         let lines = page.unwrap().items.into_iter().map(|one| {
-            let email = one.owner_email.unwrap().as_str().to_owned();
+            let email = one.owner.unwrap().1.as_str().to_owned();
             (email, one.accounts, one.organization.plan)
         });
         lines.collect::<Vec<_>>()
@@ -240,7 +175,7 @@ async fn organizations_are_listed_with_their_owner_and_size(base: Base) {
 async fn disabling_is_read_with_the_account_and_undone(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await;
-    let (id, org) = (account.id, account.organization_id);
+    let (id, org) = (account.id, account.organization.id);
     let states = store
         .write(move |tx| {
             Box::pin(async move {
@@ -306,37 +241,40 @@ async fn what_belongs_to_an_organization_ends_or_goes_with_it(base: Base) {
         })
         .await
         .unwrap();
-    let (first, second, others) = (
-        session(boss.id, Profile::Native),
-        session(clerk.id, Profile::MoMail),
-        session(bob.id, Profile::Native),
-    );
-    for session in [&first, &second, &others] {
-        log_in(&store, session).await;
+    let (first, second, others) = (sign_in(boss.id), sign_in(clerk.id), sign_in(bob.id));
+    for signed_in in [&first, &second, &others] {
+        log_in(&store, signed_in).await;
     }
     let key = super::credentials::api_key(clerk.id);
-    let (key_id, mut both) = (key.id, [first.id, second.id]);
+    let (key_id, mut both) = (key.id, [first.grant.id, second.grant.id]);
     both.sort();
     store
         .write(move |tx| {
             Box::pin(async move {
                 tx.insert_api_key(&key).await?;
-                let mut live = tx.live_session_ids_of(org).await?;
+                let mut live = tx.unrevoked_grants_of(org).await?;
                 live.sort();
                 assert_eq!(live, both);
                 assert_eq!(tx.live_api_key_ids_of(org).await?, [key_id]);
-                let mut ended = tx.revoke_sessions_of(org, later(1)).await?;
+                let mut ended = tx.revoke_sessions_and_grants_of(org, later(1)).await?;
                 ended.sort();
                 assert_eq!(ended, both);
-                assert_eq!(tx.revoke_sessions_of(org, later(2)).await?, []);
-                assert_eq!(tx.live_session_ids_of(org).await?, []);
+                assert_eq!(tx.revoke_sessions_and_grants_of(org, later(2)).await?, []);
+                assert_eq!(tx.unrevoked_grants_of(org).await?, []);
                 Ok(())
             })
         })
         .await
         .unwrap();
     let read = store.read();
-    assert_eq!(read.session(others.id).await.unwrap(), Some(others.clone()));
+    assert_eq!(
+        read.session(others.session.id).await.unwrap().as_ref(),
+        Some(&others.session)
+    );
+    assert_eq!(
+        read.grant(others.grant.id).await.unwrap().as_ref(),
+        Some(&others.grant)
+    );
     let deleted = store
         .write(move |tx| {
             Box::pin(async move {
@@ -362,7 +300,7 @@ async fn an_administrator_counts_only_while_enabled(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await;
     sign_up(&store, "bob@example.com").await.unwrap();
-    let (id, org) = (account.id, account.organization_id);
+    let (id, org) = (account.id, account.organization.id);
     assert!(!store.read().has_administrator().await.unwrap());
     let seen = store
         .write(move |tx| {

@@ -1,7 +1,6 @@
 //! What becomes of API keys: uses, names, rotations, and keys that are older than those.
 
 use countersign::model::api_key::ApiKeyKind;
-use sea_orm::ConnectionTrait as _;
 use tokio::task::JoinSet;
 
 use super::{Base, NOW, ann, credentials::api_key, later, new_id, on_both_engines, sign_up};
@@ -11,7 +10,6 @@ on_both_engines! {
     one_of_two_hundred_rotations_of_a_key_succeeds,
     a_key_is_rotated_and_renamed_by_its_account_while_it_lives,
     keys_of_one_kind_are_listed_apart,
-    keys_of_an_older_schema_have_no_use_and_no_successor,
 }
 
 async fn the_latest_use_stays(base: Base) {
@@ -138,29 +136,4 @@ async fn keys_of_one_kind_are_listed_apart(base: Base) {
     let kind = Some(ApiKeyKind::MailTd);
     let listed = store.read().live_api_keys(account, kind, all, NOW).await;
     assert_eq!(listed.unwrap().items, [wanted]);
-}
-
-async fn keys_of_an_older_schema_have_no_use_and_no_successor(base: Base) {
-    let store = base.store().await;
-    let account = ann(&store).await.id;
-    let key = api_key(account);
-    let written = key.clone();
-    store
-        .write(move |tx| Box::pin(async move { tx.insert_api_key(&written).await }))
-        .await
-        .unwrap();
-    store.close().await;
-    // As the change before left it.
-    let by_hand = base.by_hand().await;
-    for statement in [
-        "ALTER TABLE api_keys DROP COLUMN last_used_at",
-        "ALTER TABLE api_keys DROP COLUMN successor_id",
-        "DELETE FROM seaql_migrations WHERE version = 'm20261125_000003_api_key_use'",
-    ] {
-        by_hand.execute_unprepared(statement).await.unwrap();
-    }
-    by_hand.close().await.unwrap();
-    let store = base.store().await;
-    let read = store.read().api_key(key.id).await.unwrap();
-    assert_eq!(read, Some(key));
 }

@@ -1,32 +1,37 @@
-//! Sessions, refresh tokens and API keys.
+//! Sessions, grants, refresh tokens and API keys.
 
 use countersign::{
     error::Reason,
     model::{
         api_key::{ApiKey, ApiKeyKind},
+        client,
         id::AccountId,
         page::PageRequest,
         scope::Scopes,
-        session::Profile,
+        session::Grant,
     },
 };
 use tokio::task::JoinSet;
 
 use super::{
-    Base, NOW, ann, hash, later, log_in, new_id, on_both_engines, refresh_token, session, sign_up,
+    Base, NOW, SignIn, ann, grant, hash, later, log_in, new_id, on_both_engines, refresh_token,
+    sign_in, sign_in_with, sign_up,
 };
 
 on_both_engines! {
-    a_session_and_its_token_are_read_as_written,
+    a_session_its_grant_and_its_token_are_read_as_written,
     pages_hold_every_live_session_once_newest_first,
     pages_hold_every_live_api_key_once_newest_first,
     a_refresh_token_is_traded_once,
     one_of_two_hundred_rotations_succeeds,
-    a_token_of_a_session_that_has_ended_is_not_traded,
+    a_token_of_a_grant_that_has_ended_is_not_traded,
     a_session_is_revoked_once_and_by_its_account,
-    revoking_sessions_tells_which,
+    a_grant_goes_on_after_its_session_where_it_may,
+    a_session_ends_with_the_last_grant_in_it,
+    revoking_grants_tells_which,
+    pages_hold_the_live_grants_to_a_client,
     an_api_key_is_revoked_once_and_by_its_account,
-    only_a_live_session_is_touched,
+    only_a_live_grant_is_touched,
     credentials_of_a_deleted_account_are_refused,
 }
 
@@ -47,34 +52,41 @@ pub(super) fn api_key(account: AccountId) -> ApiKey {
     }
 }
 
-async fn a_session_and_its_token_are_read_as_written(base: Base) {
+async fn a_session_its_grant_and_its_token_are_read_as_written(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
-    for profile in Profile::ALL {
-        let mut session = session(account, profile);
-        session.scopes = Scopes::from_stored("openid offline_access");
-        let token = log_in(&store, &session).await;
-        let read = store.read().session(session.id).await.unwrap();
-        assert_eq!(read, Some(session));
-        let read = store.read().refresh_token(&token.hash).await.unwrap();
-        assert_eq!(read, Some(token));
-    }
+    let mut signed_in = sign_in(account);
+    signed_in.session.amr = vec!["pwd".to_owned(), "otp".to_owned()];
+    signed_in.grant.client_id = "https://client.example/metadata.json".to_owned();
+    signed_in.grant.scopes = Scopes::from_stored("openid offline_access");
+    signed_in.grant.audience = vec!["https://mcp.example".to_owned(), "urn:api".to_owned()];
+    signed_in.grant.outlives_session = true;
+    let token = log_in(&store, &signed_in).await;
+    let read = store.read();
+    let session = read.session(signed_in.session.id).await.unwrap();
+    let grant = read.grant(signed_in.grant.id).await.unwrap();
+    assert_eq!(session, Some(signed_in.session));
+    assert_eq!(grant, Some(signed_in.grant));
+    let read = store.read().refresh_token(&token.hash).await.unwrap();
+    assert_eq!(read, Some(token));
 }
 
 async fn pages_hold_every_live_session_once_newest_first(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
     let (stranger, _) = sign_up(&store, "bob@example.com").await.unwrap();
-    log_in(&store, &session(stranger.id, Profile::Native)).await;
+    log_in(&store, &sign_in(stranger.id)).await;
     let mut live = Vec::new();
     for number in 0..7 {
-        let mut session = session(account, Profile::Native);
+        let mut signed_in = sign_in(account);
+        let session = &mut signed_in.session;
         if number % 3 == 1 {
             session.revoked_at = Some(NOW);
         } else if number % 3 == 2 {
             session.expires_at = later(5);
         }
-        log_in(&store, &session).await;
+        log_in(&store, &signed_in).await;
+        let session = signed_in.session;
         if session.is_live(later(5)) {
             live.push(session.id);
         }
@@ -140,9 +152,10 @@ async fn pages_hold_every_live_api_key_once_newest_first(base: Base) {
 
 async fn a_refresh_token_is_traded_once(base: Base) {
     let store = base.store().await;
-    let session = session(ann(&store).await.id, Profile::Native);
-    let first = log_in(&store, &session).await;
-    let (second, third) = (refresh_token(session.id), refresh_token(session.id));
+    let signed_in = sign_in(ann(&store).await.id);
+    let first = log_in(&store, &signed_in).await;
+    let grant = signed_in.grant.id;
+    let (second, third) = (refresh_token(grant), refresh_token(grant));
     let (old, written) = (first.hash, [second.clone(), third.clone()]);
     let traded = store
         .write(move |tx| {
@@ -164,17 +177,18 @@ async fn a_refresh_token_is_traded_once(base: Base) {
     let stored = read.refresh_token(&second.hash).await.unwrap();
     assert_eq!(stored, Some(second));
     assert_eq!(read.refresh_token(&third.hash).await.unwrap(), None);
-    let session = read.session(session.id).await.unwrap().unwrap();
-    assert_eq!(session.refreshed_at, later(1));
+    let grant = read.grant(grant).await.unwrap().unwrap();
+    assert_eq!(grant.refreshed_at, later(1));
 }
 
 async fn one_of_two_hundred_rotations_succeeds(base: Base) {
     let store = base.store().await;
-    let session = session(ann(&store).await.id, Profile::Native);
-    let token = log_in(&store, &session).await;
+    let signed_in = sign_in(ann(&store).await.id);
+    let token = log_in(&store, &signed_in).await;
+    let grant = signed_in.grant.id;
     let mut rotations = JoinSet::new();
     for number in 0..200 {
-        let (store, old, successor) = (store.clone(), token.hash, refresh_token(session.id));
+        let (store, old, successor) = (store.clone(), token.hash, refresh_token(grant));
         rotations.spawn(async move {
             let hash = successor.hash;
             let traded = store
@@ -197,20 +211,21 @@ async fn one_of_two_hundred_rotations_succeeds(base: Base) {
     }
 }
 
-async fn a_token_of_a_session_that_has_ended_is_not_traded(base: Base) {
+async fn a_token_of_a_grant_that_has_ended_is_not_traded(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
-    let mut revoked = session(account, Profile::Native);
-    revoked.revoked_at = Some(NOW);
-    let expired = session(account, Profile::Native);
-    let other = session(account, Profile::Native);
+    let mut revoked = sign_in(account);
+    revoked.grant.revoked_at = Some(NOW);
+    let expired = sign_in(account);
+    let other = sign_in(account);
     let foreign = log_in(&store, &other).await;
-    for (session, old) in [
+    for (signed_in, old) in [
         (&revoked, log_in(&store, &revoked).await),
         (&expired, log_in(&store, &expired).await),
         (&expired, foreign),
     ] {
-        let (successor, id) = (refresh_token(session.id), session.id);
+        let id = signed_in.grant.id;
+        let successor = refresh_token(id);
         let (old_hash, hash) = (old.hash, successor.hash);
         let traded = store
             .write(move |tx| {
@@ -225,8 +240,8 @@ async fn a_token_of_a_session_that_has_ended_is_not_traded(base: Base) {
         let read = store.read();
         assert_eq!(read.refresh_token(&hash).await.unwrap(), None);
         assert_eq!(read.refresh_token(&old.hash).await.unwrap(), Some(old));
-        let session = read.session(id).await.unwrap().unwrap();
-        assert_eq!(session.refreshed_at, NOW);
+        let grant = read.grant(id).await.unwrap().unwrap();
+        assert_eq!(grant.refreshed_at, NOW);
     }
 }
 
@@ -234,19 +249,18 @@ async fn a_session_is_revoked_once_and_by_its_account(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
     let (stranger, _) = sign_up(&store, "bob@example.com").await.unwrap();
-    let (first, second) = (
-        session(account, Profile::Native),
-        session(account, Profile::Native),
-    );
+    let (first, second) = (sign_in(account), sign_in(account));
+    let (session, grant) = (first.session.id, first.grant.id);
     log_in(&store, &first).await;
     log_in(&store, &second).await;
+    let second = second.session;
     let revoked = store
         .write(move |tx| {
             Box::pin(async move {
                 Ok([
-                    tx.revoke_session(first.id, stranger.id, later(1)).await?,
-                    tx.revoke_session(first.id, account, later(1)).await?,
-                    tx.revoke_session(first.id, account, later(2)).await?,
+                    tx.revoke_session(session, stranger.id, later(1)).await?,
+                    tx.revoke_session(session, account, later(1)).await?,
+                    tx.revoke_session(session, account, later(2)).await?,
                     tx.revoke_session(second.id, account, second.expires_at)
                         .await?,
                     tx.revoke_session(new_id().into(), account, NOW).await?,
@@ -255,33 +269,90 @@ async fn a_session_is_revoked_once_and_by_its_account(base: Base) {
         })
         .await
         .unwrap();
-    assert_eq!(revoked, [false, true, false, false, false]);
-    let read = store.read().session(first.id).await.unwrap().unwrap();
-    assert_eq!(read.revoked_at, Some(later(1)));
+    assert_eq!(revoked, [None, Some(vec![grant]), None, None, None]);
+    let read = store.read();
+    let session = read.session(session).await.unwrap().unwrap();
+    assert_eq!(session.revoked_at, Some(later(1)));
+    let grant = read.grant(grant).await.unwrap().unwrap();
+    assert_eq!(grant.revoked_at, Some(later(1)));
 }
 
-async fn revoking_sessions_tells_which(base: Base) {
+async fn a_grant_goes_on_after_its_session_where_it_may(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
-    let mut sessions = Vec::new();
-    for profile in [
-        Profile::Smtpd,
-        Profile::Smtpd,
-        Profile::Native,
-        Profile::MoMail,
-    ] {
-        let session = session(account, profile);
-        log_in(&store, &session).await;
-        sessions.push(session.id);
-    }
-    let (mut smtpd, mut rest, none) = store
+    let mut signed_in = sign_in(account);
+    signed_in.grant.outlives_session = true;
+    let within = grant(&signed_in.session);
+    let (session, outlives, ends) = (signed_in.session.id, signed_in.grant.id, within.id);
+    log_in(&store, &signed_in).await;
+    let (ended, all) = store
         .write(move |tx| {
             Box::pin(async move {
+                tx.insert_grant(&within).await?;
                 Ok((
-                    tx.revoke_sessions(account, Some(Profile::Smtpd), NOW)
-                        .await?,
-                    tx.revoke_sessions(account, None, NOW).await?,
-                    tx.revoke_sessions(account, None, NOW).await?,
+                    tx.revoke_session(session, account, later(1)).await?,
+                    tx.revoke_sessions_and_grants(account, later(2)).await?,
+                ))
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(ended, Some(vec![ends]));
+    assert_eq!(all, [outlives]);
+}
+
+async fn a_session_ends_with_the_last_grant_in_it(base: Base) {
+    let store = base.store().await;
+    let account = ann(&store).await.id;
+    let signed_in = sign_in(account);
+    let (session, first) = (signed_in.session.clone(), signed_in.grant.clone());
+    let second = Grant {
+        client_id: client::MOMAIL.to_owned(),
+        ..grant(&session)
+    };
+    log_in(&store, &signed_in).await;
+    let seen = store
+        .write(move |tx| {
+            Box::pin(async move {
+                tx.insert_grant(&second).await?;
+                let mut seen = Vec::new();
+                for grant in [&first, &first, &second] {
+                    let ended = tx.revoke_grant(grant, later(1)).await?;
+                    let session = tx.session(session.id).await?.unwrap();
+                    seen.push((ended, session.revoked_at));
+                }
+                Ok(seen)
+            })
+        })
+        .await
+        .unwrap();
+    let expected = [(true, None), (false, None), (true, Some(later(1)))];
+    assert_eq!(seen, expected);
+}
+
+async fn revoking_grants_tells_which(base: Base) {
+    let store = base.store().await;
+    let account = ann(&store).await.id;
+    let mut grants = Vec::new();
+    for client_id in [
+        client::SMTPD,
+        client::SMTPD,
+        client::COUNTERSIGN,
+        client::MOMAIL,
+    ] {
+        let signed_in = sign_in_with(account, client_id);
+        log_in(&store, &signed_in).await;
+        grants.push(signed_in.grant.id);
+    }
+    let (mut smtpd, mut rest, none, live) = store
+        .write(move |tx| {
+            Box::pin(async move {
+                let page = PageRequest::new(9, None);
+                Ok((
+                    tx.revoke_grants_to(account, client::SMTPD, NOW).await?,
+                    tx.revoke_sessions_and_grants(account, NOW).await?,
+                    tx.revoke_sessions_and_grants(account, NOW).await?,
+                    tx.live_sessions(account, page, NOW).await?.items,
                 ))
             })
         })
@@ -290,10 +361,34 @@ async fn revoking_sessions_tells_which(base: Base) {
     // Ids of one millisecond have no order of their own.
     smtpd.sort();
     rest.sort();
-    sessions[..2].sort();
-    sessions[2..].sort();
-    assert_eq!((smtpd, rest), (sessions[..2].into(), sessions[2..].into()));
-    assert_eq!(none, []);
+    grants[..2].sort();
+    grants[2..].sort();
+    assert_eq!((smtpd, rest), (grants[..2].into(), grants[2..].into()));
+    assert_eq!((none, live), (vec![], vec![]));
+}
+
+async fn pages_hold_the_live_grants_to_a_client(base: Base) {
+    let store = base.store().await;
+    let account = ann(&store).await.id;
+    let mut expected = Vec::new();
+    for client_id in [client::SMTPD, client::MOMAIL, client::SMTPD, client::SMTPD] {
+        let mut signed_in = sign_in_with(account, client_id);
+        if expected.len() == 2 {
+            signed_in.grant.revoked_at = Some(NOW);
+        }
+        log_in(&store, &signed_in).await;
+        expected.push(signed_in.grant);
+    }
+    let read = store.read();
+    let page = PageRequest::new(9, None);
+    let all = read.live_grants(account, None, page, NOW).await.unwrap();
+    assert_eq!(all.items.len(), 3);
+    let smtpd = read.live_grants(account, Some(client::SMTPD), page, NOW);
+    let mut smtpd = smtpd.await.unwrap().items;
+    smtpd.sort_by_key(|grant| grant.id);
+    let mut expected = [expected[0].clone(), expected[3].clone()];
+    expected.sort_by_key(|grant| grant.id);
+    assert_eq!(smtpd, expected);
 }
 
 async fn an_api_key_is_revoked_once_and_by_its_account(base: Base) {
@@ -326,33 +421,38 @@ async fn an_api_key_is_revoked_once_and_by_its_account(base: Base) {
     assert_eq!(read.revoked_at, Some(later(1)));
 }
 
-async fn only_a_live_session_is_touched(base: Base) {
+async fn only_a_live_grant_is_touched(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
-    let session = session(account, Profile::Smtpd);
-    log_in(&store, &session).await;
+    let signed_in = sign_in(account);
+    log_in(&store, &signed_in).await;
+    let grant = signed_in.grant;
+    let id = grant.id;
     let touched = store
         .write(move |tx| {
             Box::pin(async move {
-                let live = tx.touch_session(session.id, later(7)).await?;
-                let expired = tx.touch_session(session.id, session.expires_at).await?;
-                tx.revoke_session(session.id, account, later(8)).await?;
-                Ok([live, expired, tx.touch_session(session.id, later(9)).await?])
+                let live = tx.touch_grant(id, later(7)).await?;
+                let expired = tx.touch_grant(id, grant.expires_at).await?;
+                tx.revoke_grant(&grant, later(8)).await?;
+                Ok([live, expired, tx.touch_grant(id, later(9)).await?])
             })
         })
         .await
         .unwrap();
     assert_eq!(touched, [true, false, false]);
-    let read = store.read().session(session.id).await.unwrap().unwrap();
+    let read = store.read().grant(id).await.unwrap().unwrap();
     assert_eq!(read.refreshed_at, later(7));
 }
 
 async fn credentials_of_a_deleted_account_are_refused(base: Base) {
     let store = base.store().await;
-    let orphan = session(new_id().into(), Profile::Native);
-    let (key, token) = (api_key(orphan.account_id), refresh_token(orphan.id));
+    let SignIn { session, grant } = sign_in(new_id().into());
+    let (key, token) = (api_key(session.account_id), refresh_token(grant.id));
+    let no_account = store
+        .write(move |tx| Box::pin(async move { tx.insert_session(&session).await }))
+        .await;
     let no_session = store
-        .write(move |tx| Box::pin(async move { tx.insert_session(&orphan).await }))
+        .write(move |tx| Box::pin(async move { tx.insert_grant(&grant).await }))
         .await;
     let no_key = store
         .write(move |tx| Box::pin(async move { tx.insert_api_key(&key).await }))
@@ -360,7 +460,8 @@ async fn credentials_of_a_deleted_account_are_refused(base: Base) {
     let no_token = store
         .write(move |tx| Box::pin(async move { tx.insert_refresh_token(&token).await }))
         .await;
-    assert_eq!(no_session.unwrap_err().reason(), Reason::AccountNotFound);
+    assert_eq!(no_account.unwrap_err().reason(), Reason::AccountNotFound);
+    assert_eq!(no_session.unwrap_err().reason(), Reason::SessionNotFound);
     assert_eq!(no_key.unwrap_err().reason(), Reason::AccountNotFound);
-    assert_eq!(no_token.unwrap_err().reason(), Reason::SessionNotFound);
+    assert_eq!(no_token.unwrap_err().reason(), Reason::GrantNotFound);
 }

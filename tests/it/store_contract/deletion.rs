@@ -1,21 +1,19 @@
 //! What is deleted is gone at once; its rows go in pieces.
 
 use countersign::{
-    model::{
-        account::Account, administration::OrganizationFilter, page::PageRequest, session::Profile,
-    },
+    model::{account::Account, administration::OrganizationFilter, page::PageRequest},
     store::Store,
 };
 
 use super::{
-    Base, NOW, ann, later, log_in, new_id, on_both_engines, organization, owner, purge_deleted,
-    session, sign_up,
+    Base, NOW, SignIn, ann, later, log_in, new_id, on_both_engines, organization, owner,
+    purge_deleted, sign_in, sign_up,
 };
 
 on_both_engines! {
     an_account_with_many_sessions_goes_in_pieces,
     an_organization_with_many_sessions_goes_in_pieces,
-    a_session_with_many_refresh_tokens_goes_in_pieces,
+    a_grant_with_many_refresh_tokens_goes_in_pieces,
     the_oldest_sessions_end_a_few_at_a_time,
 }
 
@@ -27,9 +25,10 @@ async fn sessions(store: &Store, account: &Account, count: usize) {
     let insert = store.write(move |tx| {
         Box::pin(async move {
             for _ in 0..count {
-                let session = session(account, Profile::Native);
+                let SignIn { session, grant } = sign_in(account);
                 tx.insert_session(&session).await?;
-                tx.insert_refresh_token(&super::refresh_token(session.id))
+                tx.insert_grant(&grant).await?;
+                tx.insert_refresh_token(&super::refresh_token(grant.id))
                     .await?;
             }
             Ok(())
@@ -39,7 +38,7 @@ async fn sessions(store: &Store, account: &Account, count: usize) {
 }
 
 async fn delete(store: &Store, account: &Account) {
-    let (id, home) = (account.id, account.organization_id);
+    let (id, home) = (account.id, account.organization.id);
     let deletion = store.write(move |tx| {
         Box::pin(async move {
             assert!(tx.delete_account(id, None, NOW).await?);
@@ -75,7 +74,7 @@ async fn an_account_with_many_sessions_goes_in_pieces(base: Base) {
     assert_eq!(read.account(ann.id).await.unwrap(), None);
     let by_email = read.account_by_email(ann.email.normalized()).await;
     assert_eq!(by_email.unwrap(), None);
-    assert_eq!(read.organization(ann.organization_id).await.unwrap(), None);
+    assert_eq!(read.organization(ann.organization.id).await.unwrap(), None);
     let page = PageRequest::new(100, None);
     let named = super::administration::text("ann@");
     let found = read.search_accounts(&named, page).await.unwrap();
@@ -111,7 +110,9 @@ async fn an_account_with_many_sessions_goes_in_pieces(base: Base) {
     for (table, left) in [
         ("accounts", 2),
         ("organizations", 2),
+        ("memberships", 2),
         ("sessions", 1),
+        ("grants", 1),
         ("refresh_tokens", 1),
     ] {
         assert_eq!(rows(&base, table).await, left, "{table}");
@@ -155,21 +156,28 @@ async fn an_organization_with_many_sessions_goes_in_pieces(base: Base) {
         pieces.len() > 4 && pieces.iter().all(|rows| *rows <= PIECE),
         "{pieces:?}"
     );
-    for table in ["accounts", "organizations", "sessions", "refresh_tokens"] {
+    for table in [
+        "accounts",
+        "memberships",
+        "organizations",
+        "sessions",
+        "grants",
+        "refresh_tokens",
+    ] {
         assert_eq!(rows(&base, table).await, 0, "{table}");
     }
 }
 
 /// As one that was refreshed every hour of its month.
-async fn a_session_with_many_refresh_tokens_goes_in_pieces(base: Base) {
+async fn a_grant_with_many_refresh_tokens_goes_in_pieces(base: Base) {
     let store = base.store().await;
     let ann = ann(&store).await;
-    let ended = session(ann.id, Profile::Native);
+    let ended = sign_in(ann.id);
     log_in(&store, &ended).await;
     let tokens = store.write(move |tx| {
         Box::pin(async move {
             for _ in 0..1200 {
-                tx.insert_refresh_token(&super::refresh_token(ended.id))
+                tx.insert_refresh_token(&super::refresh_token(ended.grant.id))
                     .await?;
             }
             Ok(())
@@ -184,7 +192,8 @@ async fn a_session_with_many_refresh_tokens_goes_in_pieces(base: Base) {
             rows => pieces.push(rows),
         }
     }
-    assert_eq!(pieces.pop(), Some(1));
+    // The grant and its session.
+    assert_eq!(pieces.pop(), Some(2));
     assert_eq!(pieces, [100; 12]);
     assert_eq!(rows(&base, "refresh_tokens").await, 0);
 }
@@ -194,11 +203,12 @@ async fn the_oldest_sessions_end_a_few_at_a_time(base: Base) {
     let ann = ann(&store).await;
     let mut ids = Vec::new();
     for _ in 0..100 {
-        let session = session(ann.id, Profile::Native);
-        ids.push(session.id);
-        log_in(&store, &session).await;
+        let signed_in = sign_in(ann.id);
+        ids.push((signed_in.session.id, signed_in.grant.id));
+        log_in(&store, &signed_in).await;
     }
     ids.sort();
+    let (ids, grants): (Vec<_>, Vec<_>) = ids.into_iter().unzip();
     let beyond = store.read().session_beyond(ann.id, 20, NOW).await.unwrap();
     assert_eq!(beyond, Some(ids[79]));
     let mut ended = Vec::new();
@@ -210,11 +220,14 @@ async fn the_oldest_sessions_end_a_few_at_a_time(base: Base) {
                     .await
             })
         });
-        let mut few = few.await.unwrap();
-        few.sort();
-        ended.push(few);
+        ended.push(few.await.unwrap());
     }
-    assert_eq!(ended, [&ids[..64], &ids[64..80], &[]]);
+    for (few, expected) in ended.iter_mut().zip([&grants[..64], &grants[64..80], &[]]) {
+        let mut expected = expected.to_vec();
+        expected.sort();
+        few.sort();
+        assert_eq!(*few, expected);
+    }
     assert_eq!(
         store.read().session_beyond(ann.id, 20, NOW).await.unwrap(),
         None

@@ -6,14 +6,13 @@ use countersign::{
     env::Timestamp,
     model::{
         mail::OutboxMail,
-        session::Profile,
         signing_key::{Algorithm, SigningKey},
     },
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
 use super::{
-    Base, NOW, ann, credentials::api_key, later, log_in, new_id, on_both_engines, session,
+    Base, NOW, ann, credentials::api_key, later, log_in, new_id, on_both_engines, sign_in,
 };
 
 on_both_engines! {
@@ -161,15 +160,24 @@ async fn mail_is_due_in_order_and_one_node_takes_it(base: Base) {
 async fn the_purge_takes_what_ended_before_the_cutoff(base: Base) {
     let store = base.store().await;
     let account = ann(&store).await.id;
-    let mut sessions = [0; 4].map(|_| session(account, Profile::Native));
-    sessions[0].expires_at = later(9);
-    sessions[1].expires_at = later(10);
-    sessions[2].revoked_at = Some(later(9));
-    sessions[3].revoked_at = Some(later(10));
-    let mut tokens = Vec::new();
-    for session in &sessions {
-        tokens.push(log_in(&store, session).await.hash);
+    let mut sign_ins = [0; 4].map(|_| sign_in(account));
+    for (number, expires_at) in [(0, later(9)), (1, later(10))] {
+        sign_ins[number].session.expires_at = expires_at;
+        sign_ins[number].grant.expires_at = expires_at;
     }
+    for (number, revoked_at) in [(2, later(9)), (3, later(10))] {
+        sign_ins[number].session.revoked_at = Some(revoked_at);
+        sign_ins[number].grant.revoked_at = Some(revoked_at);
+    }
+    let mut tokens = Vec::new();
+    for signed_in in &sign_ins {
+        tokens.push(log_in(&store, signed_in).await.hash);
+    }
+    // A grant that outlives its session keeps its row.
+    let mut outlived = sign_in(account);
+    outlived.session.revoked_at = Some(later(1));
+    outlived.grant.outlives_session = true;
+    log_in(&store, &outlived).await;
     let mut keys = [0; 4].map(|_| api_key(account));
     keys[0].expires_at = Some(later(9));
     keys[1].expires_at = Some(later(10));
@@ -186,18 +194,26 @@ async fn the_purge_takes_what_ended_before_the_cutoff(base: Base) {
         })
         .await
         .unwrap();
-    assert_eq!(purged, (4, 0));
+    assert_eq!(purged, (6, 0));
     let read = store.read();
     for (number, stays) in [false, true, false, true].into_iter().enumerate() {
-        let session = read.session(sessions[number].id).await.unwrap();
+        let session = read.session(sign_ins[number].session.id).await.unwrap();
+        let grant = read.grant(sign_ins[number].grant.id).await.unwrap();
         let token = read.refresh_token(&tokens[number]).await.unwrap();
         let key = read.api_key(keys[number].id).await.unwrap();
         assert_eq!(
-            (session.is_some(), token.is_some(), key.is_some()),
-            (stays, stays, stays),
+            [
+                session.is_some(),
+                grant.is_some(),
+                token.is_some(),
+                key.is_some()
+            ],
+            [stays; 4],
             "{number}"
         );
     }
+    let session = read.session(outlived.session.id).await.unwrap();
+    assert_eq!(session, Some(outlived.session));
 }
 
 async fn the_purge_goes_in_batches(base: Base) {
@@ -207,8 +223,7 @@ async fn the_purge_goes_in_batches(base: Base) {
         .write(move |tx| {
             Box::pin(async move {
                 for _ in 0..101 {
-                    tx.insert_session(&session(account, Profile::Native))
-                        .await?;
+                    tx.insert_session(&sign_in(account).session).await?;
                 }
                 Ok([
                     tx.purge(later(5000)).await?,

@@ -15,13 +15,13 @@ async fn the_accounts_of_an_organization_are_counted(base: Base) {
     let store = base.store().await;
     let boss = ann(&store).await;
     let mut clerk = owner(&organization(), "clerk@example.com");
-    clerk.organization_id = boss.organization_id;
+    clerk.organization = boss.organization.clone();
     store
         .write(move |tx| Box::pin(async move { tx.insert_account(&clerk).await }))
         .await
         .unwrap();
     let read = store.read();
-    assert_eq!(read.count_accounts(boss.organization_id).await.unwrap(), 2);
+    assert_eq!(read.count_accounts(boss.organization.id).await.unwrap(), 2);
     assert_eq!(read.count_accounts(new_id().into()).await.unwrap(), 0);
 }
 
@@ -65,7 +65,7 @@ async fn an_owner_goes_alone_or_stays_with_the_others(base: Base) {
                     }
                     let mut clerk =
                         owner(&super::organization(), &format!("clerk{round}@example.com"));
-                    clerk.organization_id = home;
+                    clerk.organization.id = home;
                     tx.insert_account(&clerk).await
                 })
             });
@@ -95,7 +95,7 @@ async fn the_last_accounts_of_an_organization_leave_none_behind(base: Base) {
         let organization = organization();
         let boss = owner(&organization, &format!("boss{round}@example.com"));
         let mut clerk = owner(&super::organization(), &format!("clerk{round}@example.com"));
-        clerk.organization_id = organization.id;
+        clerk.organization = organization.clone();
         let (home, both) = (organization.id, [boss.id, clerk.id]);
         store
             .write(move |tx| {

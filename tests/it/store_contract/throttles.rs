@@ -7,14 +7,13 @@ use countersign::{
     error::Result,
     model::{
         network::Network,
-        session::Profile,
         throttle::{Mark, Pace, RowKey, Turn},
     },
     store::Store,
 };
 use tokio::task::JoinSet;
 
-use super::{Base, NOW, ann, later, log_in, on_both_engines, on_postgres, session};
+use super::{Base, NOW, ann, later, log_in, on_both_engines, on_postgres, sign_in};
 
 on_both_engines! {
     marks_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys,
@@ -224,9 +223,9 @@ async fn the_networks_of_an_accounts_sessions_are_found_by_its_email(base: Base)
     let store = base.store().await;
     let account = ann(&store).await;
     for address in ["192.0.2.1", "2001:db8:1:2::1", ""] {
-        let mut session = session(account.id, Profile::Native);
-        session.client_address = address.to_owned();
-        log_in(&store, &session).await;
+        let mut signed_in = sign_in(account.id);
+        signed_in.session.client_address = address.to_owned();
+        log_in(&store, &signed_in).await;
     }
     for (email, address, had) in [
         ("ann@example.com", "192.0.2.1", true),
@@ -243,7 +242,11 @@ async fn the_networks_of_an_accounts_sessions_are_found_by_its_email(base: Base)
     }
     store
         .write(move |tx| {
-            Box::pin(async move { tx.revoke_sessions(account.id, None, NOW).await.map(drop) })
+            Box::pin(async move {
+                tx.revoke_sessions_and_grants(account.id, NOW)
+                    .await
+                    .map(drop)
+            })
         })
         .await
         .unwrap();

@@ -8,7 +8,7 @@ use countersign::{
 };
 use tokio::{sync::oneshot, task::JoinSet};
 
-use super::{Base, ann, new_id, on_both_engines, organization, sign_up};
+use super::{Base, ann, on_both_engines, organization, sign_up};
 
 on_both_engines! {
     a_refused_use_case_leaves_nothing,
@@ -253,8 +253,7 @@ async fn a_full_queue_sheds_what_comes_next() {
 }
 
 async fn insert_organization(store: Store) -> countersign::error::Result<()> {
-    let mut organization = organization();
-    organization.owner_id = new_id().into();
+    let organization = organization();
     store
         .write(move |tx| Box::pin(async move { tx.insert_organization(&organization).await }))
         .await

@@ -12,6 +12,7 @@ use countersign::{
         account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
         authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
+        client_service_client::ClientServiceClient, grant_service_client::GrantServiceClient,
         organization_service_client::OrganizationServiceClient,
         session_service_client::SessionServiceClient,
     },
@@ -177,6 +178,14 @@ impl TestApp {
 
     pub(crate) fn sessions(&self) -> SessionServiceClient<GrpcChannel> {
         SessionServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn grants(&self) -> GrantServiceClient<GrpcChannel> {
+        GrantServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn clients(&self) -> ClientServiceClient<GrpcChannel> {
+        ClientServiceClient::new(self.channel())
     }
 
     pub(crate) fn challenges(&self) -> ChallengeServiceClient<GrpcChannel> {

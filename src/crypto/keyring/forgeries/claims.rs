@@ -69,7 +69,7 @@ fn a_long_token_is_refused_even_when_it_is_good() {
 #[test]
 fn every_claim_is_required_and_has_its_type() {
     let lab = Lab::new();
-    let names = ["iss", "aud", "iat", "exp", "jti", "sid"];
+    let names = ["iss", "aud", "iat", "exp", "jti", "grant_id"];
     for name in names {
         lab.refuses(name, &lab.claims_but(name, None));
         let odd = [
@@ -127,10 +127,10 @@ fn claims_of_others_are_refused() {
         ("aud", json!([AUDIENCE, 1])),
         ("aud", json!({AUDIENCE: 1})),
         ("aud", json!(format!("{AUDIENCE} {ISSUER}"))),
-        ("sid", json!("someone")),
-        ("sid", json!(format!("{SESSION}0"))),
-        ("sid", json!(format!("sessions/{SESSION}"))),
-        ("sid", json!([SESSION])),
+        ("grant_id", json!("someone")),
+        ("grant_id", json!(format!("{GRANT}0"))),
+        ("grant_id", json!(format!("grants/{GRANT}"))),
+        ("grant_id", json!([GRANT])),
         ("exp", json!(START.seconds())),
         ("exp", json!(START.before(HOUR).seconds())),
         ("exp", json!(0)),
@@ -152,7 +152,7 @@ fn claims_are_one_object_that_names_each_member_once() {
         format!(r#"{{{inside},"exp":9999999999}}"#),
         format!(r#"{{"exp":9999999999,{inside}}}"#),
         format!(r#"{{{inside},"aud":"{AUDIENCE}"}}"#),
-        format!(r#"{{{inside},"sid":"{SESSION}"}}"#),
+        format!(r#"{{{inside},"grant_id":"{GRANT}"}}"#),
         format!(r#"{{{inside},"sub":"another"}}"#),
         format!(r#"{{{inside},"\u0065xp":9999999999}}"#),
         format!("[{good}]"),

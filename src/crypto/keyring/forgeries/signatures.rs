@@ -137,7 +137,10 @@ fn no_degenerate_signature_is_accepted() {
 fn parts_of_two_tokens_make_none() {
     let lab = Lab::new();
     let mut others = claims();
-    others.insert("sid".into(), json!("0198c0de-0000-7000-8000-000000000002"));
+    others.insert(
+        "grant_id".into(),
+        json!("0198c0de-0000-7000-8000-000000000002"),
+    );
     let other = lab
         .ring
         .sign(Algorithm::Es256, TokenType::AccessToken, &others, START)

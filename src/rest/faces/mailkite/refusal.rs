@@ -72,6 +72,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         | Reason::AccountNotFound
         | Reason::OrganizationNotFound
         | Reason::SessionNotFound
+        | Reason::GrantNotFound
+        | Reason::ClientNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "not_found"),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
         Reason::EmailAlreadyExists => (StatusCode::CONFLICT, "email_exists"),

@@ -78,6 +78,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str) {
         Reason::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
         Reason::OrganizationNotFound => (StatusCode::NOT_FOUND, "organization_not_found"),
         Reason::SessionNotFound => (StatusCode::NOT_FOUND, "session_not_found"),
+        Reason::GrantNotFound => (StatusCode::NOT_FOUND, "grant_not_found"),
+        Reason::ClientNotFound => (StatusCode::NOT_FOUND, "client_not_found"),
         // The API keys of this face are its Pro API tokens.
         Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "token_not_found"),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),

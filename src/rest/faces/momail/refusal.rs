@@ -95,6 +95,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, &'static str, Option<&'static 
         | Reason::AccountNotFound
         | Reason::OrganizationNotFound
         | Reason::SessionNotFound
+        | Reason::GrantNotFound
+        | Reason::ClientNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", None),
         Reason::HttpMethodNotAllowed => {
             (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", None)

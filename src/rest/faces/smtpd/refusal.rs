@@ -91,6 +91,8 @@ pub(super) fn row(reason: Reason) -> (StatusCode, u32, Option<&'static str>) {
         | Reason::AccountNotFound
         | Reason::OrganizationNotFound
         | Reason::SessionNotFound
+        | Reason::GrantNotFound
+        | Reason::ClientNotFound
         | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, 40401, None),
         Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, 40501, None),
         Reason::EmailAlreadyExists => (StatusCode::CONFLICT, 40901, None),

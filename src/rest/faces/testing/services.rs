@@ -155,6 +155,7 @@ fn tokens() -> Option<v1::SessionTokens> {
         refresh_token_expire_time: time(NOW + 30 * 24 * ACCESS_LIFETIME),
         token_type: "bearer".to_owned(),
         scopes: vec!["mcp".to_owned()],
+        grant: String::new(),
     })
 }
 

@@ -1,0 +1,314 @@
+//! The first schema. Times are milliseconds since the epoch; ids are UUIDv7; hashes are SHA-256.
+
+use sea_orm_migration::{
+    prelude::*,
+    schema::{
+        big_integer, big_integer_null, blob, blob_null, boolean, integer, text, text_null, uuid,
+        uuid_null,
+    },
+    sea_orm::{ConnectionTrait, DbBackend},
+};
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            organizations(),
+            accounts(),
+            memberships(),
+            sessions(),
+            grants(),
+            refresh_tokens(),
+            api_keys(),
+            signing_keys(),
+            redeemed_challenges(),
+            throttles(),
+            outbox(),
+        ] {
+            manager.create_table(table).await?;
+        }
+        for index in indexes() {
+            manager.create_index(index).await?;
+        }
+        if manager.get_database_backend() == DbBackend::Postgres {
+            for change in POSTGRES_ONLY {
+                manager.get_connection().execute_unprepared(change).await?;
+            }
+        }
+        Ok(())
+    }
+
+    // SQLite would otherwise keep half of a change that failed.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+/// Texts by which rows are found are compared byte by byte, as they are on SQLite: an index in the order of a
+/// language goes wrong when the system's library changes its mind about that order. And what holds back those who guess
+/// passwords waits for no disk: a crash of the database forgets who was being held back.
+const POSTGRES_ONLY: [&str; 3] = [
+    "ALTER TABLE accounts ALTER COLUMN email_normalized TYPE text COLLATE \"C\"",
+    "ALTER TABLE signing_keys ALTER COLUMN kid TYPE text COLLATE \"C\"",
+    "ALTER TABLE throttles SET UNLOGGED",
+];
+
+fn organizations() -> TableCreateStatement {
+    Table::create()
+        .table("organizations")
+        .col(uuid("id").primary_key())
+        .col(text("plan"))
+        .col(big_integer("created_at"))
+        .col(big_integer_null("disabled_at"))
+        // What is deleted is gone at once and purged in pieces.
+        .col(big_integer_null("deleted_at"))
+        .take()
+}
+
+fn accounts() -> TableCreateStatement {
+    Table::create()
+        .table("accounts")
+        .col(uuid("id").primary_key())
+        // Its home; the membership says what it may do there.
+        .col(uuid("organization_id"))
+        .col(text("email"))
+        .col(text("email_normalized").unique_key())
+        .col(boolean("email_verified"))
+        .col(text("display_name"))
+        // No engine folds Unicode as the program does.
+        .col(text("display_name_folded"))
+        .col(text_null("password_hash"))
+        .col(boolean("administrator"))
+        .col(big_integer("created_at"))
+        .col(big_integer("updated_at"))
+        .col(big_integer("version"))
+        .col(big_integer_null("disabled_at"))
+        .foreign_key(
+            ForeignKey::create()
+                .from("accounts", "organization_id")
+                .to("organizations", "id"),
+        )
+        .take()
+}
+
+fn memberships() -> TableCreateStatement {
+    Table::create()
+        .table("memberships")
+        .col(uuid("account_id"))
+        .col(uuid("organization_id"))
+        .col(text("role"))
+        .col(big_integer("created_at"))
+        .primary_key(Index::create().col("account_id").col("organization_id"))
+        .foreign_key(&mut owned_by("memberships", "account_id", "accounts"))
+        .foreign_key(&mut owned_by(
+            "memberships",
+            "organization_id",
+            "organizations",
+        ))
+        .take()
+}
+
+/// One sign-in of a person or a program.
+fn sessions() -> TableCreateStatement {
+    Table::create()
+        .table("sessions")
+        .col(uuid("id").primary_key())
+        .col(uuid("account_id"))
+        // How the person was authenticated (RFC 8176), separated by spaces.
+        .col(text("amr"))
+        .col(big_integer("created_at"))
+        .col(big_integer("expires_at"))
+        .col(big_integer_null("revoked_at"))
+        .col(text("client_address"))
+        .col(blob_null("client_network"))
+        .col(text("user_agent"))
+        .foreign_key(&mut owned_by("sessions", "account_id", "accounts"))
+        .take()
+}
+
+/// What one client may do in a session.
+fn grants() -> TableCreateStatement {
+    Table::create()
+        .table("grants")
+        .col(uuid("id").primary_key())
+        .col(uuid("session_id"))
+        .col(uuid("account_id"))
+        .col(text("client_id"))
+        .col(text("scopes"))
+        // For whom its tokens are (RFC 8707), separated by spaces; empty for the audience of the settings.
+        .col(text("audience"))
+        .col(boolean("outlives_session"))
+        .col(big_integer("created_at"))
+        .col(big_integer("refreshed_at"))
+        .col(big_integer("expires_at"))
+        .col(big_integer_null("revoked_at"))
+        .foreign_key(&mut owned_by("grants", "session_id", "sessions"))
+        .foreign_key(&mut owned_by("grants", "account_id", "accounts"))
+        .take()
+}
+
+fn refresh_tokens() -> TableCreateStatement {
+    Table::create()
+        .table("refresh_tokens")
+        .col(blob("hash").primary_key())
+        .col(uuid("grant_id"))
+        .col(big_integer("created_at"))
+        .col(big_integer_null("consumed_at"))
+        .foreign_key(&mut owned_by("refresh_tokens", "grant_id", "grants"))
+        .take()
+}
+
+fn api_keys() -> TableCreateStatement {
+    Table::create()
+        .table("api_keys")
+        .col(uuid("id").primary_key())
+        .col(uuid("account_id"))
+        .col(text("kind"))
+        .col(blob("hash").unique_key())
+        .col(text("hint"))
+        .col(text("display_name"))
+        .col(text("scopes"))
+        .col(big_integer("created_at"))
+        .col(big_integer_null("expires_at"))
+        .col(big_integer_null("revoked_at"))
+        .col(big_integer_null("last_used_at"))
+        // No foreign key: the successor may be gone before the key itself is.
+        .col(uuid_null("successor_id"))
+        .foreign_key(&mut owned_by("api_keys", "account_id", "accounts"))
+        .take()
+}
+
+fn signing_keys() -> TableCreateStatement {
+    Table::create()
+        .table("signing_keys")
+        .col(text("kid").primary_key())
+        .col(text("algorithm"))
+        .col(blob("sealed"))
+        .col(big_integer("created_at"))
+        .col(big_integer("active_at"))
+        .col(big_integer_null("retired_at"))
+        .col(big_integer_null("expires_at"))
+        .take()
+}
+
+/// The challenges whose solution was used. A challenge that is not here can still be solved.
+fn redeemed_challenges() -> TableCreateStatement {
+    Table::create()
+        .table("redeemed_challenges")
+        // The end of the challenge and its random part: one row each, side by side in time.
+        .col(blob("key").primary_key())
+        .col(big_integer("expires_at"))
+        .take()
+}
+
+/// What several nodes on one Postgres remember together of sign-ups and of attempts to log in. With SQLite, which has
+/// one node, it stays empty.
+fn throttles() -> TableCreateStatement {
+    Table::create()
+        .table("throttles")
+        .col(blob("key").primary_key())
+        .col(big_integer("spent_until"))
+        .col(big_integer("last_at"))
+        .col(big_integer("turn_at"))
+        .col(big_integer("expires_at"))
+        .take()
+}
+
+fn outbox() -> TableCreateStatement {
+    Table::create()
+        .table("outbox")
+        .col(uuid("id").primary_key())
+        .col(text("recipient"))
+        .col(text("subject"))
+        .col(text("body"))
+        .col(big_integer("created_at"))
+        .col(integer("attempts"))
+        .col(big_integer("due_at"))
+        .take()
+}
+
+fn indexes() -> Vec<IndexCreateStatement> {
+    vec![
+        index("accounts_organization_id", "accounts", &["organization_id"]),
+        // The few rows that lists ask for, without reading the many others.
+        index("accounts_administrators", "accounts", &["id"])
+            .and_where(Expr::col("administrator"))
+            .take(),
+        index("organizations_disabled", "organizations", &["id"])
+            .and_where(Expr::col("disabled_at").is_not_null())
+            .take(),
+        index("organizations_deleted", "organizations", &["id"])
+            .and_where(Expr::col("deleted_at").is_not_null())
+            .take(),
+        index(
+            "memberships_organization_id",
+            "memberships",
+            &["organization_id", "account_id"],
+        ),
+        index("sessions_account_id", "sessions", &["account_id", "id"]),
+        // To keep to the cap of live sessions without reading the ended ones.
+        index("sessions_unrevoked", "sessions", &["account_id", "id"])
+            .and_where(Expr::col("revoked_at").is_null())
+            .take(),
+        index(
+            "sessions_client_network",
+            "sessions",
+            &["account_id", "client_network"],
+        ),
+        index("grants_session_id", "grants", &["session_id"]),
+        index("grants_account_id", "grants", &["account_id", "id"]),
+        index("refresh_tokens_grant_id", "refresh_tokens", &["grant_id"]),
+        index("api_keys_account_id", "api_keys", &["account_id", "id"]),
+        index("outbox_due_at", "outbox", &["due_at"]),
+        // The purge finds what ended by these without reading what lives.
+        index("sessions_expires_at", "sessions", &["expires_at"]),
+        where_set("sessions_revoked_at", "sessions", "revoked_at"),
+        index("grants_expires_at", "grants", &["expires_at"]),
+        where_set("grants_revoked_at", "grants", "revoked_at"),
+        where_set("api_keys_expires_at", "api_keys", "expires_at"),
+        where_set("api_keys_revoked_at", "api_keys", "revoked_at"),
+        index(
+            "redeemed_challenges_expires_at",
+            "redeemed_challenges",
+            &["expires_at"],
+        ),
+        index("throttles_expires_at", "throttles", &["expires_at"]),
+    ]
+}
+
+fn owned_by(
+    table: &'static str,
+    column: &'static str,
+    owner: &'static str,
+) -> ForeignKeyCreateStatement {
+    ForeignKey::create()
+        .from(table, column)
+        .to(owner, "id")
+        .on_delete(ForeignKeyAction::Cascade)
+        .take()
+}
+
+fn index(
+    name: &'static str,
+    table: &'static str,
+    columns: &[&'static str],
+) -> IndexCreateStatement {
+    let mut index = Index::create().name(name).table(table).take();
+    for column in columns {
+        index.col(*column);
+    }
+    index
+}
+
+fn where_set(
+    name: &'static str,
+    table: &'static str,
+    column: &'static str,
+) -> IndexCreateStatement {
+    index(name, table, &[column])
+        .and_where(Expr::col(column).is_not_null())
+        .take()
+}

@@ -1,0 +1,67 @@
+//! `ClientService`: the clients that people sign in with.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::Domain,
+    error::{Reason, Result},
+    grpc::{auth, convert},
+    model::client::{Client, GrantType},
+    pb::v1::{
+        self, GetClientRequest, GetClientResponse, RevokeGrantsRequest, RevokeGrantsResponse,
+        client_service_server::ClientService,
+    },
+};
+
+/// The client service over the use cases.
+pub(super) struct Service {
+    domain: Arc<Domain>,
+}
+
+impl Service {
+    pub(super) fn new(domain: Arc<Domain>) -> Self {
+        Self { domain }
+    }
+}
+
+#[tonic::async_trait]
+impl ClientService for Service {
+    async fn get_client(
+        &self,
+        request: Request<GetClientRequest>,
+    ) -> std::result::Result<Response<GetClientResponse>, Status> {
+        let found = self.domain.client(id(&request.get_ref().name)?)?;
+        Ok(Response::new(GetClientResponse {
+            client: Some(client(found)?),
+        }))
+    }
+
+    async fn revoke_grants(
+        &self,
+        request: Request<RevokeGrantsRequest>,
+    ) -> std::result::Result<Response<RevokeGrantsResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        let id = id(&request.get_ref().name)?;
+        self.domain.revoke_client(&caller, id).await?;
+        Ok(Response::new(RevokeGrantsResponse {}))
+    }
+}
+
+fn id(name: &str) -> Result<&str> {
+    convert::segment(name, "clients").ok_or_else(|| Reason::ClientNotFound.into())
+}
+
+fn client(client: &Client) -> Result<v1::Client> {
+    let names = client.grant_types.iter().copied().map(GrantType::as_str);
+    Ok(v1::Client {
+        name: format!("clients/{}", client.id),
+        display_name: client.display_name.clone(),
+        grant_types: names.map(str::to_owned).collect(),
+        scopes: client.scopes.as_slice().to_vec(),
+        access_token_lifetime: Some(convert::duration(client.access_token_lifetime)?),
+        grant_lifetime: Some(convert::duration(client.grant_lifetime)?),
+        rotates_refresh_tokens: client.rotates_refresh_tokens,
+    })
+}

@@ -1,0 +1,183 @@
+//! OAuth clients (RFC 6749 section 2): the programs that people sign in with, and what holds for each.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::model::scope::{self, Scopes};
+
+/// This service's own client.
+pub const COUNTERSIGN: &str = "countersign";
+/// The client of MailKite's API.
+pub const MAILKITE: &str = "mailkite";
+/// The client of SMTPD's API.
+pub const SMTPD: &str = "smtpd";
+/// The client of `MoMail`'s API.
+pub const MOMAIL: &str = "momail";
+/// The client of Mail.td's e-mail tokens.
+pub const MAILTD: &str = "mailtd";
+/// The client of Mail.td's Pro tokens.
+pub const MAILTD_PRO: &str = "mailtd-pro";
+
+/// A client and its policy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Client {
+    /// Its id, as `client_id` in tokens and requests.
+    pub id: String,
+    /// What people know it by.
+    pub display_name: String,
+    /// How it gets tokens.
+    pub grant_types: Vec<GrantType>,
+    /// What a grant to it may do when nothing else was asked for.
+    pub scopes: Scopes,
+    /// How long an access token lives.
+    pub access_token_lifetime: Duration,
+    /// How long a grant lives, counted from the sign-in.
+    pub grant_lifetime: Duration,
+    /// Whether each refresh token is good for one refresh (RFC 9700 section 4.14.2).
+    pub rotates_refresh_tokens: bool,
+    /// What its access tokens claim.
+    pub claims: Claims,
+    /// Whether a new sign-in ends the refreshing of the account's earlier grants to it.
+    pub replaces_grants: bool,
+    /// Whether its grants go on when their session has ended.
+    pub grants_outlive_session: bool,
+    /// Whether who signs up with it gets a mail of welcome.
+    pub welcomes: bool,
+    /// Whether who signs up with it is held to the rules of Mail.td's document: proof of work, and a limit of its own.
+    pub strict_sign_up: bool,
+}
+
+impl Client {
+    /// Whether it may get tokens this way.
+    #[must_use]
+    pub fn may(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+}
+
+/// How a client gets tokens (RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GrantType {
+    /// With the e-mail address and the password of the account.
+    Password,
+    /// With a refresh token.
+    RefreshToken,
+}
+
+impl GrantType {
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+/// The claims of a client's access tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Claims {
+    /// Those of RFC 9068 section 2.2.
+    Rfc9068,
+    /// Those that SMTPD documents.
+    Smtpd,
+}
+
+/// How long tokens of the built-in clients live, from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// An access token of clients that refresh.
+    pub access_token: Duration,
+    /// A grant to clients that refresh.
+    pub grant: Duration,
+    /// MailKite's session token.
+    pub mailkite: Duration,
+    /// Mail.td's tokens.
+    pub mailtd: Duration,
+}
+
+/// The clients that this server knows.
+#[derive(Clone, Debug)]
+pub struct Clients(Arc<[Client]>);
+
+impl Clients {
+    /// The built-in clients: our own, and those of the products whose documents this server keeps.
+    #[must_use]
+    pub fn built_in(lifetimes: Lifetimes) -> Self {
+        let own = Client {
+            id: COUNTERSIGN.to_owned(),
+            display_name: "Countersign".to_owned(),
+            grant_types: vec![GrantType::Password, GrantType::RefreshToken],
+            scopes: Scopes::full(),
+            access_token_lifetime: lifetimes.access_token,
+            grant_lifetime: lifetimes.grant,
+            rotates_refresh_tokens: true,
+            claims: Claims::Rfc9068,
+            replaces_grants: false,
+            grants_outlive_session: false,
+            welcomes: false,
+            strict_sign_up: false,
+        };
+        let unrefreshed = |lifetime| Client {
+            access_token_lifetime: lifetime,
+            grant_lifetime: lifetime,
+            grant_types: vec![GrantType::Password],
+            ..own.clone()
+        };
+        let clients = [
+            Client {
+                id: MAILKITE.to_owned(),
+                display_name: "MailKite".to_owned(),
+                scopes: Scopes::one(scope::MCP),
+                welcomes: true,
+                ..unrefreshed(lifetimes.mailkite)
+            },
+            Client {
+                id: SMTPD.to_owned(),
+                display_name: "SMTPD".to_owned(),
+                scopes: Scopes::one(scope::ADMIN),
+                rotates_refresh_tokens: false,
+                claims: Claims::Smtpd,
+                replaces_grants: true,
+                ..own.clone()
+            },
+            Client {
+                id: MOMAIL.to_owned(),
+                display_name: "MoMail".to_owned(),
+                rotates_refresh_tokens: false,
+                ..own.clone()
+            },
+            Client {
+                id: MAILTD.to_owned(),
+                display_name: "Mail.td e-mail token".to_owned(),
+                scopes: Scopes::mailbox(),
+                strict_sign_up: true,
+                ..unrefreshed(lifetimes.mailtd)
+            },
+            Client {
+                id: MAILTD_PRO.to_owned(),
+                display_name: "Mail.td Pro token".to_owned(),
+                ..unrefreshed(lifetimes.mailtd)
+            },
+        ];
+        Self(std::iter::once(own).chain(clients).collect())
+    }
+
+    /// The client with this id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Client> {
+        self.iter().find(|client| client.id == id)
+    }
+
+    /// Every client.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.0.iter()
+    }
+
+    /// The longest that an access token of any client lives: how long a retired key must verify.
+    #[must_use]
+    pub fn longest_access_token_lifetime(&self) -> Duration {
+        let lifetimes = self.iter().map(|client| client.access_token_lifetime);
+        lifetimes.max().unwrap_or_default()
+    }
+}
