@@ -20,7 +20,7 @@ use std::{
 use countersign::{
     domain::throttle::memory::{Keys, Memory},
     env::{Env, Timestamp},
-    grpc::limits::{Limits, Quotas},
+    limits::{Limits, Quotas},
     model::{
         account::Plan,
         throttle::{Origin, Rules, decide},
@@ -63,6 +63,7 @@ fn limits() -> Limits {
         creation: Duration::from_secs(8),
         pro_creation: calls(8),
         failed_credentials: calls(8),
+        log_in: RULES,
     };
     Limits::new(&Env::system(), &quotas)
 }

@@ -28,6 +28,7 @@ use crate::{
     },
     env::Env,
     error::Result,
+    limits::Limits,
     metrics::{HashingLoad, Metrics},
     model::{access, client::Clients},
     store::Store,
@@ -57,8 +58,6 @@ pub struct Settings {
     pub work: WorkSettings,
     /// Who may make which request to the services behind a proxy.
     pub access_rules: access::Rules,
-    /// How often passwords may be guessed and accounts be made; none when that is switched off.
-    pub limits: Option<throttle::Limits>,
 }
 
 /// Keys that never leave the process, derived from the master key.
@@ -105,6 +104,7 @@ pub struct Domain {
     credentials: Arc<CredentialCache>,
     sign_up_rate: SignUpRate,
     key_uses: KeyUses,
+    limits: Arc<Limits>,
     throttle: Arc<Throttle>,
     metrics: Metrics,
 }
@@ -119,13 +119,13 @@ impl Domain {
         (signing_keys, key_ring): (SigningKeys, KeyRing),
         keys: DerivedKeys,
         settings: Settings,
-        metrics: Metrics,
+        (limits, metrics): (Arc<Limits>, Metrics),
     ) -> Self {
         let credentials = Arc::new(CredentialCache::new(settings.other_nodes));
         let sign_up_rate =
             SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone());
         let throttle = Arc::new(Throttle::new(
-            settings.limits,
+            Arc::clone(&limits),
             keys.throttle,
             env.clone(),
             store.clone(),
@@ -142,6 +142,7 @@ impl Domain {
             credentials,
             sign_up_rate,
             key_uses: KeyUses::new(),
+            limits,
             throttle,
             metrics,
         }

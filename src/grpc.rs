@@ -13,7 +13,6 @@ mod device;
 mod filter;
 mod grant_service;
 pub mod health;
-pub mod limits;
 mod organization_service;
 mod reflection;
 mod session_service;
@@ -28,6 +27,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::{
     domain::Domain,
+    limits::Limits,
     pb::{
         PolicyError,
         v1::{
@@ -59,7 +59,7 @@ pub type GrpcService = BoxCloneSyncService<
 /// A descriptor cannot be read.
 pub fn services(
     domain: &Arc<Domain>,
-    limits: Option<Arc<limits::Limits>>,
+    limits: Arc<Limits>,
     status: watch::Receiver<health::Status>,
 ) -> Result<GrpcService, PolicyError> {
     let accounts = account_service::Service::new(Arc::clone(domain));
@@ -70,7 +70,7 @@ pub fn services(
     let challenges = challenge_service::Service::new(Arc::clone(domain));
     let authorization = authorization_service::Service::new(Arc::clone(domain));
     let organizations = organization_service::Service::new(Arc::clone(domain));
-    let (v1, v1alpha) = reflection::services(limits.clone(), status.clone())?;
+    let (v1, v1alpha) = reflection::services(Arc::clone(&limits), status.clone())?;
     let routes = Routes::new(AccountServiceServer::new(accounts))
         .add_service(SessionServiceServer::new(sessions))
         .add_service(GrantServiceServer::new(grants))

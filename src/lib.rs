@@ -5,7 +5,8 @@
 //! ```text
 //! connection ─ server ─ layers ─┬─ grpc ──────────────┐
 //!                               ├─ rest ─ (is a client of) grpc
-//!                               └─ pages ─────────────┴─ domain ─┬─ crypto
+//!                               └─ pages ─────────────┴─ domain ─┬─ limits
+//!                                                                ├─ crypto
 //!                                                                └─ store ─ SQLite | Postgres
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod error;
 pub mod grpc;
 pub mod jobs;
 pub mod layers;
+pub mod limits;
 pub mod mail;
 pub mod metrics;
 pub mod model;

@@ -1,6 +1,6 @@
 //! Puts the parts of a server together.
 
-use std::{fs, num::NonZero, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{fs, num::NonZero, path::PathBuf, sync::Arc, thread};
 
 use secrecy::ExposeSecret as _;
 
@@ -23,13 +23,13 @@ use crate::{
         challenges::{WorkPolicy, WorkSettings},
         sign_up_rate::Thresholds,
         signing_keys::{KeyPolicy, SigningKeys},
-        throttle,
     },
     env::Env,
     error::{Error, Reason},
     grpc::GrpcService,
     jobs::Jobs,
     layers::HttpService,
+    limits::{Limits, Quotas},
     mail::Mailer,
     metrics::{Exposition, Metrics},
     model::{
@@ -120,6 +120,7 @@ impl Parts {
         let mailer = mailer(config)?;
         let settings = settings(config, issuer, mailer.is_some());
         let (metrics, mut exposition) = Metrics::new(&env);
+        let limits = Arc::new(limits(&config.limits, &env, &metrics));
         let domain = Arc::new(Domain::new(
             env.clone(),
             store.clone(),
@@ -127,7 +128,7 @@ impl Parts {
             (signing_keys, key_ring),
             DerivedKeys::from_master(master),
             settings,
-            metrics.clone(),
+            (Arc::clone(&limits), metrics.clone()),
         ));
         let hashing = Arc::clone(&domain);
         exposition.watch_hashing(move || hashing.hashing());
@@ -136,7 +137,7 @@ impl Parts {
             http,
             health,
             operator,
-        } = transports::build(config, &domain, &env, (&metrics, &exposition))?;
+        } = transports::build(config, &domain, &limits, &env, (&metrics, &exposition))?;
         let jobs = Jobs::new(domain, store.clone(), env, mailer);
         Ok(Self {
             http,
@@ -287,7 +288,6 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         organization_accounts: config.organizations.max_accounts.into(),
         work: work(&config.signup),
         access_rules: access_rules(config),
-        limits: domain_limits(config),
     }
 }
 
@@ -335,10 +335,19 @@ fn work(settings: &config::Signup) -> WorkSettings {
     }
 }
 
-/// The limits that use cases keep, unless they are switched off.
-fn domain_limits(config: &Config) -> Option<throttle::Limits> {
-    let settings = &config.limits;
-    let limits = throttle::Limits {
+/// The limits, unless they are switched off. Every figure has been held to its range.
+fn limits(settings: &config::Limits, env: &Env, metrics: &Metrics) -> Limits {
+    if !settings.enabled {
+        return Limits::disabled();
+    }
+    let calls = |calls: u32| NonZero::new(calls).unwrap_or(NonZero::<u32>::MIN);
+    let quotas = Quotas {
+        public: calls(settings.public_per_second),
+        free: calls(settings.free_per_second),
+        pro: calls(settings.pro_per_second),
+        creation: settings.creation_interval,
+        pro_creation: calls(settings.pro_creation_per_second),
+        failed_credentials: calls(settings.failed_credentials_per_second),
         log_in: Rules {
             free: settings.log_in_free_failures,
             first_delay: settings.log_in_first_delay,
@@ -347,15 +356,8 @@ fn domain_limits(config: &Config) -> Option<throttle::Limits> {
             strangers_refill: settings.log_in_strangers_refill,
             client: settings.log_in_client_failures,
         },
-        creation: settings.creation_interval,
-        pro_creation: NonZero::new(settings.pro_creation_per_second).unwrap_or(NonZero::<u32>::MIN),
-        call_refill: Duration::from_secs(1)
-            / settings
-                .public_per_second
-                .min(settings.free_per_second)
-                .max(1),
     };
-    settings.enabled.then_some(limits)
+    Limits::new(env, &quotas).counted_by(metrics)
 }
 
 fn passwords(config: &Config, env: &Env) -> Result<Passwords, StartError> {

@@ -1,6 +1,6 @@
 //! Puts the transports in front of the use cases: gRPC, grpc-web, Connect and REST behind one set of layers.
 
-use std::{num::NonZero, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Router, response::Response};
 use tokio::sync::watch;
@@ -11,18 +11,13 @@ use crate::{
     domain::Domain,
     env::Env,
     error::Error,
-    grpc::{
-        self, GrpcService,
-        auth::as_operator,
-        health::Status,
-        limits::{Limits, Quotas},
-        status::to_status,
-    },
+    grpc::{self, GrpcService, auth::as_operator, health::Status, status::to_status},
     layers::{
         self, HttpService, LayerOptions,
         call::{Call, Dialect},
         uncounted,
     },
+    limits::Limits,
     metrics::{Exposition, Metrics},
     pages, pb,
     rest::{
@@ -49,13 +44,13 @@ pub(super) struct Transports {
 pub(super) fn build(
     config: &Config,
     domain: &Arc<Domain>,
+    limits: &Arc<Limits>,
     env: &Env,
     (metrics, exposition): (&Metrics, &Arc<Exposition>),
 ) -> Result<Transports, StartError> {
     // Its database has just been brought up to date.
     let (status, told) = watch::channel(Status::Serving);
-    let limits = limits(config, env, metrics);
-    let services = grpc::services(domain, limits.clone(), told).map_err(broken)?;
+    let services = grpc::services(domain, Arc::clone(limits), told).map_err(broken)?;
     let operator = as_operator(services.clone());
     let contract = pb::pool().map_err(broken)?;
     let connect = connect::connect_service(services.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
@@ -69,30 +64,17 @@ pub(super) fn build(
         metrics,
         &layer_options(config)?,
         Arc::new(refuse),
-        count_refused(limits.as_ref(), dispatch(services, connect, rest)),
+        uncounted::wrap(
+            Arc::clone(limits),
+            Arc::new(refuse),
+            dispatch(services, connect, rest),
+        ),
     );
     Ok(Transports {
         http,
         health: Health::new(Arc::clone(domain), status),
         operator,
     })
-}
-
-/// The limits, unless they are switched off.
-fn limits(config: &Config, env: &Env, metrics: &Metrics) -> Option<Arc<Limits>> {
-    let settings = &config.limits;
-    let calls = |calls: u32| NonZero::new(calls).unwrap_or(NonZero::<u32>::MIN);
-    let quotas = Quotas {
-        public: calls(settings.public_per_second),
-        free: calls(settings.free_per_second),
-        pro: calls(settings.pro_per_second),
-        creation: settings.creation_interval,
-        pro_creation: calls(settings.pro_creation_per_second),
-        failed_credentials: calls(settings.failed_credentials_per_second),
-    };
-    settings
-        .enabled
-        .then(|| Arc::new(Limits::new(env, &quotas).counted_by(metrics)))
 }
 
 fn rest_router(
@@ -111,15 +93,6 @@ fn rest_router(
         .merge(well_known::router(move || keys.jwks()))
         .merge(pages::router())
         .fallback_service(transcoder.into_service()))
-}
-
-/// With limits, counts what is refused before it reaches an rpc as a call without a credential.
-fn count_refused(limits: Option<&Arc<Limits>>, service: HttpService) -> HttpService {
-    let Some(limits) = limits.cloned() else {
-        return service;
-    };
-    let spend = move |client| limits.public(client);
-    uncounted::wrap(Arc::new(spend), Arc::new(refuse), service)
 }
 
 /// A refusal of a layer, in the words of whoever owns the path.

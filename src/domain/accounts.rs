@@ -1,5 +1,7 @@
 //! Accounts: sign up, read, change, delete.
 
+use std::net::IpAddr;
+
 use zeroize::Zeroizing;
 
 use crate::{
@@ -7,10 +9,10 @@ use crate::{
         Domain,
         administration::leave_an_administrator,
         api_keys::{self, NewApiKey, PreparedKey},
-        challenges::{Candidate, OverLimit, ProofOfWork},
+        challenges::{Candidate, ProofOfWork},
         credentials::{Caller, CredentialId},
-        throttle::{Admission, Guess},
-        tokens::{Client, Opened, Tokens},
+        throttle::Guess,
+        tokens::{Opened, Tokens},
     },
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
@@ -23,6 +25,7 @@ use crate::{
         id::AccountId,
         mail::OutboxMail,
         password::{Password, PasswordRefused},
+        request::RequestOrigin,
         session::Session,
     },
     store::Tx,
@@ -42,14 +45,6 @@ pub struct SignUp {
     pub api_key: Option<ApiKeyKind>,
     /// The solution of a challenge.
     pub work: Option<ProofOfWork>,
-}
-
-/// What this server's limits say of a sign-up.
-pub struct Terms {
-    /// The limit that the client has reached, when work is a way through.
-    pub over_limit: Option<OverLimit>,
-    /// Spends the limit that the client is held to otherwise.
-    pub admission: Admission,
 }
 
 /// What a sign-up made.
@@ -87,26 +82,22 @@ impl Domain {
     /// # Errors
     /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
     /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
-    pub async fn sign_up(
-        &self,
-        mut request: SignUp,
-        terms: Terms,
-        client: Client,
-    ) -> Result<SignedUp> {
-        let sent = request.work.take();
+    pub async fn sign_up(&self, mut request: SignUp, client: RequestOrigin) -> Result<SignedUp> {
         let strict = request
             .session
             .as_ref()
             .is_some_and(|client| client.strict_sign_up);
-        let work = self.examine_work(sent, strict, terms.over_limit.as_ref())?;
+        let over_limit = self.over_limit(strict, client.address)?;
+        let sent = request.work.take();
+        let work = self.examine_work(sent, strict, over_limit.as_ref())?;
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         api_keys::may_start_with(request.api_key)?;
         let work = self
-            .admit_address(&email, work, terms, strict, &client)
+            .admit_address(&email, work, over_limit.is_some(), strict, &client)
             .await?;
-        let address = client.ip();
-        let password_hash = self.passwords.hash(&password, address).await?;
+        let address = client.address;
+        let password_hash = self.passwords.hash(&password, Some(address)).await?;
         let prepared = Prepared {
             work,
             ..self.prepare_sign_up(email, password_hash, &request, client)?
@@ -119,6 +110,28 @@ impl Domain {
         Ok(signed_up)
     }
 
+    /// Whether a client may sign up, which is asked before the call is read. Where work is a way through the limit,
+    /// everybody may: the sign-up itself knows whether there is work.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn may_sign_up(&self, client: IpAddr) -> Result<()> {
+        if self.takes_work_over_the_limit() {
+            return Ok(());
+        }
+        self.limits.may_create(Plan::Free, false, client)
+    }
+
+    /// The limit on sign-ups that the client has reached, when work is a way through. Spends nothing: what is refused
+    /// after this costs nobody at the same address a sign-up.
+    fn over_limit(&self, mail_td: bool, client: IpAddr) -> Result<Option<Error>> {
+        match self.limits.may_create(Plan::Free, mail_td, client) {
+            Ok(()) => Ok(None),
+            Err(refusal) if self.takes_work_over_the_limit() => Ok(Some(refusal)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// Refuses an address that is taken, and spends the limits on new accounts for one that is not. Gives the work
     /// that is still to be used.
     ///
@@ -128,31 +141,31 @@ impl Domain {
         &self,
         email: &Email,
         mut work: Option<Candidate>,
-        terms: Terms,
+        is_over_limit: bool,
         mail_td: bool,
-        client: &Client,
+        client: &RequestOrigin,
     ) -> Result<Option<Candidate>> {
         let attempt = self.admit(&Guess::at(email, client)).await?;
-        if terms.over_limit.is_some() {
+        if is_over_limit {
             // No limit on accounts slows a search for addresses down there, so each look at one takes work.
             if let Some(work) = work.take() {
-                self.prove_work(&work, client).await?;
+                self.prove_work(&work, client.address).await?;
                 self.spend_work(work).await?;
             }
         }
         // Before the hash, which is the expensive part; the unique index decides in the end.
         let taken = self.is_taken(email).await?;
         if let Some(work) = &work {
-            self.prove_work(work, client).await?;
+            self.prove_work(work, client.address).await?;
         }
         // Told to those alone who have done the work.
         if taken {
             attempt.was_wrong();
             return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
         }
-        if terms.over_limit.is_none()
+        if !is_over_limit
             && let Err(refusal) = self
-                .admit_account(terms.admission, Plan::Free, mail_td, client)
+                .spend_creation(Plan::Free, mail_td, client.address)
                 .await
             && let Err(refusal) = self.let_work_through(work.as_ref(), refusal)
         {
@@ -179,7 +192,7 @@ impl Domain {
         email: Email,
         password_hash: String,
         request: &SignUp,
-        client: Client,
+        client: RequestOrigin,
     ) -> Result<Prepared> {
         let now = self.env.now();
         let account_id = AccountId::from(self.env.uuid()?);

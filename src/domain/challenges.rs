@@ -8,8 +8,8 @@ use std::{net::IpAddr, time::Duration};
 
 use crate::{
     crypto::challenges,
-    domain::{Domain, sign_up_rate::Thresholds, tokens::Client},
-    error::{Error, Limit, Reason, Result},
+    domain::{Domain, sign_up_rate::Thresholds},
+    error::{Error, Reason, Result},
     model::pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
     store::Tx,
 };
@@ -51,32 +51,6 @@ pub struct ProofOfWork {
     pub nonce: String,
 }
 
-/// A limit on sign-ups that a client has reached, while work is a way through.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OverLimit {
-    limit: Limit,
-    wait: Duration,
-}
-
-impl OverLimit {
-    /// What a refusal says about its limit; none when it comes from no limit.
-    #[must_use]
-    pub fn of(refusal: &Error) -> Option<Self> {
-        Some(Self {
-            limit: refusal.limit()?.clone(),
-            wait: refusal.retry_delay()?,
-        })
-    }
-}
-
-impl From<OverLimit> for Error {
-    fn from(OverLimit { limit, wait }: OverLimit) -> Self {
-        Self::new(Reason::ChallengeRequired)
-            .limited_by(limit)
-            .retry_after(wait)
-    }
-}
-
 /// What is wrong with a solution, for the log.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 enum Flaw {
@@ -111,9 +85,9 @@ impl Domain {
     pub fn create_challenge(
         &self,
         purpose: Purpose,
-        client: &Client,
+        client: IpAddr,
     ) -> Result<(String, Challenge)> {
-        let difficulty = self.difficulty(client.ip());
+        let difficulty = self.difficulty(client);
         self.metrics.challenge_issued(difficulty.into());
         let challenge = Challenge {
             purpose,
@@ -128,34 +102,32 @@ impl Domain {
         ))
     }
 
-    /// The difficulty of a challenge that is issued now: to this client, or as the count of the whole
-    /// server alone has it.
-    #[must_use]
-    pub fn difficulty(&self, client: Option<IpAddr>) -> u8 {
+    /// The difficulty of a challenge that is issued to this client now.
+    fn difficulty(&self, client: IpAddr) -> u8 {
         let work = &self.settings.work;
         let extra = self.sign_up_rate.extra_bits(client);
         work.difficulty.saturating_add(extra).min(work.ceiling)
     }
 
     /// Whether work is a way through for clients over their limit on sign-ups.
-    #[must_use]
-    pub fn takes_work_over_the_limit(&self) -> bool {
+    pub(super) fn takes_work_over_the_limit(&self) -> bool {
         self.settings.work.policy == WorkPolicy::OverLimit
     }
 
-    /// Asks for work where the policy does, which of those who sign up with some clients is `strict`, and does the checks of it that cost next to nothing: they
-    /// stand before everything else that a sign-up does.
+    /// Asks for work where the policy does, which of those who sign up with some clients is `strict`, or where a
+    /// client is over its limit, and does the checks of it that cost next to nothing: they stand before everything
+    /// else that a sign-up does.
     pub(super) fn examine_work(
         &self,
         sent: Option<ProofOfWork>,
         strict: bool,
-        over_limit: Option<&OverLimit>,
+        over_limit: Option<&Error>,
     ) -> Result<Option<Candidate>> {
         if let Some(sent) = sent {
             return self.candidate(sent).map(Some);
         }
-        if let Some(over_limit) = over_limit {
-            return Err(over_limit.clone().into());
+        if let Some(refusal) = over_limit {
+            return Err(work_instead_of(refusal));
         }
         let is_asked = match self.settings.work.policy {
             WorkPolicy::MailTd => strict,
@@ -171,9 +143,11 @@ impl Domain {
 
     /// Lets a sign-up that brought work through a limit, where work is a way through; asks for it otherwise.
     pub(super) fn let_work_through(&self, work: Option<&Candidate>, refusal: Error) -> Result<()> {
-        match OverLimit::of(&refusal) {
-            Some(_) if self.takes_work_over_the_limit() && work.is_some() => Ok(()),
-            Some(over_limit) if self.takes_work_over_the_limit() => Err(over_limit.into()),
+        let is_way_through =
+            refusal.reason() == Reason::RateLimited && self.takes_work_over_the_limit();
+        match work {
+            Some(_) if is_way_through => Ok(()),
+            None if is_way_through => Err(work_instead_of(&refusal)),
             _ => Err(refusal),
         }
     }
@@ -205,7 +179,7 @@ impl Domain {
     }
 
     /// The checks of a solution that cost something: whether it was used before, and Argon2id.
-    pub(super) async fn prove_work(&self, candidate: &Candidate, client: &Client) -> Result<()> {
+    pub(super) async fn prove_work(&self, candidate: &Candidate, client: IpAddr) -> Result<()> {
         let challenge = &candidate.challenge;
         // The insert decides in the end; this spares those who come later the hashing.
         if self.store.read().is_redeemed(challenge).await? {
@@ -215,7 +189,7 @@ impl Domain {
             let salt = challenge.puzzle().salt;
             let work = self
                 .passwords
-                .work(&candidate.nonce, &salt, cost, client.ip());
+                .work(&candidate.nonce, &salt, cost, Some(client));
             let hash = work.await?;
             solves(&hash, challenge)?;
         }
@@ -232,6 +206,18 @@ impl Candidate {
             Err(Flaw::Redeemed.into())
         }
     }
+}
+
+/// Asks for work, and says which limit it is a way through.
+fn work_instead_of(refusal: &Error) -> Error {
+    let mut asked = Error::new(Reason::ChallengeRequired);
+    if let Some(limit) = refusal.limit() {
+        asked = asked.limited_by(limit.clone());
+    }
+    if let Some(wait) = refusal.retry_delay() {
+        asked = asked.retry_after(wait);
+    }
+    asked
 }
 
 fn solves(hash: &[u8; pow::HASH_BYTES], challenge: &Challenge) -> Result<()> {

@@ -4,6 +4,7 @@
 mod lookups;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -277,24 +278,24 @@ impl Domain {
             .map_err(Error::internal)?
     }
 
-    /// The caller whose credential this is: an access token, a session token or an API key.
+    /// The caller whose credential this is: an access token, a session token or an API key. Trying credentials
+    /// spends a quota of its own: neither that of those who have a good one at the same address, nor of those who log
+    /// in there.
     ///
     /// # Errors
-    /// `CREDENTIAL_INVALID` when it is malformed, unknown, expired or revoked, or its account disabled.
-    pub async fn authenticate(&self, credential: &str) -> Result<Arc<Caller>> {
-        self.authenticate_if(credential, || Ok(())).await
+    /// `CREDENTIAL_INVALID` when it is malformed, unknown, expired or revoked, or its account disabled;
+    /// `RATE_LIMITED` when too many from this address were.
+    pub async fn authenticate(&self, credential: &str, client: IpAddr) -> Result<Arc<Caller>> {
+        let found = self.find_caller(credential, client).await;
+        if let Err(refusal) = &found
+            && refusal.reason() == Reason::CredentialInvalid
+        {
+            self.limits.failed_credential(client)?;
+        }
+        found
     }
 
-    /// Like [`Self::authenticate`], but asks whether it may before it looks for a credential that is not
-    /// remembered: a look-up or a signature is more work than a caller who only tries should get.
-    ///
-    /// # Errors
-    /// `CREDENTIAL_INVALID`, and whatever `may_look` refuses with.
-    pub async fn authenticate_if(
-        &self,
-        credential: &str,
-        may_look: impl FnOnce() -> Result<()> + Send,
-    ) -> Result<Arc<Caller>> {
+    async fn find_caller(&self, credential: &str, client: IpAddr) -> Result<Arc<Caller>> {
         if credential.len() > MAX_BYTES || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Reason::CredentialInvalid.into());
         }
@@ -303,7 +304,7 @@ impl Domain {
         let presented = match self.credentials.presented.get(&hash) {
             Some(presented) => presented,
             None => {
-                may_look()?;
+                self.may_look_for(credential, client)?;
                 self.verify(credential, hash, now).await?
             }
         };
@@ -330,14 +331,13 @@ impl Domain {
         Ok(caller)
     }
 
-    /// Whether a credential has the form of one that a server like this issues: a token, or a key whose check is
-    /// right. It tells a typo and other people's keys from ours, and not a forgery.
-    #[must_use]
-    pub fn could_have_issued(credential: &str) -> bool {
-        is_token(credential)
-            || ApiKeyKind::ALL
-                .into_iter()
-                .any(|kind| secrets::well_formed(credential, kind.prefix()))
+    /// A look-up or a signature is more work than a caller who only tries should get. Once too many have failed, what
+    /// is not remembered is looked for only in a form of ours, and not without end.
+    fn may_look_for(&self, credential: &str, client: IpAddr) -> Result<()> {
+        match self.limits.may_try_credential(client) {
+            Err(_) if could_have_issued(credential) => self.limits.well_formed_credential(client),
+            admitted => admitted,
+        }
     }
 
     async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {
@@ -447,6 +447,15 @@ async fn read_caller(store: &Store, id: CredentialId, now: Timestamp) -> Result<
     let account = reader.account(account_id).await?;
     let account = account.filter(|account| !account.is_disabled());
     Ok(account.map(|account| Caller::new(&account, id, session_id, scopes, ends_at)))
+}
+
+/// Whether a credential has the form of one that a server like this issues: a token, or a key whose check is
+/// right. It tells a typo and other people's keys from ours, and not a forgery.
+fn could_have_issued(credential: &str) -> bool {
+    is_token(credential)
+        || ApiKeyKind::ALL
+            .into_iter()
+            .any(|kind| secrets::well_formed(credential, kind.prefix()))
 }
 
 /// A JWT in compact form has three parts (RFC 7519 section 3).

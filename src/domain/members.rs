@@ -8,8 +8,8 @@ use crate::{
         accounts::{chosen_email, chosen_password},
         api_keys::is_live,
         credentials::{Caller, CredentialId, Reach},
-        throttle::{Admission, Guess},
-        tokens::{Client, Opened, Tokens},
+        throttle::Guess,
+        tokens::{Opened, Tokens},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
@@ -20,6 +20,7 @@ use crate::{
         email::Email,
         id::{AccountId, OrganizationId},
         page::Page,
+        request::RequestOrigin,
         session::Session,
     },
     store::Tx,
@@ -37,8 +38,6 @@ pub struct NewMember {
     pub display_name: String,
     /// Also signs the account in, with this client.
     pub session: Option<client::Client>,
-    /// Spends the limit that the caller is held to.
-    pub admission: Admission,
 }
 
 /// A session and its tokens, where one was asked for.
@@ -132,7 +131,7 @@ impl Domain {
         caller: &Caller,
         organization: OrganizationId,
         request: NewMember,
-        client: Client,
+        client: RequestOrigin,
     ) -> Result<(Account, MaybeSession)> {
         require_member(caller, organization)?;
         if caller.reach() == Reach::Account {
@@ -147,8 +146,7 @@ impl Domain {
         if reader.count_accounts(organization).await? >= most {
             return Err(Reason::QuotaExceeded.into());
         }
-        self.admit_member(&email, request.admission, caller.plan, &client)
-            .await?;
+        self.admit_member(&email, caller.plan, &client).await?;
         let now = self.env.now();
         let account = Account {
             id: self.env.uuid()?.into(),
@@ -159,7 +157,7 @@ impl Domain {
             email,
             email_verified: false,
             display_name: request.display_name.trim().to_owned(),
-            password_hash: Some(self.passwords.hash(&password, client.ip()).await?),
+            password_hash: Some(self.passwords.hash(&password, Some(client.address)).await?),
             created_at: now,
             updated_at: now,
             version: 1,
@@ -184,18 +182,12 @@ impl Domain {
 
 impl Domain {
     /// Refuses an address that is taken, as a sign-up does, and spends the limits on new accounts.
-    async fn admit_member(
-        &self,
-        email: &Email,
-        admission: Admission,
-        plan: Plan,
-        client: &Client,
-    ) -> Result<()> {
+    async fn admit_member(&self, email: &Email, plan: Plan, client: &RequestOrigin) -> Result<()> {
         let attempt = self.admit(&Guess::at(email, client)).await?;
         let admitted = if self.is_taken(email).await? {
             Err(Error::new(Reason::EmailAlreadyExists).on_field("email"))
         } else {
-            self.admit_account(admission, plan, false, client).await
+            self.spend_creation(plan, false, client.address).await
         };
         if admitted.is_ok() {
             return attempt.was_none().await;

@@ -8,11 +8,11 @@ use crate::{
         accounts::chosen_password,
         credentials::{Caller, CredentialId},
         throttle::Guess,
-        tokens::{Client, Tokens},
+        tokens::Tokens,
     },
     env::Timestamp,
     error::{Reason, Result},
-    model::{client, id::AccountId, session::Session},
+    model::{client, id::AccountId, request::RequestOrigin, session::Session},
     store::Tx,
 };
 
@@ -38,7 +38,7 @@ impl Domain {
         caller: &Caller,
         id: AccountId,
         change: PasswordChange,
-        client: Client,
+        client: RequestOrigin,
     ) -> Result<(Session, Tokens)> {
         let account = self.own_account(caller, id).await?;
         let chosen = chosen_password(&change.new, "new_password")?;
@@ -51,7 +51,7 @@ impl Domain {
         let attempt = self.admit(&guess).await?;
         self.check_password(Some(&account), &change.current, attempt, &client)
             .await?;
-        let hash = self.passwords.hash(&chosen, client.ip()).await?;
+        let hash = self.passwords.hash(&chosen, Some(client.address)).await?;
         let own = self.client(client::COUNTERSIGN)?;
         let opened = self.open_session(&account, own, client)?;
         let now = self.env.now();

@@ -9,7 +9,7 @@ use crate::{
         Domain,
         credentials::{Caller, CredentialId},
         throttle::{Attempt, Guess},
-        tokens::{Client, REFRESH_PREFIX, Tokens},
+        tokens::{REFRESH_PREFIX, Tokens},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
@@ -20,6 +20,7 @@ use crate::{
         id::{AccountId, GrantId, SessionId},
         page::Page,
         password::Password,
+        request::RequestOrigin,
         session::{Grant, RefreshToken, Session},
     },
     store::Tx,
@@ -62,7 +63,7 @@ impl Domain {
         address: &str,
         password: &str,
         oauth: &client::Client,
-        client: Client,
+        client: RequestOrigin,
     ) -> Result<LoggedIn> {
         let answer = self.try_log_in(address, password, oauth, client).await;
         self.metrics.log_in(outcome(&answer));
@@ -74,7 +75,7 @@ impl Domain {
         address: &str,
         password: &str,
         oauth: &client::Client,
-        client: Client,
+        client: RequestOrigin,
     ) -> Result<LoggedIn> {
         let address = email::normalize(address);
         let guess = Guess {
@@ -140,7 +141,7 @@ impl Domain {
         account: Option<&Account>,
         text: &str,
         attempt: Attempt,
-        client: &Client,
+        client: &RequestOrigin,
     ) -> Result<Option<String>> {
         let stored = account.and_then(|account| account.password_hash.as_deref());
         let Some(password) = Password::presented(text) else {
@@ -150,7 +151,7 @@ impl Domain {
         let is_disabled = account.is_some_and(Account::is_disabled);
         let rehash = match self
             .passwords
-            .verify(&password, stored, client.ip())
+            .verify(&password, stored, Some(client.address))
             .await?
         {
             // Before a rehash, which would tell by its time that the password is the right one.
@@ -162,7 +163,9 @@ impl Domain {
         };
         attempt.was_right().await?;
         if rehash {
-            Ok(Some(self.passwords.hash(&password, client.ip()).await?))
+            Ok(Some(
+                self.passwords.hash(&password, Some(client.address)).await?,
+            ))
         } else {
             Ok(None)
         }

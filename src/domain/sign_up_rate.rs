@@ -61,24 +61,21 @@ impl SignUpRate {
     }
 
     /// Counts a sign-up.
-    pub(super) fn count(&self, client: Option<IpAddr>) {
+    pub(super) fn count(&self, client: IpAddr) {
         let now = self.now();
         self.server.add(now);
-        for network in client.into_iter().flat_map(networks) {
+        for network in networks(client) {
             for cell in self.cells(&network) {
                 cell.add(now);
             }
         }
     }
 
-    /// How many bits harder the next challenge of a client is; of nobody in particular, by the count of
-    /// the server alone.
-    pub(super) fn extra_bits(&self, client: Option<IpAddr>) -> u8 {
+    /// How many bits harder the next challenge of a client is.
+    pub(super) fn extra_bits(&self, client: IpAddr) -> u8 {
         let now = self.now();
         let server = extra_bits(self.server.at(now), self.thresholds.server as f32);
-        client
-            .into_iter()
-            .flat_map(networks)
+        networks(client)
             .map(|network| {
                 let cells = self.cells(&network).into_iter();
                 let lowest = cells.map(|cell| cell.at(now)).fold(f32::INFINITY, f32::min);

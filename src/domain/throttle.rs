@@ -7,11 +7,7 @@ mod attempt;
 pub mod memory;
 mod sign_ups;
 
-pub use self::sign_ups::Admission;
-
 use std::{
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,14 +16,17 @@ pub(super) use self::attempt::Attempt;
 use self::memory::{Keys, Memory, Refused};
 use crate::{
     crypto::secrets,
-    domain::{Domain, devices::Device, tokens::Client},
+    domain::{Domain, devices::Device},
     env::{Env, Timestamp},
     error::{Error, Limit, Reason, Result},
+    limits::Limits,
     metrics,
     model::{
+        account::Plan,
         email::Email,
         id::SessionId,
         network::Network,
+        request::RequestOrigin,
         throttle::{
             Decision, Marks, Origin, Outcome, Receipt, RowKey, Rules, Tier, decide, give_back,
         },
@@ -38,32 +37,19 @@ use crate::{
 /// The name of the limit on log-ins in answers.
 pub const LOG_IN: &str = "log-in";
 
-/// How often passwords may be guessed and accounts be made.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// What is let through of attempts to log in.
-    pub log_in: Rules,
-    /// How long a sign-up takes to be given back to a client.
-    pub creation: Duration,
-    /// Accounts per second that a client on the paid plan makes.
-    pub pro_creation: NonZeroU32,
-    /// How long a call takes to be given back to a client.
-    pub call_refill: Duration,
-}
-
 /// Who tries an account: its password, or whether there is one.
 pub(super) struct Guess<'a> {
     /// The e-mail address of the account, normalized. There need be no such account.
     pub(super) address: &'a str,
     /// Where the call comes from.
-    pub(super) client: &'a Client,
+    pub(super) client: &'a RequestOrigin,
     /// The session that the call is made in.
     pub(super) session: Option<SessionId>,
 }
 
 impl<'a> Guess<'a> {
     /// A guess at the account with this address, made in no session.
-    pub(super) fn at(email: &'a Email, client: &'a Client) -> Self {
+    pub(super) fn at(email: &'a Email, client: &'a RequestOrigin) -> Self {
         Self {
             address: email.normalized(),
             client,
@@ -74,8 +60,7 @@ impl<'a> Guess<'a> {
 
 /// Counts attempts, for a whole domain.
 pub(super) struct Throttle {
-    /// None when limits are switched off.
-    limits: Option<Limits>,
+    limits: Arc<Limits>,
     key: [u8; 32],
     env: Env,
     origin: (Timestamp, Instant),
@@ -89,7 +74,7 @@ pub(super) struct Throttle {
 
 impl Throttle {
     pub(super) fn new(
-        limits: Option<Limits>,
+        limits: Arc<Limits>,
         key: [u8; 32],
         env: Env,
         store: Store,
@@ -144,7 +129,7 @@ impl Throttle {
     }
 
     async fn admit(self: &Arc<Self>, guess: &Guess<'_>, device: Option<u128>) -> Result<Attempt> {
-        let network = network(guess.client);
+        let network = Network::of(guess.client.address);
         let account = self.account(guess.address);
         let keys = self.keys(account, network, device);
         let mut attempt = Attempt {
@@ -152,7 +137,7 @@ impl Throttle {
             keys,
             receipt: None,
         };
-        let Some(limits) = &self.limits else {
+        let Some(rules) = self.limits.log_in() else {
             return Ok(attempt);
         };
         let mut origin = Origin {
@@ -160,14 +145,15 @@ impl Throttle {
             session_here: None,
         };
         loop {
-            match self.decide(keys, origin, limits.log_in).await? {
+            match self.decide(keys, origin, rules).await? {
                 Decision::Pass(receipt) => {
                     attempt.receipt = Some(receipt);
                     return Ok(attempt);
                 }
                 Decision::Wait(wait) => {
                     // The call itself was spent, too, and the next one waits for that.
-                    return Err(refusal(&limits.log_in, wait.max(limits.call_refill)));
+                    let wait = wait.max(self.limits.call_refill(Plan::Free));
+                    return Err(refusal(&rules, wait));
                 }
                 Decision::LookForSession => {
                     let had = self
@@ -253,18 +239,17 @@ impl Throttle {
 
     /// Gives back what a right attempt, or one without an end, was counted for.
     async fn give_back(&self, keys: Keys, receipt: Receipt, outcome: Outcome) -> Result<()> {
-        let Some(limits) = self.limits.filter(|_| self.shared) else {
+        let Some(rules) = self.limits.log_in().filter(|_| self.shared) else {
             self.give_back_here(&keys, &receipt, outcome);
             return Ok(());
         };
-        let (rules, now) = (limits.log_in, self.now());
+        let now = self.now();
         let change = move |marks: &mut Marks| give_back(marks, &receipt, outcome, &rules);
         self.change_shared(keys, rules, now, change).await
     }
 
     fn give_back_here(&self, keys: &Keys, receipt: &Receipt, outcome: Outcome) {
-        if let Some(limits) = self.limits {
-            let rules = limits.log_in;
+        if let Some(rules) = self.limits.log_in() {
             let mut memory = self.memory();
             self.change(&mut memory, keys, self.now(), &rules, |marks| {
                 give_back(marks, receipt, outcome, &rules);
@@ -295,12 +280,6 @@ fn row_key(kind: u8, number: u128) -> RowKey {
     key
 }
 
-/// A call without an address came over no network; all those are one client.
-fn network(client: &Client) -> Network {
-    let address = client.address.parse();
-    Network::of(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
-}
-
 fn refusal(rules: &Rules, wait: Duration) -> Error {
     let window = rules.longest_delay.saturating_mul(rules.free);
     limited(LOG_IN, rules.free, window).retry_after(wait)
@@ -325,7 +304,7 @@ impl Domain {
         };
         let admitted = self.throttle.admit(guess, device).await;
         let is_limited = |refusal: &Error| refusal.reason() == Reason::RateLimited;
-        if self.settings.limits.is_some() && admitted.as_ref().err().is_none_or(is_limited) {
+        if self.limits.log_in().is_some() && admitted.as_ref().err().is_none_or(is_limited) {
             let counts = self.metrics.limit(metrics::Limit::LogIn);
             counts.count(admitted.is_ok());
         }
@@ -342,6 +321,7 @@ impl Domain {
     pub(super) fn know_device(&self, guess: &Guess<'_>) -> String {
         let known = self.device_of(guess).map(|device| device.id);
         let account = self.throttle.account(guess.address);
-        self.seal_device(account, known, network(guess.client).client())
+        let network = Network::of(guess.client.address);
+        self.seal_device(account, known, network.client())
     }
 }

@@ -1,7 +1,5 @@
 //! Opens sessions, and issues the tokens of the grants in them.
 
-use std::net::IpAddr;
-
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -14,6 +12,7 @@ use crate::{
     model::{
         account::Account,
         client::{self, Claims, GrantType},
+        request::RequestOrigin,
         scope::{self, Scopes},
         session::{Grant, PASSWORD, RefreshToken, Session},
         signing_key::Algorithm,
@@ -23,45 +22,6 @@ use crate::{
 
 /// What refresh tokens start with.
 pub const REFRESH_PREFIX: &str = "cs_rt_";
-
-/// The longest that a client's name for itself is kept, in characters.
-const USER_AGENT_CHARS: usize = 200;
-
-/// Who signs in: the address and the program.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// The address.
-    pub address: String,
-    /// The program, as it named itself.
-    pub user_agent: String,
-    /// What an earlier log-in handed out to know the device by, when it was sent.
-    pub device: Option<String>,
-}
-
-impl Client {
-    /// The client at this address that names itself so; of the name, what is printable and short.
-    #[must_use]
-    pub fn new(address: String, user_agent: &str) -> Self {
-        let printable = user_agent.chars().filter(|char| !char.is_control());
-        Self {
-            address,
-            user_agent: printable.take(USER_AGENT_CHARS).collect(),
-            device: None,
-        }
-    }
-
-    /// The address to count by; none when the transport knew none.
-    #[must_use]
-    pub fn ip(&self) -> Option<IpAddr> {
-        self.address.parse().ok()
-    }
-
-    /// The same client, which sent this to be known by.
-    #[must_use]
-    pub fn on_device(self, device: Option<String>) -> Self {
-        Self { device, ..self }
-    }
-}
 
 /// What a program keeps to act as the account.
 #[derive(Clone)]
@@ -101,7 +61,7 @@ impl Domain {
         &self,
         account: &Account,
         oauth: &client::Client,
-        client: Client,
+        client: RequestOrigin,
     ) -> Result<Opened> {
         let now = self.env.now();
         let expires_at = now.after(oauth.grant_lifetime);
@@ -112,7 +72,7 @@ impl Domain {
             created_at: now,
             expires_at,
             revoked_at: None,
-            client_address: client.address,
+            client_address: client.address.to_string(),
             user_agent: client.user_agent,
         };
         let grant = Grant {

@@ -37,11 +37,9 @@ impl AccountService for Service {
         &self,
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
-        let client = auth::client(&self.domain, &request);
+        let client = auth::origin(&self.domain, &request);
         let client_id = &request.get_ref().session_client_id;
         let session = convert::client(&self.domain, "session_client_id", client_id)?.cloned();
-        let strict = session.as_ref().is_some_and(|client| client.strict_sign_up);
-        let terms = auth::terms(&self.domain, &request, strict)?;
         let mut message = request.into_inner();
         let sign_up = SignUp {
             session,
@@ -51,7 +49,7 @@ impl AccountService for Service {
             display_name: message.display_name,
             work: message.proof_of_work.map(convert::proof_of_work),
         };
-        let made = self.domain.sign_up(sign_up, terms, client).await?;
+        let made = self.domain.sign_up(sign_up, client).await?;
         let (session, tokens) = made.session.unzip();
         let (key, secret) = made.api_key.unzip();
         Ok(Response::new(CreateAccountResponse {
@@ -68,8 +66,7 @@ impl AccountService for Service {
         request: Request<ProvisionAccountRequest>,
     ) -> std::result::Result<Response<ProvisionAccountResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let client = auth::client(&self.domain, &request);
-        let admission = auth::admission(&request, false);
+        let client = auth::origin(&self.domain, &request);
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, Some(caller.organization_id))?;
         let client_id = &message.session_client_id;
@@ -79,7 +76,6 @@ impl AccountService for Service {
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,
-            admission,
         };
         let (account, session) = self
             .domain
@@ -144,7 +140,7 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<ChangePasswordResponse>, Status> {
         let (caller, client) = (
             auth::caller(&request)?,
-            auth::client(&self.domain, &request),
+            auth::origin(&self.domain, &request),
         );
         let mut message = request.into_inner();
         let id = convert::account_id(&message.name, caller.account_id)?;

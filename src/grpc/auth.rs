@@ -1,5 +1,5 @@
-//! From a credential to a caller, and the policy of the rpc in between. An rpc without a policy is
-//! refused, whoever calls it.
+//! Who may call an rpc: its policy from the descriptor, the caller of the credential, and what the call spends of the
+//! limits of its client. An rpc without a policy is refused, whoever calls it.
 
 use std::{
     collections::HashMap,
@@ -10,21 +10,18 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{Extensions, HeaderMap, Request, Response, header::AUTHORIZATION, request::Parts};
+use http::{Extensions, HeaderMap, Request, Response, Uri, header::AUTHORIZATION, request::Parts};
 use tonic::{Status, body::Body};
 use tower::{Service, ServiceExt as _};
 
 use crate::{
-    domain::{
-        Domain, accounts::Terms, challenges::OverLimit, credentials::Caller, throttle::Admission,
-        tokens::Client,
-    },
+    domain::{Domain, credentials::Caller},
     error::{Error, Reason, Result},
-    grpc::{GrpcService, device, limits::Limits, status::to_status},
+    grpc::{GrpcService, device, status::to_status},
+    limits::Limits,
     model::{
-        account::Plan,
         administration::Administrator,
-        request::{AdmissionOnly, RequestContext},
+        request::{AuthorizeOnly, RequestContext, RequestOrigin},
     },
     pb::{
         self, PolicyError,
@@ -51,8 +48,8 @@ fn read_policies() -> std::result::Result<Policies, PolicyError> {
     Ok(policies)
 }
 
-/// Lets a call through when the policy of its rpc allows its caller, and puts the [`Caller`], and the
-/// [`OverLimit`] of a call that work may let through, into the extensions of the request.
+/// Lets a call through when the policy of its rpc allows its caller, and puts the [`Caller`] into the extensions of
+/// the request.
 #[derive(Clone)]
 pub struct Authorize<S> {
     inner: S,
@@ -63,28 +60,27 @@ pub struct Authorize<S> {
 struct Rules {
     domain: Arc<Domain>,
     policies: Policies,
-    /// None when limits are switched off.
-    limits: Option<Arc<Limits>>,
+    limits: Arc<Limits>,
 }
 
 impl<S> Authorize<S> {
-    /// The policies of the contract before `inner`, and the limits unless they are switched off.
+    /// The policies of the contract, and the limits, before `inner`.
     ///
     /// # Errors
     /// The descriptor cannot be read.
     pub fn new(
         inner: S,
         domain: Arc<Domain>,
-        limits: Option<Arc<Limits>>,
+        limits: Arc<Limits>,
     ) -> std::result::Result<Self, PolicyError> {
-        let policies = read_policies()?;
+        let rules = Rules {
+            domain,
+            policies: read_policies()?,
+            limits,
+        };
         Ok(Self {
             inner,
-            rules: Arc::new(Rules {
-                domain,
-                policies,
-                limits,
-            }),
+            rules: Arc::new(rules),
         })
     }
 }
@@ -113,104 +109,65 @@ where
         let rules = Arc::clone(&self.rules);
         let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            match rules.authorize(&parts).await {
-                Ok(_) if parts.extensions.get::<AdmissionOnly>().is_some() => {
-                    return Ok(Status::ok("").into_http());
-                }
-                Ok(admitted) => admitted.note(&mut parts.extensions),
-                Err(refusal) => return Ok(to_status(&refusal).into_http()),
+            let earlier = parts.extensions.remove::<Authorized>();
+            let caller = match earlier.filter(|earlier| earlier.rpc.path() == parts.uri.path()) {
+                Some(earlier) => earlier.caller,
+                None => match rules.authorize(&parts).await {
+                    Ok(caller) => caller,
+                    Err(refusal) => return Ok(to_status(&refusal).into_http()),
+                },
+            };
+            if parts.extensions.get::<AuthorizeOnly>().is_some() {
+                let rpc = parts.uri;
+                let mut answer = Status::ok("").into_http();
+                answer.extensions_mut().insert(Authorized { rpc, caller });
+                return Ok(answer);
+            }
+            if let Some(caller) = caller {
+                parts.extensions.insert(caller);
             }
             inner.call(Request::from_parts(parts, body)).await
         })
     }
 }
 
-/// What is known of a call that may go on.
-#[derive(Default)]
-struct Admitted {
-    /// Who calls, where the rpc wants to know.
-    caller: Option<Arc<Caller>>,
-    /// The limit on new accounts that the rpc itself has to spend.
-    creation: Option<CreationLimit>,
-    /// That limit, when it is reached and work is a way through.
-    over_limit: Option<OverLimit>,
-}
-
-/// The limit on new accounts that a call is held to. It is spent by the rpc, once the request is known to be
-/// a good one: what is refused before that costs nobody at the same address a sign-up.
+/// What was found of a call that was to be authorized only, to be sent along with the call itself. As with
+/// [`Operator`], nothing that arrives over the network can carry it.
 #[derive(Clone)]
-struct CreationLimit {
-    limits: Arc<Limits>,
-    plan: Plan,
-    client: IpAddr,
-}
-
-impl CreationLimit {
-    /// Looks at the limit, or spends it.
-    fn hold(
-        &self,
-        limit: fn(&Limits, Plan, bool, IpAddr) -> Result<()>,
-        mail_td: bool,
-    ) -> Result<()> {
-        limit(&self.limits, self.plan, mail_td, self.client)
-            .map_err(|refusal| refusal.waiting_at_least(self.limits.refill(self.plan)))
-    }
-}
-
-impl Admitted {
-    fn note(self, extensions: &mut Extensions) {
-        if let Some(caller) = self.caller {
-            extensions.insert(caller);
-        }
-        if let Some(creation) = self.creation {
-            extensions.insert(creation);
-        }
-        if let Some(over_limit) = self.over_limit {
-            extensions.insert(over_limit);
-        }
-    }
+struct Authorized {
+    rpc: Uri,
+    caller: Option<Arc<Caller>>,
 }
 
 impl Rules {
-    async fn authorize(&self, request: &Parts) -> Result<Admitted> {
-        let path = request.uri.path();
+    /// The caller, where the rpc wants to know.
+    async fn authorize(&self, call: &Parts) -> Result<Option<Arc<Caller>>> {
+        let (path, source) = (call.uri.path(), Source::of(&call.extensions));
         let Some(policy) = self.policies.get(path) else {
-            let open = OPEN_SERVICES
-                .iter()
-                .any(|service| path.starts_with(service));
-            if !open {
-                return Err(Reason::MethodNotFound.into());
-            }
-            let from = Origin::of(&request.extensions);
-            self.spend_call(from, |limits| limits.probe(from.client))?;
-            return Ok(Admitted::default());
+            return self.authorize_probe(path, source).map(|()| None);
         };
-        let from = Origin::of(&request.extensions);
         match policy.access() {
-            Access::Public => self.admit_public(policy.limit_class(), &request.headers, from),
+            Access::Public => {
+                self.spend_public(policy.limit_class(), &call.headers, source)?;
+                if policy.limit_class() == LimitClass::AccountCreation {
+                    self.domain.may_sign_up(source.address)?;
+                }
+                Ok(None)
+            }
             Access::Authenticated => {
-                let caller = self.authenticate(policy, &request.headers, from).await?;
-                Ok(Admitted {
-                    creation: self.creation(policy.limit_class(), caller.plan, from.client)?,
-                    caller: Some(caller),
-                    ..Admitted::default()
-                })
+                let caller = self.authenticate(policy, &call.headers, source).await?;
+                if policy.limit_class() == LimitClass::AccountCreation {
+                    self.limits.may_create(caller.plan, false, source.address)?;
+                }
+                Ok(Some(caller))
             }
-            Access::Optional => Ok(Admitted {
-                caller: self.identify(&request.headers, from).await?,
-                ..Admitted::default()
-            }),
+            Access::Optional => self.identify(&call.headers, source).await,
             // They who run the server are held by no limit.
-            Access::Administrator if request.extensions.get::<Operator>().is_some() => {
-                Ok(Admitted::default())
-            }
+            Access::Administrator if call.extensions.get::<Operator>().is_some() => Ok(None),
             Access::Administrator => {
-                let caller = self.authenticate(policy, &request.headers, from).await?;
+                let caller = self.authenticate(policy, &call.headers, source).await?;
                 require_administrator(&caller)?;
-                Ok(Admitted {
-                    caller: Some(caller),
-                    ..Admitted::default()
-                })
+                Ok(Some(caller))
             }
             Access::Unspecified => {
                 Err(Error::new(Reason::PermissionDenied).because(format!("{path} has no policy")))
@@ -218,14 +175,26 @@ impl Rules {
         }
     }
 
+    /// Lets a question to a service outside the contract through.
+    fn authorize_probe(&self, path: &str, source: Source) -> Result<()> {
+        if !OPEN_SERVICES.iter().any(|open| path.starts_with(open)) {
+            return Err(Reason::MethodNotFound.into());
+        }
+        if source.is_counted {
+            return Ok(());
+        }
+        self.limits.probe(source.address)
+    }
+
+    /// The caller, if it has one of the scopes that the rpc asks for.
     async fn authenticate(
         &self,
         policy: &RpcPolicy,
         headers: &HeaderMap,
-        from: Origin,
+        source: Source,
     ) -> Result<Arc<Caller>> {
         let caller = self
-            .identify(headers, from)
+            .identify(headers, source)
             .await?
             .ok_or(Reason::CredentialMissing)?;
         if caller.scopes.has_one_of(&policy.scopes) {
@@ -236,130 +205,62 @@ impl Rules {
     }
 
     /// The caller, whatever its scopes; none when no credential was sent.
-    async fn identify(&self, headers: &HeaderMap, from: Origin) -> Result<Option<Arc<Caller>>> {
+    async fn identify(&self, headers: &HeaderMap, source: Source) -> Result<Option<Arc<Caller>>> {
         let credential = match credential(headers) {
             Ok(Some(credential)) => credential,
             // A call without one, which costs no look-up.
             none => {
-                self.spend_call(from, |limits| limits.public(from.client))?;
+                if !source.is_counted {
+                    self.limits.public(source.address)?;
+                }
                 return none.map(|_| None);
             }
         };
-        let caller = self.find(&credential, from.client).await?;
-        self.spend_call(from, |limits| {
-            limits.authenticated(caller.plan, from.client)
-        })?;
+        let caller = self
+            .domain
+            .authenticate(&credential, source.address)
+            .await?;
+        if !source.is_counted {
+            self.limits.authenticated(caller.plan, source.address)?;
+        }
         Ok(Some(caller))
     }
 
-    /// The caller of a credential. Trying credentials spends a quota of its own: neither that of those who
-    /// have a good one at the same address, nor of those who log in there. Once it is spent, what is not
-    /// remembered is looked for only in a form of ours, and not without end.
-    async fn find(&self, credential: &str, client: IpAddr) -> Result<Arc<Caller>> {
-        let may_look = || match self.spend(|limits| limits.may_try_credential(client)) {
-            Err(_) if Domain::could_have_issued(credential) => {
-                self.spend(|limits| limits.well_formed_credential(client))
-            }
-            admitted => admitted,
+    /// Spends what a call without a credential does. A log-in on a device that its account knows spends what is that
+    /// account's, when the network has nothing left: nobody else at its address can use that up.
+    fn spend_public(&self, class: LimitClass, headers: &HeaderMap, source: Source) -> Result<()> {
+        if source.is_counted {
+            return Ok(());
+        }
+        let Err(refusal) = self.limits.public(source.address) else {
+            return Ok(());
         };
-        let found = self.domain.authenticate_if(credential, may_look).await;
-        if let Err(refusal) = &found
-            && refusal.reason() == Reason::CredentialInvalid
-        {
-            self.spend(|limits| limits.failed_credential(client))?;
-        }
-        found
-    }
-
-    /// Spends what a call without a credential does. Where work is a way through, the limit on sign-ups refuses
-    /// nothing here: it goes on to the sign-up, which knows whether there is work.
-    fn admit_public(
-        &self,
-        class: LimitClass,
-        headers: &HeaderMap,
-        from: Origin,
-    ) -> Result<Admitted> {
-        if let Err(refusal) = self.spend_call(from, |limits| limits.public(from.client)) {
-            self.admit_known_device(class, headers, from.client, refusal)?;
-        }
-        match self.creation(class, Plan::Free, from.client) {
-            Err(refusal) if self.domain.takes_work_over_the_limit() => Ok(Admitted {
-                over_limit: OverLimit::of(&refusal),
-                ..Admitted::default()
-            }),
-            creation => Ok(Admitted {
-                creation: creation?,
-                ..Admitted::default()
-            }),
-        }
-    }
-
-    /// Lets a log-in on a device that its account knows spend what is that account's, when the network has
-    /// nothing left: nobody else at its address can use that up.
-    fn admit_known_device(
-        &self,
-        class: LimitClass,
-        headers: &HeaderMap,
-        client: IpAddr,
-        refusal: Error,
-    ) -> Result<()> {
         let known_by = (class == LimitClass::SignIn)
             .then(|| device::of_call(self.domain.is_https(), headers))
             .flatten()
             .and_then(|device| self.domain.account_of_device(device));
         match known_by {
-            Some(account) => self.spend(|limits| limits.known_device(account, client)),
+            Some(account) => self.limits.known_device(account, source.address),
             None => Err(refusal),
         }
-    }
-
-    /// The limit that the rpc has to spend where it makes an account, after every other limit.
-    fn creation(
-        &self,
-        class: LimitClass,
-        plan: Plan,
-        client: IpAddr,
-    ) -> Result<Option<CreationLimit>> {
-        let limits = self.limits.as_ref();
-        let Some(limits) = limits.filter(|_| class == LimitClass::AccountCreation) else {
-            return Ok(None);
-        };
-        let limit = CreationLimit {
-            limits: Arc::clone(limits),
-            plan,
-            client,
-        };
-        limit.hold(Limits::may_create, false)?;
-        Ok(Some(limit))
-    }
-
-    /// Spends a call once, however many rpcs a face makes of it.
-    fn spend_call(&self, from: Origin, spend: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
-        if from.is_counted {
-            return Ok(());
-        }
-        self.spend(spend)
-    }
-
-    fn spend(&self, spend: impl FnOnce(&Limits) -> Result<()>) -> Result<()> {
-        self.limits.as_ref().map_or(Ok(()), |limits| spend(limits))
     }
 }
 
 /// Where a call comes from.
 #[derive(Clone, Copy)]
-struct Origin {
-    client: IpAddr,
-    /// An earlier rpc of the same request has been counted as its call.
+struct Source {
+    address: IpAddr,
+    /// An earlier rpc of the same request was counted as its call: a request spends one, however many rpcs a face
+    /// makes of it.
     is_counted: bool,
 }
 
-impl Origin {
+impl Source {
     /// Notes that the call is counted here, too.
     fn of(extensions: &Extensions) -> Self {
         let context = extensions.get::<RequestContext>();
         Self {
-            client: client_address(extensions),
+            address: client_address(extensions),
             is_counted: context.is_some_and(|context| !context.count()),
         }
     }
@@ -440,33 +341,6 @@ pub(super) fn optional_caller<T>(request: &tonic::Request<T>) -> Option<Arc<Call
     request.extensions().get::<Arc<Caller>>().cloned()
 }
 
-/// Spends the limit on new accounts that the call is held to, when it is called.
-pub(super) fn admission<T>(request: &tonic::Request<T>, mail_td: bool) -> Admission {
-    let limit = request.extensions().get::<CreationLimit>().cloned();
-    Box::new(move || limit.map_or(Ok(()), |limit| limit.hold(Limits::creation, mail_td)))
-}
-
-/// What the limits say of a sign-up, once it is known whether it is one of Mail.td's.
-pub(super) fn terms<T>(
-    domain: &Domain,
-    request: &tonic::Request<T>,
-    mail_td: bool,
-) -> Result<Terms> {
-    let mut over_limit: Option<OverLimit> = request.extensions().get().cloned();
-    if let Some(limit) = request.extensions().get::<CreationLimit>()
-        && let Err(refusal) = limit.hold(Limits::may_create, mail_td)
-    {
-        over_limit = OverLimit::of(&refusal).filter(|_| domain.takes_work_over_the_limit());
-        if over_limit.is_none() {
-            return Err(refusal);
-        }
-    }
-    Ok(Terms {
-        over_limit,
-        admission: admission(request, mail_td),
-    })
-}
-
 /// The administrator who calls an rpc for administrators.
 pub(super) fn administrator<T>(request: &tonic::Request<T>) -> Result<Administrator> {
     match request.extensions().get::<Operator>() {
@@ -475,16 +349,11 @@ pub(super) fn administrator<T>(request: &tonic::Request<T>) -> Result<Administra
     }
 }
 
-/// The client of a call, to be kept with the session that it opens.
-pub(super) fn client<T>(domain: &Domain, request: &tonic::Request<T>) -> Client {
-    let user_agent = request
-        .metadata()
-        .get("user-agent")
-        .and_then(|value| value.to_str().ok());
-    let address = request
-        .extensions()
-        .get::<RequestContext>()
-        .map(|context| context.client_address.to_string());
+/// Where a call that signs somebody in comes from.
+pub(super) fn origin<T>(domain: &Domain, request: &tonic::Request<T>) -> RequestOrigin {
+    let user_agent = request.metadata().get("user-agent");
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
     let device = device::of_call(domain.is_https(), request.metadata().as_ref()).map(str::to_owned);
-    Client::new(address.unwrap_or_default(), user_agent.unwrap_or_default()).on_device(device)
+    let address = client_address(request.extensions());
+    RequestOrigin::new(address, user_agent.unwrap_or_default(), device)
 }

@@ -29,9 +29,9 @@ impl ChallengeService for Service {
         &self,
         request: Request<CreateChallengeRequest>,
     ) -> Result<Response<CreateChallengeResponse>, Status> {
-        let client = auth::client(&self.domain, &request);
+        let client = auth::client_address(request.extensions());
         let purpose = convert::purpose(request.get_ref().purpose());
-        let (id, challenge) = self.domain.create_challenge(purpose, &client)?;
+        let (id, challenge) = self.domain.create_challenge(purpose, client)?;
         Ok(Response::new(CreateChallengeResponse {
             challenge: Some(convert::challenge(id, &challenge)),
         }))

@@ -29,8 +29,11 @@ use tonic_reflection::pb::{
 };
 use tower::Service;
 
-use super::{auth, health, limits::Limits};
-use crate::pb::{self, PolicyError};
+use super::{auth, health};
+use crate::{
+    limits::Limits,
+    pb::{self, PolicyError},
+};
 
 const PATH: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const PATH_V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -47,7 +50,7 @@ pub(super) type V1 = ServerReflectionServer<Reflection>;
 /// # Errors
 /// A descriptor cannot be read.
 pub(super) fn services(
-    limits: Option<Arc<Limits>>,
+    limits: Arc<Limits>,
     status: watch::Receiver<health::Status>,
 ) -> Result<(V1, V1Alpha), PolicyError> {
     let reflection = Reflection {
@@ -81,7 +84,7 @@ pub(super) fn pool() -> Result<DescriptorPool, PolicyError> {
 #[derive(Clone)]
 pub(super) struct Reflection {
     files: Arc<Files>,
-    limits: Option<Arc<Limits>>,
+    limits: Arc<Limits>,
     status: watch::Receiver<health::Status>,
 }
 
@@ -93,15 +96,13 @@ impl ServerReflection for Reflection {
         &self,
         request: Request<Streaming<ServerReflectionRequest>>,
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
-        let (files, limits) = (Arc::clone(&self.files), self.limits.clone());
+        let (files, limits) = (Arc::clone(&self.files), Arc::clone(&self.limits));
         let client = auth::client_address(request.extensions());
         let answers = request
             .into_inner()
             .map(move |request| {
                 let request = request?;
-                if let Some(limits) = &limits {
-                    limits.probe(client)?;
-                }
+                limits.probe(client)?;
                 Ok(files.answer(request))
             })
             .take_until(health::stopped(self.status.clone()));

@@ -1,6 +1,6 @@
 //! `SessionService`: log in, refresh, look, log out.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use tonic::{Request, Response, Status};
 
@@ -33,12 +33,11 @@ impl SessionService for Service {
         &self,
         request: Request<CreateSessionRequest>,
     ) -> Result<Response<CreateSessionResponse>, Status> {
-        let client = auth::client(&self.domain, &request);
+        let mut client = auth::origin(&self.domain, &request);
         let mut message = request.into_inner();
-        let client = match message.device_token.as_str() {
-            "" => client,
-            token => client.on_device(Some(token.to_owned())),
-        };
+        if !message.device_token.is_empty() {
+            client.device = Some(mem::take(&mut message.device_token));
+        }
         let oauth = match convert::client(&self.domain, "client_id", &message.client_id)? {
             Some(chosen) => chosen,
             None => self.domain.client(client::COUNTERSIGN)?,

@@ -1,7 +1,7 @@
 //! Counts the calls that are refused before they reach an rpc, which counts its own: broken JSON costs a
 //! client as much as a call that could be read.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{extract::Request, response::Response};
 
@@ -11,21 +11,18 @@ use super::{
     call::Call,
     refusal::{RenderRefusal, refuse},
 };
-use crate::{error::Result, model::request::RequestContext};
-
-/// Spends a call of the client at this address.
-pub type Spend = Arc<dyn Fn(IpAddr) -> Result<()> + Send + Sync>;
+use crate::{limits::Limits, model::request::RequestContext};
 
 #[derive(Clone)]
 struct Uncounted {
-    spend: Spend,
+    limits: Arc<Limits>,
     render: RenderRefusal,
 }
 
-/// Puts the count around a service.
+/// Puts the count around a service: as calls without a credential.
 #[must_use]
-pub fn wrap(spend: Spend, render: RenderRefusal, service: HttpService) -> HttpService {
-    HttpService::new(Around::new(Uncounted { spend, render }, service))
+pub fn wrap(limits: Arc<Limits>, render: RenderRefusal, service: HttpService) -> HttpService {
+    HttpService::new(Around::new(Uncounted { limits, render }, service))
 }
 
 impl Middleware for Uncounted {
@@ -42,7 +39,7 @@ impl Middleware for Uncounted {
             if !response.status().is_client_error() || context.is_counted() {
                 return Ok(response);
             }
-            Ok(match (this.spend)(context.client_address) {
+            Ok(match this.limits.public(context.client_address) {
                 Ok(()) => response,
                 Err(refusal) => refuse(&call, &refusal, &this.render),
             })

@@ -43,9 +43,38 @@ impl RequestContext {
 }
 
 /// Marks a call in process that asks only whether its rpc may be called: it is authorized and counted, and goes no
-/// further. Nothing that arrives over the network can carry it, for an extension is no part of a message.
+/// further. The extensions of the answer hold what was found; sent along with the call itself, they save
+/// authorizing it again. Nothing that arrives over the network can carry any of this, for an extension is no part
+/// of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct AdmissionOnly;
+pub struct AuthorizeOnly;
+
+/// The longest that a client's name for itself is kept, in characters.
+const USER_AGENT_CHARS: usize = 200;
+
+/// Where a request to sign in or up comes from.
+#[derive(Clone, Debug)]
+pub struct RequestOrigin {
+    /// The address of the client.
+    pub address: IpAddr,
+    /// The program, as it named itself: of that, what is printable and short.
+    pub user_agent: String,
+    /// What an earlier log-in handed out to know the device by, when it was sent.
+    pub device: Option<String>,
+}
+
+impl RequestOrigin {
+    /// A client at this address that names itself so, and its device, when that was sent.
+    #[must_use]
+    pub fn new(address: IpAddr, user_agent: &str, device: Option<String>) -> Self {
+        let printable = user_agent.chars().filter(|char| !char.is_control());
+        Self {
+            address,
+            user_agent: printable.take(USER_AGENT_CHARS).collect(),
+            device,
+        }
+    }
+}
 
 impl PartialEq for RequestContext {
     fn eq(&self, other: &Self) -> bool {

@@ -6,7 +6,7 @@
 //! fails holds up himself, many strangers together hold up strangers, and nobody holds up a known device
 //! or a network in which the account has a session.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use crate::{env::Timestamp, model::network::CLIENTS_OF_A_SITE};
 
@@ -37,22 +37,25 @@ impl Rules {
         self.free.saturating_mul(2)
     }
 
-    /// The allowance of a tier that counts failures.
-    fn allowance(&self, tier: Tier) -> Allowance {
-        let network = (self.free, self.longest_delay);
-        // As many are forgotten in the same time, in proportion.
-        let client_forgets = self.longest_delay * self.free / self.client.max(1);
-        let (free, forget) = match tier {
-            Tier::Device | Tier::Network | Tier::Strangers => network,
-            Tier::Client => (self.client, client_forgets),
-            Tier::Site => (
-                self.client.saturating_mul(CLIENTS_OF_A_SITE),
-                client_forgets / CLIENTS_OF_A_SITE,
-            ),
+    /// How many failures a tier forgives, and how long it takes to forget one.
+    fn allowance(&self, tier: Tier) -> Pace {
+        let network = Pace {
+            burst: self.free,
+            interval: self.longest_delay,
         };
-        Allowance {
-            free,
-            forget: forget.max(Duration::from_millis(1)),
+        // As many are forgotten in the same time, in proportion.
+        let client = Pace {
+            burst: self.client,
+            interval: self.longest_delay * self.free / self.client.max(1),
+        };
+        let pace = match tier {
+            Tier::Device | Tier::Network | Tier::Strangers => network,
+            Tier::Client => client,
+            Tier::Site => client.of_site(),
+        };
+        Pace {
+            interval: pace.interval.max(Duration::from_millis(1)),
+            ..pace
         }
     }
 
@@ -82,19 +85,15 @@ impl Rules {
         if tier == Tier::Strangers {
             return Mark::default();
         }
-        let Allowance { free, forget } = self.allowance(tier);
+        let Pace { burst, interval } = self.allowance(tier);
         Mark {
-            until: mark.until.min(mark.last.after(forget.saturating_mul(free))),
+            until: mark
+                .until
+                .min(mark.last.after(interval.saturating_mul(burst))),
             last: mark.last,
             turn: Turn::None,
         }
     }
-}
-
-#[derive(Clone, Copy)]
-struct Allowance {
-    free: u32,
-    forget: Duration,
 }
 
 /// Where an attempt is counted.
@@ -157,26 +156,26 @@ impl Mark {
     }
 
     /// How many failures are not yet forgotten at this moment.
-    fn count(&self, allowance: Allowance, at: Timestamp) -> u32 {
-        let forget = allowance.forget.as_millis().max(1);
+    fn count(&self, allowance: Pace, at: Timestamp) -> u32 {
+        let forget = allowance.interval.as_millis().max(1);
         let left = self.until.since(at).as_millis().div_ceil(forget);
         u32::try_from(left).unwrap_or(u32::MAX)
     }
 
     /// When the next attempt is let through.
-    fn opens(&self, allowance: Allowance, rules: &Rules, now: Timestamp) -> Timestamp {
+    fn opens(&self, allowance: Pace, rules: &Rules, now: Timestamp) -> Timestamp {
         // Another node's clock may run ahead, and a clock may be set back.
         let last = self.last.min(now);
-        last.after(rules.delay(self.count(allowance, last), allowance.free))
+        last.after(rules.delay(self.count(allowance, last), allowance.burst))
     }
 
-    fn add(&mut self, allowance: Allowance, now: Timestamp) {
-        self.until = self.until.max(now).after(allowance.forget);
+    fn add(&mut self, allowance: Pace, now: Timestamp) {
+        self.until = self.until.max(now).after(allowance.interval);
         self.last = now;
     }
 
-    fn take_back(&mut self, allowance: Allowance, counted: &Counted) {
-        self.until = self.until.before(allowance.forget);
+    fn take_back(&mut self, allowance: Pace, counted: &Counted) {
+        self.until = self.until.before(allowance.interval);
         // Nobody has tried since: it is as if this attempt had not been.
         if self.last == counted.at {
             self.last = counted.before;
@@ -187,10 +186,6 @@ impl Mark {
 /// The key of a mark that several nodes share: what it counts, and for whom.
 pub type RowKey = [u8; 17];
 
-/// How many accounts one client makes at once without a paid plan, but for those of Mail.td, whose document
-/// promises one at a time.
-pub const SIGN_UPS_AT_ONCE: u32 = 5;
-
 /// So many at once, and one more after each interval.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pace {
@@ -198,6 +193,26 @@ pub struct Pace {
     pub burst: u32,
     /// How long one takes to be given back.
     pub interval: Duration,
+}
+
+impl Pace {
+    /// So many in every second.
+    #[must_use]
+    pub fn per_second(calls: NonZeroU32) -> Self {
+        Self {
+            burst: calls.get(),
+            interval: Duration::from_secs(1) / calls.get(),
+        }
+    }
+
+    /// That of a site, where this is that of one client.
+    #[must_use]
+    pub fn of_site(self) -> Self {
+        Self {
+            burst: self.burst.saturating_mul(CLIENTS_OF_A_SITE),
+            interval: self.interval / CLIENTS_OF_A_SITE,
+        }
+    }
 }
 
 /// The marks of one attempt, in the order of [`Tier::ALL`].

@@ -9,7 +9,7 @@ use tower::util::BoxCloneSyncService;
 ///
 /// A call carries its [`RequestContext`](crate::model::request::RequestContext) in the request's
 /// extensions and its credential in the `authorization` metadata. With
-/// [`AdmissionOnly`](crate::model::request::AdmissionOnly) beside it, the call is answered without its service.
+/// [`AuthorizeOnly`](crate::model::request::AuthorizeOnly) beside it, the call is answered without its service.
 pub type Channel = BoxCloneSyncService<
     http::Request<tonic::body::Body>,
     http::Response<tonic::body::Body>,

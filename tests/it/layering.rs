@@ -140,7 +140,7 @@ fn each_library_stays_in_its_room() {
         // The configuration checks the settings of mail in the words of the library that uses them.
         ("lettre", vec!["mail", "config/mail"]),
         ("clap", vec!["cli"]),
-        ("governor", vec!["grpc/limits"]),
+        ("governor", vec!["limits"]),
         ("prometheus_client", vec!["metrics"]),
     ] {
         for file in &files {

@@ -9,7 +9,7 @@ use countersign::{
     },
     crypto::{challenges, seal::MasterKey, secrets::seal_cursor},
     domain::DerivedKeys,
-    model::throttle::SIGN_UPS_AT_ONCE,
+    limits::SIGN_UPS_AT_ONCE,
     pb::v1::{ChallengeAlgorithm, CreateAccountRequest, CreateChallengeRequest, ProofOfWork},
 };
 use serde_json::json;

@@ -1,57 +1,36 @@
 //! Sign-ups, counted across the nodes of one Postgres.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
-use super::{Limits, limited, network, row_key};
+use super::{Throttle, limited, row_key};
 use crate::{
-    domain::{Domain, tokens::Client},
+    domain::Domain,
     error::{Reason, Result},
-    metrics,
-    model::{
-        account::Plan,
-        network::CLIENTS_OF_A_SITE,
-        throttle::{Pace, SIGN_UPS_AT_ONCE},
-    },
+    limits::Class,
+    model::{account::Plan, network::Network, throttle::Pace},
 };
 
 /// What the rows of sign-ups begin with.
 const CREATION: u8 = b'c';
-/// The label of the rows of Mail.td's own limit.
-const MAIL_TD: &str = "mailtd-account-creation";
 
 /// Rounded up to whole milliseconds, in which the table counts: a pace must not be let through faster than
 /// it is configured, nor one of less than a millisecond be none at all.
-fn whole_millis(interval: Duration) -> Duration {
+fn in_whole_millis(pace: Pace) -> Pace {
     const MILLI: Duration = Duration::from_millis(1);
-    let millis = interval.as_nanos().div_ceil(MILLI.as_nanos());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
-}
-
-impl Limits {
-    /// How often a client on this plan may make an account.
-    fn creation(&self, plan: Plan) -> Pace {
-        match plan {
-            Plan::Free => Pace {
-                burst: SIGN_UPS_AT_ONCE,
-                interval: whole_millis(self.creation),
-            },
-            Plan::Pro => Pace {
-                burst: self.pro_creation.get(),
-                interval: whole_millis(Duration::from_secs(1) / self.pro_creation.get()),
-            },
-        }
+    let millis = pace.interval.as_nanos().div_ceil(MILLI.as_nanos());
+    Pace {
+        interval: Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)),
+        ..pace
     }
 }
 
-const fn limit_of(plan: Plan) -> metrics::Limit {
-    match plan {
-        Plan::Free => metrics::Limit::AccountCreation,
-        Plan::Pro => metrics::Limit::ProAccountCreation,
+/// What tells the rows of one limit from those of another.
+fn label(class: Class) -> &'static str {
+    match class {
+        Class::MailTdCreation => "mailtd-account-creation",
+        class => class.name(),
     }
 }
-
-/// Spends a new account of the limit that its client is held to on this server.
-pub type Admission = Box<dyn FnOnce() -> Result<()> + Send>;
 
 impl Domain {
     /// Spends an account that a client on this plan is about to make, of the limit of this server and then of
@@ -59,72 +38,66 @@ impl Domain {
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    pub(in crate::domain) async fn admit_account(
+    pub(in crate::domain) async fn spend_creation(
         &self,
-        admission: Admission,
         plan: Plan,
         mail_td: bool,
-        client: &Client,
+        client: IpAddr,
     ) -> Result<()> {
-        admission()?;
-        let admitted = self.admit_sign_up(plan, mail_td, client).await;
-        if let Err(refusal) = &admitted
+        self.limits.creation(plan, mail_td, client)?;
+        let spent = self.throttle.spend_creation(plan, mail_td, client).await;
+        if let Err(refusal) = &spent
             && refusal.reason() == Reason::RateLimited
         {
-            self.metrics.limit(limit_of(plan)).count(false);
+            let limit = Class::of_creation(plan).counted_as();
+            self.metrics.limit(limit).count(false);
         }
-        admitted
+        spent
     }
+}
 
+impl Throttle {
     /// Counts an account that a client on this plan is about to make, where several nodes have to know of
     /// it: each counts its own calls before they come here.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    async fn admit_sign_up(&self, plan: Plan, mail_td: bool, client: &Client) -> Result<()> {
-        let throttle = &self.throttle;
-        let Some(limits) = throttle.limits.filter(|_| throttle.shared) else {
+    async fn spend_creation(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
+        if !self.shared {
             return Ok(());
-        };
-        let (name, pace, network) = (
-            limit_of(plan).name(),
-            limits.creation(plan),
-            network(client),
-        );
-        let of_mail_td =
-            (mail_td && plan == Plan::Free).then_some((MAIL_TD, Pace { burst: 1, ..pace }));
+        }
+        let network = Network::of(client);
         let mut rows = Vec::new();
-        for (label, pace) in of_mail_td.into_iter().chain([(name, pace)]) {
-            rows.push((throttle.number(label, &[network.client()]), pace, pace));
+        for (class, pace) in self.limits.on_creation(plan, mail_td) {
+            let pace = in_whole_millis(pace);
+            let client = self.number(label(class), &[network.client()]);
+            rows.push((class, client, pace, pace));
             if let Some(site) = network.site() {
-                rows.push((throttle.number(label, &[site, 0]), of_site(pace), pace));
+                let site = self.number(label(class), &[site, 0]);
+                rows.push((class, site, in_whole_millis(pace.of_site()), pace));
             }
         }
-        let now = throttle.now();
-        throttle
-            .store
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    for (number, pace, told) in rows {
+                    for (class, number, pace, told) in rows {
                         let wait = tx.spend_pace(&row_key(CREATION, number), pace, now).await?;
                         if let Some(wait) = wait {
                             // This server's own bucket was spent just now, and fills as slowly.
                             let wait = wait.max(told.interval);
                             let window = told.interval.saturating_mul(told.burst);
-                            return Err(limited(name, told.burst, window).retry_after(wait));
+                            let refusal = limited(class.name(), told.burst, window);
+                            return Err(refusal.retry_after(wait));
                         }
                     }
                     Ok(())
                 })
             })
             .await
-    }
-}
-
-fn of_site(pace: Pace) -> Pace {
-    Pace {
-        burst: pace.burst.saturating_mul(CLIENTS_OF_A_SITE),
-        interval: whole_millis(pace.interval / CLIENTS_OF_A_SITE),
     }
 }
 
@@ -141,7 +114,8 @@ mod tests {
             (Duration::from_secs(1) / 300, 4),
             (Duration::from_secs(8), 8_000),
         ] {
-            assert_eq!(whole_millis(interval), Duration::from_millis(whole));
+            let rounded = in_whole_millis(Pace { burst: 1, interval });
+            assert_eq!(rounded.interval, Duration::from_millis(whole));
         }
     }
 }

@@ -34,8 +34,7 @@ pub(super) async fn read(
     let content_type = content_type(&parts.headers)
         .and_then(|sent| content_types.iter().find(|known| **known == sent))
         .ok_or_else(|| unary::unsupported(&parts.headers, content_types))?;
-    let call = Call::of(&parts);
-    contract.admit(&call, rpc).await?;
+    let call = contract.authorize(Call::of(&parts), rpc).await?;
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = if *content_type == FORM {
         parameters(&bytes)?
@@ -60,8 +59,7 @@ pub(super) async fn read_optional(
     if !is_json && body.size_hint().lower() > 0 {
         return Err(unary::unsupported(&parts.headers, &[JSON]).into());
     }
-    let call = Call::of(&parts);
-    contract.admit(&call, rpc).await?;
+    let call = contract.authorize(Call::of(&parts), rpc).await?;
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = match (bytes.is_empty(), is_json) {
         (true, _) => Map::new(),

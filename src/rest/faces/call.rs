@@ -1,7 +1,7 @@
 //! What of an HTTP request travels on into the contract.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    Extensions, HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, USER_AGENT},
     request::Parts,
 };
@@ -18,6 +18,8 @@ const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, USER_AGENT];
 pub(super) struct Call {
     headers: HeaderMap,
     context: Option<RequestContext>,
+    /// What was found when an rpc of it was authorized.
+    authorized: Extensions,
     cookies: Cookies,
 }
 
@@ -34,6 +36,7 @@ impl Call {
         Self {
             headers,
             context: parts.extensions.get().cloned(),
+            authorized: Extensions::new(),
             cookies: parts.extensions.get().cloned().unwrap_or_default(),
         }
     }
@@ -43,7 +46,14 @@ impl Call {
         let value = HeaderValue::try_from(format!("Bearer {credential}")).ok()?;
         let mut call = self.clone();
         call.headers.insert(AUTHORIZATION, value);
+        // It was another caller who was authorized.
+        call.authorized.clear();
         Some(call)
+    }
+
+    /// The same caller, who was authorized to call an rpc: these extensions of the answer say so.
+    pub(super) fn authorized_by(self, authorized: Extensions) -> Self {
+        Self { authorized, ..self }
     }
 
     /// Hands the cookies that a service set on to this caller.
@@ -60,6 +70,7 @@ impl Call {
     pub(super) fn request<M>(&self, message: M) -> tonic::Request<M> {
         let mut request = tonic::Request::new(message);
         *request.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
+        request.extensions_mut().extend(self.authorized.clone());
         if let Some(context) = &self.context {
             request.extensions_mut().insert(context.clone());
         }

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Reason},
     model::{
         id::{AccountId, ApiKeyId, OrganizationId},
-        request::AdmissionOnly,
+        request::AuthorizeOnly,
     },
     pb::v1::{
         self, account_service_client::AccountServiceClient,
@@ -64,19 +64,19 @@ impl Contract {
     }
 
     /// Whether the caller may call this rpc, which is asked before the body is read: a refusal that needs no body
-    /// does not wait for one. It counts as the call.
-    pub(super) async fn admit(&self, call: &Call, rpc: &'static str) -> Result<(), Fault> {
+    /// does not wait for one. It counts as the call, and the rpc itself is not authorized again.
+    pub(super) async fn authorize(&self, call: Call, rpc: &'static str) -> Result<Call, Fault> {
         let (metadata, extensions, ()) = call.request(()).into_parts();
         let mut request = Request::post(Uri::from_static(rpc))
             .body(tonic::body::Body::empty())
             .map_err(Error::internal)?;
         *request.headers_mut() = metadata.into_headers();
         *request.extensions_mut() = extensions;
-        request.extensions_mut().insert(AdmissionOnly);
+        request.extensions_mut().insert(AuthorizeOnly);
         let Ok(answer) = self.0.clone().oneshot(request).await;
         match Status::from_header_map(answer.headers()) {
             Some(status) if status.code() != Code::Ok => Err(Fault::from_status(&status)),
-            _ => Ok(()),
+            _ => Ok(call.authorized_by(answer.into_parts().0.extensions)),
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) use self::{
 };
 use crate::{
     env::{Clock, Env, RandomnessUnavailable, Rng, Timestamp},
-    model::request::AdmissionOnly,
+    model::request::AuthorizeOnly,
     pb::v1::{
         account_service_server::AccountServiceServer, api_key_service_server::ApiKeyServiceServer,
         challenge_service_server::ChallengeServiceServer,
@@ -82,7 +82,7 @@ impl Caller {
             let routes = routes.clone();
             async move {
                 // Here the services alone refuse.
-                if request.extensions().get::<AdmissionOnly>().is_some() {
+                if request.extensions().get::<AuthorizeOnly>().is_some() {
                     return Ok(Status::ok("").into_http());
                 }
                 routes.oneshot(request).await

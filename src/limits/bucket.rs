@@ -13,7 +13,7 @@ use super::addresses::{Addresses, Check};
 use crate::{
     env::Env,
     error::{Error, Limit, Reason, Result},
-    model::network::CLIENTS_OF_A_SITE,
+    model::throttle::Pace,
 };
 
 /// The most clients of one shard.
@@ -35,24 +35,20 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(name: &'static str, quota: Quota, clock: &EnvClock) -> Self {
-        let (calls, refill) = (quota.burst_size(), quota.replenish_interval());
+    pub(super) fn new(name: &'static str, pace: Pace, clock: &EnvClock) -> Self {
         // Rounded up: the window in which so many calls are sure to pass.
-        let window = (refill * calls.get()).as_secs_f64().ceil();
+        let window = (pace.interval * pace.burst).as_secs_f64().ceil();
         let limit = Limit {
             name: name.into(),
-            calls: calls.get(),
+            calls: pace.burst,
             window_seconds: window as u64,
         };
-        let clients_of_a_site = NonZeroU32::new(CLIENTS_OF_A_SITE).unwrap_or(NonZeroU32::MIN);
-        let site = Quota::with_period(refill / clients_of_a_site.get())
-            .unwrap_or(quota)
-            .allow_burst(calls.saturating_mul(clients_of_a_site));
+        let (clients, sites) = (Addresses::new(MOST_CLIENTS), Addresses::new(MOST_SITES));
         Self {
             limit,
-            clients: RateLimiter::new(quota, Addresses::new(MOST_CLIENTS), clock.clone()),
-            sites: RateLimiter::new(site, Addresses::new(MOST_SITES), clock.clone()),
-            refill,
+            clients: RateLimiter::new(quota(pace), clients, clock.clone()),
+            sites: RateLimiter::new(quota(pace.of_site()), sites, clock.clone()),
+            refill: pace.interval,
             clock: clock.clone(),
         }
     }
@@ -79,11 +75,6 @@ impl Bucket {
         }
     }
 
-    /// How long one call takes to be given back to a client.
-    pub(super) fn refill(&self) -> Duration {
-        self.refill
-    }
-
     /// Whether the client and its site could spend a call. When neither could, the longer wait is the one
     /// after which the call passes.
     pub(super) fn has_room(&self, client: u128, site: Option<u128>) -> Result<()> {
@@ -108,6 +99,13 @@ impl Bucket {
             .limited_by(self.limit.clone())
             .retry_after(until.wait_time_from(self.clock.now()).max(at_least))
     }
+}
+
+fn quota(pace: Pace) -> Quota {
+    // No time between calls is a nanosecond.
+    Quota::with_period(pace.interval)
+        .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
+        .allow_burst(NonZeroU32::new(pace.burst).unwrap_or(NonZeroU32::MIN))
 }
 
 /// The program's clock, for governor.

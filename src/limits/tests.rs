@@ -53,6 +53,14 @@ pub(super) fn limits_and_clock() -> (Limits, Arc<ManualClock>) {
         creation: Duration::from_secs(8),
         pro_creation: calls(8),
         failed_credentials: calls(3),
+        log_in: Rules {
+            free: 5,
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(900),
+            strangers: 300,
+            strangers_refill: Duration::from_secs(30),
+            client: 100,
+        },
     };
     let clock = Arc::new(ManualClock {
         origin: Env::system().monotonic(),

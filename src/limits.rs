@@ -1,27 +1,34 @@
-//! How often a client may call: independent GCRA buckets by governor, one per class and client network.
-//! A call passes when every bucket that matches it has room.
+//! How often a client may call, sign up and guess passwords. What is counted in the memory of this server is
+//! counted here: independent GCRA buckets by governor, one per class and client network. A call passes when every
+//! bucket that matches it has room. Log-ins, and sign-ups across servers, are counted by the domain, with the
+//! numbers that stand here.
 
 mod addresses;
 mod bucket;
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
-use governor::Quota;
-
 use self::bucket::{Bucket, EnvClock};
 use crate::{
     env::Env,
     error::Result,
     metrics::{self, LimitCounts, Metrics},
-    model::{account::Plan, network::Network, throttle::SIGN_UPS_AT_ONCE},
+    model::{
+        account::Plan,
+        network::Network,
+        throttle::{Pace, Rules},
+    },
 };
 
+/// How many accounts one client makes at once without a paid plan, but for those of Mail.td, whose document
+/// promises one at a time.
+pub const SIGN_UPS_AT_ONCE: u32 = 5;
 /// How many credentials in a form of ours are looked for, where one of any other form is.
 const WELL_FORMED: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// Probes and questions of reflection per second: many programs of a network ask at once when it is started.
 const PROBES: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
-/// How often each class may call.
+/// What is let through.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
     /// Calls per second without a credential.
@@ -34,8 +41,10 @@ pub struct Quotas {
     pub creation: Duration,
     /// Accounts per second that a caller on the paid plan makes.
     pub pro_creation: NonZeroU32,
-    /// Calls per second whose credential is none.
+    /// Calls per second with an invalid credential.
     pub failed_credentials: NonZeroU32,
+    /// Attempts to log in.
+    pub log_in: Rules,
 }
 
 /// What a call spends from.
@@ -53,7 +62,7 @@ pub enum Class {
     MailTdCreation,
     /// A new account of an organization on the paid plan.
     ProCreation,
-    /// A credential that turned out to be none.
+    /// An invalid credential.
     FailedCredential,
     /// A credential in a form of ours that is not known yet, while failed ones of the network have no room.
     WellFormedCredential,
@@ -84,7 +93,9 @@ impl Class {
         self.counted_as().name()
     }
 
-    const fn counted_as(self) -> metrics::Limit {
+    /// What its calls are counted as.
+    #[must_use]
+    pub const fn counted_as(self) -> metrics::Limit {
         match self {
             Self::Public => metrics::Limit::Public,
             Self::Free => metrics::Limit::Free,
@@ -98,63 +109,99 @@ impl Class {
         }
     }
 
-    const fn of_creation(plan: Plan) -> Self {
+    /// The limit on the accounts that callers on this plan make.
+    #[must_use]
+    pub const fn of_creation(plan: Plan) -> Self {
         match plan {
             Plan::Free => Self::Creation,
             Plan::Pro => Self::ProCreation,
         }
     }
 
-    fn quota(self, quotas: &Quotas) -> Quota {
-        let of_creation = |burst: Option<NonZeroU32>| {
-            // No time between sign-ups is a nanosecond.
-            Quota::with_period(quotas.creation)
-                .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
-                .allow_burst(burst.unwrap_or(NonZeroU32::MIN))
-        };
+    /// Mail.td's own limit on sign-ups, where it holds this one, too.
+    fn of_mail_td(plan: Plan, mail_td: bool) -> Option<Self> {
+        (mail_td && plan == Plan::Free).then_some(Self::MailTdCreation)
+    }
+
+    fn pace(self, quotas: &Quotas) -> Pace {
         match self {
             // A device may do what a client without one may.
-            Self::Public | Self::KnownDevice => Quota::per_second(quotas.public),
-            Self::Free => Quota::per_second(quotas.free),
-            Self::Pro => Quota::per_second(quotas.pro),
-            Self::Creation => of_creation(NonZeroU32::new(SIGN_UPS_AT_ONCE)),
-            Self::MailTdCreation => of_creation(None),
-            Self::ProCreation => Quota::per_second(quotas.pro_creation),
-            Self::Probe => Quota::per_second(PROBES),
-            Self::FailedCredential => Quota::per_second(quotas.failed_credentials),
+            Self::Public | Self::KnownDevice => Pace::per_second(quotas.public),
+            Self::Free => Pace::per_second(quotas.free),
+            Self::Pro => Pace::per_second(quotas.pro),
+            Self::Creation => Pace {
+                burst: SIGN_UPS_AT_ONCE,
+                interval: quotas.creation,
+            },
+            Self::MailTdCreation => Pace {
+                burst: 1,
+                interval: quotas.creation,
+            },
+            Self::ProCreation => Pace::per_second(quotas.pro_creation),
+            Self::Probe => Pace::per_second(PROBES),
+            Self::FailedCredential => Pace::per_second(quotas.failed_credentials),
             Self::WellFormedCredential => {
-                Quota::per_second(quotas.failed_credentials.saturating_mul(WELL_FORMED))
+                Pace::per_second(quotas.failed_credentials.saturating_mul(WELL_FORMED))
             }
         }
     }
 }
 
-/// The buckets of this server.
-pub struct Limits {
+/// The limits of this server; switched off, they let everything through.
+pub struct Limits(Option<Enabled>);
+
+struct Enabled {
+    quotas: Quotas,
     /// In the order of [`Class::ALL`].
     buckets: [Bucket; Class::ALL.len()],
     counts: [LimitCounts; Class::ALL.len()],
 }
 
 impl Limits {
+    /// No limits.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self(None)
+    }
+
     /// Empty buckets with these quotas.
     #[must_use]
     pub fn new(env: &Env, quotas: &Quotas) -> Self {
         let clock = EnvClock::new(env);
-        let bucket = |class: Class| Bucket::new(class.name(), class.quota(quotas), &clock);
-        Self {
+        let bucket = |class: Class| Bucket::new(class.name(), class.pace(quotas), &clock);
+        Self(Some(Enabled {
+            quotas: *quotas,
             buckets: Class::ALL.map(bucket),
             counts: Default::default(),
-        }
+        }))
     }
 
     /// The same, counted.
     #[must_use]
     pub fn counted_by(self, metrics: &Metrics) -> Self {
-        Self {
+        Self(self.0.map(|enabled| Enabled {
             counts: Class::ALL.map(|class| metrics.limit(class.counted_as())),
-            ..self
-        }
+            ..enabled
+        }))
+    }
+
+    /// What is let through of attempts to log in; none when all are.
+    #[must_use]
+    pub fn log_in(&self) -> Option<Rules> {
+        self.0.as_ref().map(|enabled| enabled.quotas.log_in)
+    }
+
+    /// The limits that hold a new account, in the order in which it spends them; none when nothing does.
+    #[must_use]
+    pub fn on_creation(&self, plan: Plan, mail_td: bool) -> Vec<(Class, Pace)> {
+        let Some(Enabled { quotas, .. }) = &self.0 else {
+            return Vec::new();
+        };
+        Class::of_mail_td(plan, mail_td)
+            .into_iter()
+            .chain([Class::of_creation(plan)])
+            .map(|class| (class, class.pace(quotas)))
+            .collect()
     }
 
     /// Spends one call of a client without a credential.
@@ -192,11 +239,12 @@ impl Limits {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn may_create(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
-        let network = Network::of(client);
-        if mail_td && plan == Plan::Free {
-            self.look(Class::MailTdCreation, network)?;
+        let classes = [Class::of_creation(plan)].into_iter();
+        for class in classes.chain(Class::of_mail_td(plan, mail_td)) {
+            self.look(class, Network::of(client))
+                .map_err(|refusal| refusal.waiting_at_least(self.call_refill(plan)))?;
         }
-        self.look(Class::of_creation(plan), network)
+        Ok(())
     }
 
     /// Spends one new account of what [`Self::may_create`] looks at. Comes last of all limits, for it is the one that
@@ -205,13 +253,12 @@ impl Limits {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     pub fn creation(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
-        let network = Network::of(client);
-        if mail_td && plan == Plan::Free {
-            let (client, site) = (network.client(), network.site());
-            let own = self.bucket(Class::MailTdCreation).spend(client, site);
-            self.count_refusal(Class::MailTdCreation, own)?;
+        let own = Class::of_mail_td(plan, mail_td).into_iter();
+        for class in own.chain([Class::of_creation(plan)]) {
+            self.spend(class, Network::of(client))
+                .map_err(|refusal| refusal.waiting_at_least(self.call_refill(plan)))?;
         }
-        self.spend(Class::of_creation(plan), network)
+        Ok(())
     }
 
     /// Whether a client may still try a credential that nobody here knows yet. Spends nothing: a good
@@ -232,7 +279,7 @@ impl Limits {
         self.spend(Class::WellFormedCredential, Network::of(client))
     }
 
-    /// Spends one credential of a client that turned out to be none.
+    /// Spends one invalid credential of a client.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the next one can be tried.
@@ -253,44 +300,49 @@ impl Limits {
     /// How long a call of a client on this plan takes to be given back. It has been spent when a later limit
     /// refuses, so that the next call waits as long.
     #[must_use]
-    pub fn refill(&self, plan: Plan) -> Duration {
-        let classes: &[Class] = match plan {
-            Plan::Free => &[Class::Public, Class::Free],
-            Plan::Pro => &[Class::Pro],
+    pub fn call_refill(&self, plan: Plan) -> Duration {
+        let Some(Enabled { quotas, .. }) = &self.0 else {
+            return Duration::ZERO;
         };
-        let refills = classes.iter().map(|class| self.bucket(*class).refill());
-        refills.max().unwrap_or_default()
+        let calls = match plan {
+            Plan::Free => quotas.public.min(quotas.free),
+            Plan::Pro => quotas.pro,
+        };
+        Pace::per_second(calls).interval
     }
 
     /// Whether there is room. That counts for nothing where there is, since nothing was spent.
     fn look(&self, class: Class, network: Network) -> Result<()> {
-        let outcome = self
-            .bucket(class)
-            .has_room(network.client(), network.site());
-        self.count_refusal(class, outcome)
-    }
-
-    /// Counts what a limit refused, where what it lets through is counted by another.
-    fn count_refusal(&self, class: Class, outcome: Result<()>) -> Result<()> {
-        if outcome.is_err() {
-            self.counts[class as usize].count(false);
-        }
-        outcome
+        let look = |bucket: &Bucket| bucket.has_room(network.client(), network.site());
+        self.ask(class, false, look)
     }
 
     fn spend(&self, class: Class, network: Network) -> Result<()> {
         self.spend_of(class, network.client(), network.site())
     }
 
-    /// Every call that a limit lets through or refuses passes here.
     fn spend_of(&self, class: Class, client: u128, site: Option<u128>) -> Result<()> {
-        let outcome = self.bucket(class).spend(client, site);
-        self.counts[class as usize].count(outcome.is_ok());
-        outcome
+        // What Mail.td's own limit lets through is counted by the one on all sign-ups.
+        let is_counted = class != Class::MailTdCreation;
+        self.ask(class, is_counted, |bucket| bucket.spend(client, site))
     }
 
-    fn bucket(&self, class: Class) -> &Bucket {
-        &self.buckets[class as usize]
+    /// Every call that a limit lets through or refuses passes here. Counts what is refused, and what passes where
+    /// `counts_passes`.
+    fn ask(
+        &self,
+        class: Class,
+        counts_passes: bool,
+        ask: impl FnOnce(&Bucket) -> Result<()>,
+    ) -> Result<()> {
+        let Some(enabled) = &self.0 else {
+            return Ok(());
+        };
+        let outcome = ask(&enabled.buckets[class as usize]);
+        if counts_passes || outcome.is_err() {
+            enabled.counts[class as usize].count(outcome.is_ok());
+        }
+        outcome
     }
 }
 
