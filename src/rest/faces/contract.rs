@@ -302,3 +302,6 @@ fn broken(what: &'static str) -> Fault {
     tracing::error!(what, "an answer of the contract lacks this");
     Error::new(Reason::Internal).into()
 }
+
+#[cfg(test)]
+mod tests;
