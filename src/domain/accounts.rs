@@ -1,7 +1,5 @@
 //! Accounts: sign up, read, change, delete.
 
-use std::net::IpAddr;
-
 use zeroize::Zeroizing;
 
 use crate::{
@@ -108,28 +106,6 @@ impl Domain {
             .await?;
         self.sign_up_rate.count(address);
         Ok(signed_up)
-    }
-
-    /// Whether a client may sign up, which is asked before the call is read. Where work is a way through the limit,
-    /// everybody may: the sign-up itself knows whether there is work.
-    ///
-    /// # Errors
-    /// `RATE_LIMITED` with the time after which the same call passes.
-    pub fn may_sign_up(&self, client: IpAddr) -> Result<()> {
-        if self.takes_work_over_the_limit() {
-            return Ok(());
-        }
-        self.limits.may_create(Plan::Free, false, client)
-    }
-
-    /// The limit on sign-ups that the client has reached, when work is a way through. Spends nothing: what is refused
-    /// after this costs nobody at the same address a sign-up.
-    fn over_limit(&self, mail_td: bool, client: IpAddr) -> Result<Option<Error>> {
-        match self.limits.may_create(Plan::Free, mail_td, client) {
-            Ok(()) => Ok(None),
-            Err(refusal) if self.takes_work_over_the_limit() => Ok(Some(refusal)),
-            Err(refusal) => Err(refusal),
-        }
     }
 
     /// Refuses an address that is taken, and spends the limits on new accounts for one that is not. Gives the work

@@ -10,7 +10,10 @@ use crate::{
     crypto::challenges,
     domain::{Domain, sign_up_rate::Thresholds},
     error::{Error, Reason, Result},
-    model::pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
+    model::{
+        account::Plan,
+        pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
+    },
     store::Tx,
 };
 
@@ -110,8 +113,30 @@ impl Domain {
     }
 
     /// Whether work is a way through for clients over their limit on sign-ups.
-    pub(super) fn takes_work_over_the_limit(&self) -> bool {
+    fn takes_work_over_the_limit(&self) -> bool {
         self.settings.work.policy == WorkPolicy::OverLimit
+    }
+
+    /// Whether a client may sign up, which is asked before the call is read. Where work is a way through the limit,
+    /// everybody may: the sign-up itself knows whether there is work.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn may_sign_up(&self, client: IpAddr) -> Result<()> {
+        if self.takes_work_over_the_limit() {
+            return Ok(());
+        }
+        self.limits.may_create(Plan::Free, false, client)
+    }
+
+    /// The limit on sign-ups that the client has reached, when work is a way through. Spends nothing: what is refused
+    /// after this costs nobody at the same address a sign-up.
+    pub(super) fn over_limit(&self, mail_td: bool, client: IpAddr) -> Result<Option<Error>> {
+        match self.limits.may_create(Plan::Free, mail_td, client) {
+            Ok(()) => Ok(None),
+            Err(refusal) if self.takes_work_over_the_limit() => Ok(Some(refusal)),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// Asks for work where the policy does, which of those who sign up with some clients is `strict`, or where a
