@@ -1,4 +1,4 @@
-//! What the limits cost, in time and in memory, when many strangers call: `cargo bench --bench limits`. Its
+//! What the limits cost, in time and in memory, when many untrusted clients call: `cargo bench --bench limits`. Its
 //! rows stand in `docs/BENCHMARKS.md`.
 
 #![expect(
@@ -40,8 +40,8 @@ const RULES: Rules = Rules {
     free: 5,
     first_delay: Duration::from_secs(1),
     longest_delay: Duration::from_secs(900),
-    strangers: 300,
-    strangers_refill: Duration::from_secs(30),
+    untrusted: 300,
+    untrusted_refill: Duration::from_secs(30),
     client: 100,
 };
 
@@ -73,24 +73,24 @@ fn address(number: u128) -> IpAddr {
     IpAddr::V6(Ipv6Addr::from((0x2001 << 112) + (number << 80)))
 }
 
-/// Keys of a stranger of his own for each number, as mixed as the program's.
+/// Keys of an untrusted client of its own for each number, as mixed as the program's.
 fn keys(number: u128) -> Keys {
     let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
     [Some(mixed); 5]
 }
 
-/// Tries a password as a stranger, with and without a device.
+/// Tries a password as an untrusted client, with and without a device.
 fn attempt(memory: &Mutex<Memory>, number: u128, now: Timestamp) {
     let keys = keys(number);
     let mut memory = memory.lock().expect("no panic");
-    let before = memory.marks(&keys, now, &RULES);
-    let mut marks = before;
+    let before = memory.states(&keys, now, &RULES);
+    let mut states = before;
     let origin = Origin {
         device: number.is_multiple_of(2),
         session_here: Some(false),
     };
-    black_box(decide(&mut marks, origin, now, &RULES));
-    memory.keep(&keys, &before, &marks);
+    black_box(decide(&mut states, origin, now, &RULES));
+    memory.keep(&keys, &before, &states);
 }
 
 fn memory() {

@@ -47,7 +47,7 @@ pub struct Settings {
     /// the contract itself have one client, whoever shows their token.
     pub refresh_retry_window: Duration,
     /// Whether other nodes may use the same database; then what they revoke is seen a little later.
-    pub other_nodes: bool,
+    pub multi_node: bool,
     /// Whether there is a way to send mail.
     pub sends_mail: bool,
     /// The most live sessions of one account.
@@ -121,7 +121,7 @@ impl Domain {
         settings: Settings,
         (limits, metrics): (Arc<Limits>, Metrics),
     ) -> Self {
-        let credentials = Arc::new(CredentialCache::new(settings.other_nodes));
+        let credentials = Arc::new(CredentialCache::new(settings.multi_node));
         let sign_up_rate =
             SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone());
         let throttle = Arc::new(Throttle::new(
@@ -129,7 +129,7 @@ impl Domain {
             keys.throttle,
             env.clone(),
             store.clone(),
-            settings.other_nodes,
+            settings.multi_node,
         ));
         Self {
             env,

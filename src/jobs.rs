@@ -132,7 +132,7 @@ impl Jobs {
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
         }
-        self.purge_marks(now).await
+        self.purge_throttles(now).await
     }
 
     /// What is deleted is gone already; its rows go in pieces, so that nobody waits long for the writer, and
@@ -163,10 +163,10 @@ impl Jobs {
         }
     }
 
-    /// Marks of sign-ups and log-ins are kept in the database only where several nodes share them.
-    async fn purge_marks(&self, now: Timestamp) -> Result<()> {
-        if self.store.is_shared() {
-            self.in_pieces(move |tx| Box::pin(tx.purge_marks(now)))
+    /// What was counted of sign-ups and log-ins is kept in the database only where several nodes share them.
+    async fn purge_throttles(&self, now: Timestamp) -> Result<()> {
+        if self.store.is_multi_node() {
+            self.in_pieces(move |tx| Box::pin(tx.purge_throttles(now)))
                 .await?;
         }
         Ok(())

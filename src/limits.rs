@@ -13,11 +13,7 @@ use crate::{
     env::Env,
     error::Result,
     metrics::{self, LimitCounts, Metrics},
-    model::{
-        account::Plan,
-        network::Network,
-        throttle::{Pace, Rules},
-    },
+    model::{account::Plan, network::Network, pace::Pace, throttle::Rules},
 };
 
 /// How many accounts one client makes at once without a paid plan, but for those of Mail.td, whose document

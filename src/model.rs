@@ -10,6 +10,7 @@ pub mod email;
 pub mod id;
 pub mod mail;
 pub mod network;
+pub mod pace;
 pub mod page;
 pub mod password;
 pub mod postgres_url;

@@ -199,7 +199,7 @@ impl Store {
 
     /// Whether other nodes may use the same database.
     #[must_use]
-    pub fn is_shared(&self) -> bool {
+    pub fn is_multi_node(&self) -> bool {
         matches!(self.inner.engine, Engine::Postgres(_))
     }
 

@@ -20,7 +20,7 @@ settings! {
         free_per_second: u32 = 8,
         /// Calls per second and address with a credential, on the paid plan, 1 to 1000000.
         pro_per_second: u32 = 20,
-        /// Calls per second and address whose credential is none, 1 to 1000000; past that, credentials
+        /// Calls per second and address with an invalid credential, 1 to 1000000; past that, credentials
         /// that are not remembered are refused without a look.
         failed_credentials_per_second: u32 = 8,
         /// How long a sign-up takes to be given back to an address, 1ms to 1d. Five pass at once, and of those

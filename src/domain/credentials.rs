@@ -33,7 +33,7 @@ const MAX_BYTES: usize = 4096;
 /// The most credentials that are remembered; the least used go first.
 const REMEMBERED: u64 = 100_000;
 /// How long a revocation by another node of the same database may go unseen.
-const OTHER_NODES_DELAY: Duration = Duration::from_secs(2);
+const MULTI_NODE_DELAY: Duration = Duration::from_secs(2);
 /// How far another node's clock may run ahead of ours.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 
@@ -163,10 +163,10 @@ pub(super) struct CredentialCache {
 }
 
 impl CredentialCache {
-    pub(super) fn new(other_nodes: bool) -> Self {
+    pub(super) fn new(multi_node: bool) -> Self {
         let callers = Cache::builder().max_capacity(REMEMBERED);
-        let callers = if other_nodes {
-            callers.time_to_live(OTHER_NODES_DELAY)
+        let callers = if multi_node {
+            callers.time_to_live(MULTI_NODE_DELAY)
         } else {
             callers
         };

@@ -28,7 +28,8 @@ use crate::{
         network::Network,
         request::RequestOrigin,
         throttle::{
-            Decision, Marks, Origin, Outcome, Receipt, RowKey, Rules, Tier, decide, give_back,
+            AttemptStates, Decision, Origin, Outcome, Reservation, RowKey, Rules, Tier, decide,
+            refund,
         },
     },
     store::Store,
@@ -66,7 +67,7 @@ pub(super) struct Throttle {
     origin: (Timestamp, Instant),
     store: Store,
     /// Whether other nodes count with us, in the database.
-    shared: bool,
+    multi_node: bool,
     memory: Mutex<Memory>,
     /// With other nodes: until when we know somebody to be refused, which saves asking again.
     refused: Mutex<Refused>,
@@ -78,7 +79,7 @@ impl Throttle {
         key: [u8; 32],
         env: Env,
         store: Store,
-        shared: bool,
+        multi_node: bool,
     ) -> Self {
         Self {
             limits,
@@ -86,7 +87,7 @@ impl Throttle {
             origin: (env.now(), env.monotonic()),
             env,
             store,
-            shared,
+            multi_node,
             memory: Mutex::new(Memory::new()),
             refused: Mutex::new(Refused::new()),
         }
@@ -94,7 +95,7 @@ impl Throttle {
 
     /// A time that other nodes have too, where there are some.
     fn now(&self) -> Timestamp {
-        if self.shared {
+        if self.multi_node {
             self.env.now()
         } else {
             self.here()
@@ -135,7 +136,7 @@ impl Throttle {
         let mut attempt = Attempt {
             throttle: Arc::clone(self),
             keys,
-            receipt: None,
+            reservation: None,
         };
         let Some(rules) = self.limits.log_in() else {
             return Ok(attempt);
@@ -146,8 +147,8 @@ impl Throttle {
         };
         loop {
             match self.decide(keys, origin, rules).await? {
-                Decision::Pass(receipt) => {
-                    attempt.receipt = Some(receipt);
+                Decision::Pass(reservation) => {
+                    attempt.reservation = Some(reservation);
                     return Ok(attempt);
                 }
                 Decision::Wait(wait) => {
@@ -169,10 +170,10 @@ impl Throttle {
 
     async fn decide(&self, keys: Keys, origin: Origin, rules: Rules) -> Result<Decision> {
         let now = self.now();
-        if !self.shared {
+        if !self.multi_node {
             let mut memory = self.memory();
-            return Ok(self.change(&mut memory, &keys, now, &rules, |marks| {
-                decide(marks, origin, now, &rules)
+            return Ok(self.change(&mut memory, &keys, now, &rules, |states| {
+                decide(states, origin, now, &rules)
             }));
         }
         let [device, network, ..] = keys;
@@ -180,8 +181,8 @@ impl Throttle {
         if let Some(wait) = self.refused().wait(primary, self.here()) {
             return Ok(Decision::Wait(wait));
         }
-        let change = move |marks: &mut Marks| decide(marks, origin, now, &rules);
-        let decision = self.change_shared(keys, rules, now, change).await?;
+        let change = move |states: &mut AttemptStates| decide(states, origin, now, &rules);
+        let decision = self.change_stored(keys, rules, now, change).await?;
         if let Decision::Wait(wait) = decision {
             self.refused().note(primary, wait, self.here());
         }
@@ -194,41 +195,41 @@ impl Throttle {
         keys: &Keys,
         now: Timestamp,
         rules: &Rules,
-        change: impl FnOnce(&mut Marks) -> T,
+        change: impl FnOnce(&mut AttemptStates) -> T,
     ) -> T {
-        let before = memory.marks(keys, now, rules);
-        let mut marks = before;
-        let outcome = change(&mut marks);
-        memory.keep(keys, &before, &marks);
+        let before = memory.states(keys, now, rules);
+        let mut states = before;
+        let outcome = change(&mut states);
+        memory.keep(keys, &before, &states);
         outcome
     }
 
-    /// Changes the marks that all nodes share, in one short transaction that holds their rows.
-    async fn change_shared<T: Send + 'static>(
+    /// Changes the states that all nodes share, in one short transaction that holds their rows.
+    async fn change_stored<T: Send + 'static>(
         &self,
         keys: Keys,
         rules: Rules,
         now: Timestamp,
-        change: impl FnOnce(&mut Marks) -> T + Send + 'static,
+        change: impl FnOnce(&mut AttemptStates) -> T + Send + 'static,
     ) -> Result<T> {
         let rows = rows(&keys);
         let use_case = async move |tx: &crate::store::Tx<'_>| {
             let sorted: Vec<RowKey> = rows.iter().map(|(key, _)| *key).collect();
-            let stored = tx.lock_marks(&sorted, now).await?;
-            let mut marks = Marks::default();
-            for ((_, tier), mark) in rows.iter().zip(&stored) {
-                marks[*tier as usize] = *mark;
+            let stored = tx.lock_attempts(&sorted, now).await?;
+            let mut states = AttemptStates::default();
+            for ((_, tier), state) in rows.iter().zip(&stored) {
+                states[*tier as usize] = *state;
             }
-            let before = marks;
-            let outcome = change(&mut marks);
+            let before = states;
+            let outcome = change(&mut states);
             let changed: Vec<_> = rows
                 .iter()
                 .map(|(key, tier)| (key, *tier as usize))
-                .filter(|(_, at)| marks[*at] != before[*at])
-                .map(|(key, at)| (*key, marks[at], rules.expiry(&marks[at])))
+                .filter(|(_, at)| states[*at] != before[*at])
+                .map(|(key, at)| (*key, states[at], rules.expiry(&states[at])))
                 .collect();
             if !changed.is_empty() {
-                tx.put_marks(&changed).await?;
+                tx.put_attempts(&changed).await?;
             }
             Ok(outcome)
         };
@@ -237,22 +238,23 @@ impl Throttle {
             .await
     }
 
-    /// Gives back what a right attempt, or one without an end, was counted for.
-    async fn give_back(&self, keys: Keys, receipt: Receipt, outcome: Outcome) -> Result<()> {
-        let Some(rules) = self.limits.log_in().filter(|_| self.shared) else {
-            self.give_back_here(&keys, &receipt, outcome);
+    /// Refunds what a right attempt, or one without an end, was counted for.
+    async fn refund(&self, keys: Keys, reservation: Reservation, outcome: Outcome) -> Result<()> {
+        let Some(rules) = self.limits.log_in().filter(|_| self.multi_node) else {
+            self.refund_here(&keys, &reservation, outcome);
             return Ok(());
         };
         let now = self.now();
-        let change = move |marks: &mut Marks| give_back(marks, &receipt, outcome, &rules);
-        self.change_shared(keys, rules, now, change).await
+        let change =
+            move |states: &mut AttemptStates| refund(states, &reservation, outcome, &rules);
+        self.change_stored(keys, rules, now, change).await
     }
 
-    fn give_back_here(&self, keys: &Keys, receipt: &Receipt, outcome: Outcome) {
+    fn refund_here(&self, keys: &Keys, reservation: &Reservation, outcome: Outcome) {
         if let Some(rules) = self.limits.log_in() {
             let mut memory = self.memory();
-            self.change(&mut memory, keys, self.now(), &rules, |marks| {
-                give_back(marks, receipt, outcome, &rules);
+            self.change(&mut memory, keys, self.now(), &rules, |states| {
+                refund(states, reservation, outcome, &rules);
             });
         }
     }
@@ -266,7 +268,7 @@ impl Throttle {
     }
 }
 
-/// The rows of the marks that are counted, in the order in which they are locked.
+/// The rows of the states that are counted, in the order in which they are locked.
 fn rows(keys: &Keys) -> Vec<(RowKey, Tier)> {
     let row = |tier: Tier| Some((row_key(tier as u8, keys[tier as usize]?), tier));
     let mut rows: Vec<_> = Tier::ALL.into_iter().filter_map(row).collect();

@@ -13,7 +13,7 @@ use super::addresses::{Addresses, Check};
 use crate::{
     env::Env,
     error::{Error, Limit, Reason, Result},
-    model::throttle::Pace,
+    model::pace::Pace,
 };
 
 /// The most clients of one shard.

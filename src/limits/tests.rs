@@ -57,8 +57,8 @@ pub(super) fn limits_and_clock() -> (Limits, Arc<ManualClock>) {
             free: 5,
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(900),
-            strangers: 300,
-            strangers_refill: Duration::from_secs(30),
+            untrusted: 300,
+            untrusted_refill: Duration::from_secs(30),
             client: 100,
         },
     };

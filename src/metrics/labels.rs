@@ -62,7 +62,7 @@ labels! {
         AccountCreation = "account-creation",
         /// Accounts made by callers on the paid plan.
         ProAccountCreation = "pro-account-creation",
-        /// Credentials that turned out to be none.
+        /// Invalid credentials.
         FailedCredentials = "failed-credentials",
         /// Credentials in a form of ours, while the tries of the network are spent.
         WellFormedCredentials = "well-formed-credentials",

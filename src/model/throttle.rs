@@ -2,15 +2,15 @@
 //!
 //! An attempt is counted where it comes from. A **device** that the account knows, or an earlier session
 //! of it, is counted by itself. A **network** is counted at this account, and as one of all the
-//! **strangers** who try it; and, as a **client** and a **site**, at all accounts together. So whoever
-//! fails holds up himself, many strangers together hold up strangers, and nobody holds up a known device
+//! **untrusted clients** who try it; and, as a **client** and a **site**, at all accounts together. So whoever
+//! fails holds up himself, many untrusted clients together hold up each other, and nobody holds up a known device
 //! or a network in which the account has a session.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
-use crate::{env::Timestamp, model::network::CLIENTS_OF_A_SITE};
+use crate::{env::Timestamp, model::pace::Pace};
 
-/// How many longest delays the queue of strangers is long at most.
+/// How many longest delays the queue of untrusted clients is long at most.
 const QUEUE_IN_DELAYS: u32 = 4;
 
 /// What is let through at once, and how slowly the rest.
@@ -22,16 +22,16 @@ pub struct Rules {
     pub first_delay: Duration,
     /// The longest that it waits, and the time in which one failure is forgotten.
     pub longest_delay: Duration,
-    /// Attempts of all strangers together at one account before they have to queue.
-    pub strangers: u32,
+    /// Attempts of all untrusted clients together at one account before they have to queue.
+    pub untrusted: u32,
     /// How long one of those takes to be given back.
-    pub strangers_refill: Duration,
+    pub untrusted_refill: Duration,
     /// Failures of one network at all accounts together before it has to wait.
     pub client: u32,
 }
 
 impl Rules {
-    /// Failures after which a device that was known is a stranger.
+    /// Failures after which a device that was known is trusted no more.
     #[must_use]
     pub fn trust(&self) -> u32 {
         self.free.saturating_mul(2)
@@ -49,7 +49,7 @@ impl Rules {
             interval: self.longest_delay * self.free / self.client.max(1),
         };
         let pace = match tier {
-            Tier::Device | Tier::Network | Tier::Strangers => network,
+            Tier::Device | Tier::Network | Tier::Untrusted => network,
             Tier::Client => client,
             Tier::Site => client.of_site(),
         };
@@ -68,30 +68,30 @@ impl Rules {
             .min(self.longest_delay)
     }
 
-    /// When a mark is as good as none.
+    /// When a state is as good as empty.
     #[must_use]
-    pub fn expiry(&self, mark: &Mark) -> Timestamp {
-        // A turn that is not taken is kept for a while.
-        mark.until.max(match mark.turn {
-            Turn::At(turn) => turn.after(self.longest_delay * 2),
-            Turn::None | Turn::NotNeeded => Timestamp::default(),
+    pub fn expiry(&self, state: &AttemptState) -> Timestamp {
+        // A slot that is not taken is kept for a while.
+        state.until.max(match state.slot {
+            QueueSlot::At(slot) => slot.after(self.longest_delay * 2),
+            QueueSlot::None | QueueSlot::NotNeeded => Timestamp::default(),
         })
     }
 
-    /// What is left of a mark for whoever takes its place, so that nobody waits longer than the first delay for
+    /// What is left of a state for whoever takes its place, so that nobody waits longer than the first delay for
     /// what somebody else failed.
     #[must_use]
-    pub fn inherited(&self, tier: Tier, mark: Mark) -> Mark {
-        if tier == Tier::Strangers {
-            return Mark::default();
+    pub fn inherited(&self, tier: Tier, state: AttemptState) -> AttemptState {
+        if tier == Tier::Untrusted {
+            return AttemptState::default();
         }
         let Pace { burst, interval } = self.allowance(tier);
-        Mark {
-            until: mark
+        AttemptState {
+            until: state
                 .until
-                .min(mark.last.after(interval.saturating_mul(burst))),
-            last: mark.last,
-            turn: Turn::None,
+                .min(state.last.after(interval.saturating_mul(burst))),
+            last: state.last,
+            slot: QueueSlot::None,
         }
     }
 }
@@ -103,8 +103,8 @@ pub enum Tier {
     Device,
     /// A network at one account.
     Network,
-    /// All strangers at one account.
-    Strangers,
+    /// All untrusted clients at one account.
+    Untrusted,
     /// A network at all accounts.
     Client,
     /// A site of networks at all accounts.
@@ -116,15 +116,15 @@ impl Tier {
     pub const ALL: [Self; 5] = [
         Self::Device,
         Self::Network,
-        Self::Strangers,
+        Self::Untrusted,
         Self::Client,
         Self::Site,
     ];
 }
 
-/// A network's turn in the queue of strangers.
+/// A network's slot in the queue of untrusted clients.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Turn {
+pub enum QueueSlot {
     /// It has none.
     #[default]
     None,
@@ -136,22 +136,22 @@ pub enum Turn {
 
 /// What is remembered of earlier attempts in one place.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Mark {
+pub struct AttemptState {
     /// When all that was counted will be forgotten: further off with each failure.
     pub until: Timestamp,
     /// When an attempt was last let through.
     pub last: Timestamp,
-    /// The turn among the strangers, kept with a network.
-    pub turn: Turn,
+    /// The slot among the untrusted clients, kept with a network.
+    pub slot: QueueSlot,
 }
 
-impl Mark {
-    /// When all that was counted will be forgotten, and the turn has come.
+impl AttemptState {
+    /// When all that was counted will be forgotten, and the slot has come.
     #[must_use]
     pub fn end(&self) -> Timestamp {
-        self.until.max(match self.turn {
-            Turn::At(turn) => turn,
-            Turn::None | Turn::NotNeeded => Timestamp::default(),
+        self.until.max(match self.slot {
+            QueueSlot::At(slot) => slot,
+            QueueSlot::None | QueueSlot::NotNeeded => Timestamp::default(),
         })
     }
 
@@ -174,7 +174,7 @@ impl Mark {
         self.last = now;
     }
 
-    fn take_back(&mut self, allowance: Pace, counted: &Counted) {
+    fn refund(&mut self, allowance: Pace, counted: &Counted) {
         self.until = self.until.before(allowance.interval);
         // Nobody has tried since: it is as if this attempt had not been.
         if self.last == counted.at {
@@ -183,42 +183,13 @@ impl Mark {
     }
 }
 
-/// The key of a mark that several nodes share: what it counts, and for whom.
+/// The key of a state that several nodes share: what it counts, and for whom.
 pub type RowKey = [u8; 17];
 
-/// So many at once, and one more after each interval.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Pace {
-    /// How many pass at once; at least one.
-    pub burst: u32,
-    /// How long one takes to be given back.
-    pub interval: Duration,
-}
+/// The states of one attempt, in the order of [`Tier::ALL`].
+pub type AttemptStates = [AttemptState; Tier::ALL.len()];
 
-impl Pace {
-    /// So many in every second.
-    #[must_use]
-    pub fn per_second(calls: NonZeroU32) -> Self {
-        Self {
-            burst: calls.get(),
-            interval: Duration::from_secs(1) / calls.get(),
-        }
-    }
-
-    /// That of a site, where this is that of one client.
-    #[must_use]
-    pub fn of_site(self) -> Self {
-        Self {
-            burst: self.burst.saturating_mul(CLIENTS_OF_A_SITE),
-            interval: self.interval / CLIENTS_OF_A_SITE,
-        }
-    }
-}
-
-/// The marks of one attempt, in the order of [`Tier::ALL`].
-pub type Marks = [Mark; Tier::ALL.len()];
-
-/// What is known of an attempt beside its marks.
+/// What is known of an attempt beside its states.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin {
     /// It comes from a device that the account knows, or from a session of it.
@@ -235,19 +206,19 @@ pub struct Counted {
     before: Timestamp,
 }
 
-/// What was counted when an attempt was let through, to be given back if it turns out right.
+/// What was counted when an attempt was let through, to be refunded if it turns out right.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Receipt {
+pub struct Reservation {
     counted: Vec<Counted>,
-    /// It was let through as a stranger's.
-    stranger: bool,
+    /// It was let through as an untrusted client's.
+    untrusted: bool,
 }
 
-impl Receipt {
-    fn count(&mut self, tier: Tier, marks: &mut Marks, rules: &Rules, now: Timestamp) {
-        let mark = &mut marks[tier as usize];
-        let before = mark.last;
-        mark.add(rules.allowance(tier), now);
+impl Reservation {
+    fn count(&mut self, tier: Tier, states: &mut AttemptStates, rules: &Rules, now: Timestamp) {
+        let state = &mut states[tier as usize];
+        let before = state.last;
+        state.add(rules.allowance(tier), now);
         self.counted.push(Counted {
             tier,
             at: now,
@@ -260,7 +231,7 @@ impl Receipt {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision {
     /// It is let through, and counted as if it had failed.
-    Pass(Receipt),
+    Pass(Reservation),
     /// It is refused. The same attempt passes after this time, if nobody else fails where it comes from.
     Wait(Duration),
     /// It is refused unless the account has had a session in the same network; nothing is counted yet.
@@ -276,133 +247,143 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Decides about an attempt, and notes it in its marks.
-pub fn decide(marks: &mut Marks, origin: Origin, now: Timestamp, rules: &Rules) -> Decision {
+/// Decides about an attempt, and counts it in its states.
+pub fn decide(
+    states: &mut AttemptStates,
+    origin: Origin,
+    now: Timestamp,
+    rules: &Rules,
+) -> Decision {
     let device = Tier::Device;
     if origin.device {
-        let (mark, allowance) = (&marks[device as usize], rules.allowance(device));
-        if mark.count(allowance, now) < rules.trust() {
-            let opens = mark.opens(allowance, rules, now);
-            return pass_or_wait(opens, marks, &[device], false, now, rules);
+        let (state, allowance) = (&states[device as usize], rules.allowance(device));
+        if state.count(allowance, now) < rules.trust() {
+            let opens = state.opens(allowance, rules, now);
+            return pass_or_wait(opens, states, &[device], false, now, rules);
         }
     }
-    let known = marks[Tier::Network as usize].turn == Turn::NotNeeded;
+    let known = states[Tier::Network as usize].slot == QueueSlot::NotNeeded;
     if known || origin.session_here == Some(true) {
-        marks[Tier::Network as usize].turn = Turn::NotNeeded;
-        let opens = opens(Tier::Network, marks, rules, now);
-        return pass_or_wait(opens, marks, &[Tier::Network], false, now, rules);
+        states[Tier::Network as usize].slot = QueueSlot::NotNeeded;
+        let opens = opens(Tier::Network, states, rules, now);
+        return pass_or_wait(opens, states, &[Tier::Network], false, now, rules);
     }
-    decide_about_stranger(marks, origin, now, rules)
+    decide_about_untrusted(states, origin, now, rules)
 }
 
-fn decide_about_stranger(
-    marks: &mut Marks,
+fn decide_about_untrusted(
+    states: &mut AttemptStates,
     origin: Origin,
     now: Timestamp,
     rules: &Rules,
 ) -> Decision {
     const SPRAYED: [Tier; 2] = [Tier::Client, Tier::Site];
     const COUNTED: [Tier; 3] = [Tier::Network, Tier::Client, Tier::Site];
-    let kept = match marks[Tier::Network as usize].turn {
-        Turn::At(turn) => Some(turn),
-        Turn::None | Turn::NotNeeded => None,
+    let kept = match states[Tier::Network as usize].slot {
+        QueueSlot::At(slot) => Some(slot),
+        QueueSlot::None | QueueSlot::NotNeeded => None,
     };
-    let (turn, paid) = next_turn(&marks[Tier::Strangers as usize], now, rules);
-    // A clock that was set back must not make a turn later than any that is given out.
-    let turn = kept.map_or(turn, |kept| kept.min(longest_queue(now, rules)));
+    let (slot, paid) = next_slot(&states[Tier::Untrusted as usize], now, rules);
+    // A clock that was set back must not make a slot later than any that is given out.
+    let slot = kept.map_or(slot, |kept| kept.min(longest_queue(now, rules)));
     let ready = COUNTED
         .iter()
-        .map(|tier| opens(*tier, marks, rules, now))
-        .fold(turn, Timestamp::max);
+        .map(|tier| opens(*tier, states, rules, now))
+        .fold(slot, Timestamp::max);
     if kept.is_none() {
         if ready > now && origin.session_here.is_none() {
             return Decision::LookForSession;
         }
-        // A network that tries many accounts is owed no turn at any: to be refused costs it nothing, and
-        // each turn takes a place in memory and one in the queue.
+        // A network that tries many accounts is owed no slot at any: to be refused costs it nothing, and
+        // each slot takes a place in memory and one in the queue.
         if SPRAYED
             .iter()
-            .any(|tier| opens(*tier, marks, rules, now) > now)
+            .any(|tier| opens(*tier, states, rules, now) > now)
         {
             return Decision::Wait(ready.since(now));
         }
-        marks[Tier::Strangers as usize].until = paid;
+        states[Tier::Untrusted as usize].until = paid;
     }
     // Kept also by those whom another tier holds up: nobody may take it from them while they wait.
-    marks[Tier::Network as usize].turn = if ready > now {
-        Turn::At(turn)
+    states[Tier::Network as usize].slot = if ready > now {
+        QueueSlot::At(slot)
     } else {
-        Turn::None
+        QueueSlot::None
     };
-    pass_or_wait(ready, marks, &COUNTED, true, now, rules)
+    pass_or_wait(ready, states, &COUNTED, true, now, rules)
 }
 
-/// The next free turn among the strangers, and the strangers' mark when it is taken.
-fn next_turn(strangers: &Mark, now: Timestamp, rules: &Rules) -> (Timestamp, Timestamp) {
-    let refill = rules.strangers_refill;
-    let burst = refill * rules.strangers.saturating_sub(1);
-    let turn = strangers.until.before(burst).max(now);
+/// The next free slot in the queue of untrusted clients, and their state when it is taken.
+fn next_slot(untrusted: &AttemptState, now: Timestamp, rules: &Rules) -> (Timestamp, Timestamp) {
+    let refill = rules.untrusted_refill;
+    let burst = refill * rules.untrusted.saturating_sub(1);
+    let slot = untrusted.until.before(burst).max(now);
     let longest = longest_queue(now, rules);
-    if turn > longest {
-        // The queue is full. Those who come now share its last turn: a network that waited so long has
+    if slot > longest {
+        // The queue is full. Those who come now share its last slot: a network that waited so long has
         // paid for its one attempt, and an owner among them is not locked out.
-        return (longest, strangers.until);
+        return (longest, untrusted.until);
     }
-    (turn, strangers.until.max(now).after(refill))
+    (slot, untrusted.until.max(now).after(refill))
 }
 
 fn longest_queue(now: Timestamp, rules: &Rules) -> Timestamp {
     now.after(rules.longest_delay * QUEUE_IN_DELAYS)
 }
 
-fn opens(tier: Tier, marks: &Marks, rules: &Rules, now: Timestamp) -> Timestamp {
-    marks[tier as usize].opens(rules.allowance(tier), rules, now)
+fn opens(tier: Tier, states: &AttemptStates, rules: &Rules, now: Timestamp) -> Timestamp {
+    states[tier as usize].opens(rules.allowance(tier), rules, now)
 }
 
 fn pass_or_wait(
     opens: Timestamp,
-    marks: &mut Marks,
+    states: &mut AttemptStates,
     tiers: &[Tier],
-    stranger: bool,
+    untrusted: bool,
     now: Timestamp,
     rules: &Rules,
 ) -> Decision {
     if opens > now {
         return Decision::Wait(opens.since(now));
     }
-    let mut receipt = Receipt {
-        stranger,
-        ..Receipt::default()
+    let mut reservation = Reservation {
+        untrusted,
+        ..Reservation::default()
     };
     for tier in tiers {
-        receipt.count(*tier, marks, rules, now);
+        reservation.count(*tier, states, rules, now);
     }
-    Decision::Pass(receipt)
+    Decision::Pass(reservation)
 }
 
-/// Gives back what an attempt was counted for.
-pub fn give_back(marks: &mut Marks, receipt: &Receipt, outcome: Outcome, rules: &Rules) {
-    for counted in &receipt.counted {
+/// Refunds what an attempt was counted for.
+pub fn refund(
+    states: &mut AttemptStates,
+    reservation: &Reservation,
+    outcome: Outcome,
+    rules: &Rules,
+) {
+    for counted in &reservation.counted {
         let tier = counted.tier;
-        let mark = &mut marks[tier as usize];
+        let state = &mut states[tier as usize];
         match (outcome, tier) {
             // Whoever knows the password is no longer suspected here.
-            (Outcome::Right, Tier::Device | Tier::Network) => *mark = Mark::default(),
+            (Outcome::Right, Tier::Device | Tier::Network) => *state = AttemptState::default(),
             // Of other accounts it says nothing.
-            _ => mark.take_back(rules.allowance(tier), counted),
+            _ => state.refund(rules.allowance(tier), counted),
         }
     }
-    if !receipt.stranger {
+    if !reservation.untrusted {
         return;
     }
-    match (outcome, receipt.counted.first()) {
-        // The turn was waited for and stays paid.
+    match (outcome, reservation.counted.first()) {
+        // The slot was waited for and stays paid.
         (Outcome::Unknown, Some(counted)) => {
-            marks[Tier::Network as usize].turn = Turn::At(counted.at);
+            states[Tier::Network as usize].slot = QueueSlot::At(counted.at);
         }
         _ => {
-            let strangers = &mut marks[Tier::Strangers as usize];
-            strangers.until = strangers.until.before(rules.strangers_refill);
+            let untrusted = &mut states[Tier::Untrusted as usize];
+            untrusted.until = untrusted.until.before(rules.untrusted_refill);
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::{
     error::Result,
     model::{
         network::Network,
-        throttle::{Mark, Pace, RowKey},
+        pace::Pace,
+        throttle::{AttemptState, RowKey},
     },
 };
 
@@ -57,16 +58,20 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// The marks under these keys, empty where there is none, which nobody else can read or change in this
+    /// The states of attempts under these keys, empty where there is none, which nobody else can read or change in this
     /// way until this transaction ends. The keys must be sorted: two transactions that take them in another
     /// order would wait for each other.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn lock_marks(&self, keys: &[RowKey], now: Timestamp) -> Result<Vec<Mark>> {
+    pub async fn lock_attempts(
+        &self,
+        keys: &[RowKey],
+        now: Timestamp,
+    ) -> Result<Vec<AttemptState>> {
         let fresh = keys
             .iter()
-            .map(|key| throttle::ActiveModel::of(key, &Mark::default(), now));
+            .map(|key| throttle::ActiveModel::of(key, &AttemptState::default(), now));
         // An update that changes nothing takes the lock of a row that is there.
         let locked = OnConflict::column(throttle::Column::Key)
             .update_column(throttle::Column::Key)
@@ -75,21 +80,25 @@ impl Tx<'_> {
             .on_conflict(locked)
             .exec_with_returning(&self.database)
             .await?;
-        let mark = |key: &RowKey| rows.iter().find(|row| row.key == key).map(Mark::from);
+        let state = |key: &RowKey| {
+            rows.iter()
+                .find(|row| row.key == key)
+                .map(AttemptState::from)
+        };
         Ok(keys
             .iter()
-            .map(|key| mark(key).unwrap_or_default())
+            .map(|key| state(key).unwrap_or_default())
             .collect())
     }
 
-    /// Writes marks, each with the time at which it is as good as none.
+    /// Writes states, each with the time at which it is as good as none.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn put_marks(&self, marks: &[(RowKey, Mark, Timestamp)]) -> Result<()> {
-        let rows = marks
+    pub async fn put_attempts(&self, states: &[(RowKey, AttemptState, Timestamp)]) -> Result<()> {
+        let rows = states
             .iter()
-            .map(|(key, mark, expiry)| throttle::ActiveModel::of(key, mark, *expiry));
+            .map(|(key, state, expiry)| throttle::ActiveModel::of(key, state, *expiry));
         let replaced = OnConflict::column(throttle::Column::Key)
             .update_columns([
                 throttle::Column::SpentUntil,
@@ -137,9 +146,9 @@ impl Tx<'_> {
                     .or(column().gt(unbelievable.millis())),
             )
             .to_owned();
-        let first = Mark {
+        let first = AttemptState {
             until: end,
-            ..Mark::default()
+            ..AttemptState::default()
         };
         let written = throttle::Entity::insert(throttle::ActiveModel::of(key, &first, end))
             .on_conflict(spent)
@@ -155,12 +164,12 @@ impl Tx<'_> {
         Ok(Some(until.since(full)))
     }
 
-    /// Deletes a batch of the marks that are as good as none at this moment, and tells how many. Zero says
+    /// Deletes a batch of the rows that are as good as none at this moment, and tells how many. Zero says
     /// that none are left but those which somebody holds, and may be renewing: it waits for nobody.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn purge_marks(&self, now: Timestamp) -> Result<u64> {
+    pub async fn purge_throttles(&self, now: Timestamp) -> Result<u64> {
         let expired = Query::select()
             .column(throttle::Column::Key)
             .from(throttle::Entity)

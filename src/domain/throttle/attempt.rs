@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 use super::{Throttle, memory::Keys};
 use crate::{
     error::Result,
-    model::throttle::{Outcome, Receipt},
+    model::throttle::{Outcome, Reservation},
 };
 
 /// An attempt that was let through, counted as if it had failed. Dropped before anybody found out whether the
@@ -15,13 +15,13 @@ use crate::{
 pub(in crate::domain) struct Attempt {
     pub(super) throttle: Arc<Throttle>,
     pub(super) keys: Keys,
-    pub(super) receipt: Option<Receipt>,
+    pub(super) reservation: Option<Reservation>,
 }
 
 impl Attempt {
     /// The password was wrong: it stays counted.
     pub(in crate::domain) fn was_wrong(mut self) {
-        self.receipt = None;
+        self.reservation = None;
     }
 
     /// The password was right.
@@ -29,7 +29,7 @@ impl Attempt {
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
     pub(in crate::domain) async fn was_right(self) -> Result<()> {
-        self.give_back(Outcome::Right).await
+        self.refund(Outcome::Right).await
     }
 
     /// No password was tried. Given back before the answer, so that the next attempt does not find it counted.
@@ -37,34 +37,36 @@ impl Attempt {
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
     pub(in crate::domain) async fn was_none(self) -> Result<()> {
-        self.give_back(Outcome::Unknown).await
+        self.refund(Outcome::Unknown).await
     }
 
-    async fn give_back(mut self, outcome: Outcome) -> Result<()> {
-        let Some(receipt) = self.receipt.clone() else {
+    async fn refund(mut self, outcome: Outcome) -> Result<()> {
+        let Some(reservation) = self.reservation.clone() else {
             return Ok(());
         };
-        self.throttle.give_back(self.keys, receipt, outcome).await?;
+        self.throttle
+            .refund(self.keys, reservation, outcome)
+            .await?;
         // Given up before this, it was at least none.
-        self.receipt = None;
+        self.reservation = None;
         Ok(())
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let Some(receipt) = self.receipt.take() else {
+        let Some(reservation) = self.reservation.take() else {
             return;
         };
-        if !self.throttle.shared {
+        if !self.throttle.multi_node {
             let outcome = Outcome::Unknown;
-            self.throttle.give_back_here(&self.keys, &receipt, outcome);
+            self.throttle.refund_here(&self.keys, &reservation, outcome);
             return;
         }
         let (throttle, keys) = (Arc::clone(&self.throttle), self.keys);
         let work = async move {
-            let given_back = throttle.give_back(keys, receipt, Outcome::Unknown).await;
-            if let Err(error) = given_back {
+            let refunded = throttle.refund(keys, reservation, Outcome::Unknown).await;
+            if let Err(error) = refunded {
                 tracing::debug!(cause = error.cause(), "an attempt to log in stays counted");
             }
         };

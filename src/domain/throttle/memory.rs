@@ -1,11 +1,11 @@
-//! The marks of one node, in bounded memory.
+//! The states of attempts on one node, in bounded memory.
 
 use std::time::Duration;
 
 use crate::{
     capped::Capped,
     env::Timestamp,
-    model::throttle::{Mark, Marks, Rules, Tier},
+    model::throttle::{AttemptState, AttemptStates, Rules, Tier},
 };
 
 /// The most keys of each tier, in the order of [`Tier::ALL`]. About 12 MiB when all are full.
@@ -17,13 +17,13 @@ pub type Keys = [Option<u128>; Tier::ALL.len()];
 /// What is remembered of attempts.
 #[derive(Debug)]
 pub struct Memory {
-    tiers: [Capped<Mark>; Tier::ALL.len()],
+    tiers: [Capped<AttemptState>; Tier::ALL.len()],
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            tiers: MOST.map(|most| Capped::new(most, |mark: Mark| rank(mark.end()))),
+            tiers: MOST.map(|most| Capped::new(most, |state: AttemptState| rank(state.end()))),
         }
     }
 }
@@ -35,33 +35,34 @@ impl Memory {
         Self::default()
     }
 
-    /// The marks under these keys. One for which there is no free place begins with what the mark that it would
+    /// The states under these keys. One for which there is no free place begins with what the state that it would
     /// replace still counts, as far as that holds up anybody else.
     #[must_use]
-    pub fn marks(&self, keys: &Keys, now: Timestamp, rules: &Rules) -> Marks {
+    pub fn states(&self, keys: &Keys, now: Timestamp, rules: &Rules) -> AttemptStates {
         Tier::ALL.map(|tier| {
             let known = &self.tiers[tier as usize];
-            let mark = keys[tier as usize].and_then(|key| {
+            let state = keys[tier as usize].and_then(|key| {
                 let replaced = || known.replaced_by(key);
                 known
                     .get(key)
-                    .or_else(|| replaced().map(|mark| rules.inherited(tier, mark)))
+                    .or_else(|| replaced().map(|state| rules.inherited(tier, state)))
             });
-            mark.filter(|mark| rules.expiry(mark) > now)
+            state
+                .filter(|state| rules.expiry(state) > now)
                 .unwrap_or_default()
         })
     }
 
-    /// Keeps what changed in the marks under these keys.
-    pub fn keep(&mut self, keys: &Keys, before: &Marks, marks: &Marks) {
+    /// Keeps what changed in the states under these keys.
+    pub fn keep(&mut self, keys: &Keys, before: &AttemptStates, states: &AttemptStates) {
         for at in Tier::ALL.map(|tier| tier as usize) {
-            let Some(key) = keys[at].filter(|_| marks[at] != before[at]) else {
+            let Some(key) = keys[at].filter(|_| states[at] != before[at]) else {
                 continue;
             };
-            if marks[at] == Mark::default() {
+            if states[at] == AttemptState::default() {
                 self.tiers[at].remove(key);
             } else {
-                self.tiers[at].put(key, marks[at]);
+                self.tiers[at].put(key, states[at]);
             }
         }
     }
@@ -111,15 +112,15 @@ mod tests {
     use super::*;
     use crate::model::{
         network::Network,
-        throttle::{Decision, Origin, Turn, decide},
+        throttle::{Decision, Origin, QueueSlot, decide},
     };
 
     const RULES: Rules = Rules {
         free: 5,
         first_delay: Duration::from_secs(1),
         longest_delay: Duration::from_secs(900),
-        strangers: 300,
-        strangers_refill: Duration::from_secs(30),
+        untrusted: 300,
+        untrusted_refill: Duration::from_secs(30),
         client: 100,
     };
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -128,44 +129,44 @@ mod tests {
         [Some(number); Tier::ALL.len()]
     }
 
-    /// Keeps a mark that lasts for so long.
+    /// Keeps a state that lasts for so long.
     fn fail(memory: &mut Memory, number: u128, lasts: Duration) {
-        let mark = Mark {
+        let state = AttemptState {
             until: NOW.after(lasts),
             last: NOW,
-            ..Mark::default()
+            ..AttemptState::default()
         };
-        let before = memory.marks(&keys(number), NOW, &RULES);
-        memory.keep(&keys(number), &before, &[mark; Tier::ALL.len()]);
+        let before = memory.states(&keys(number), NOW, &RULES);
+        memory.keep(&keys(number), &before, &[state; Tier::ALL.len()]);
     }
 
     #[test]
     fn newcomers_never_push_out_somebody_who_is_held_back_for_longer() {
         let (mut memory, minute) = (Memory::new(), Duration::from_secs(60));
         fail(&mut memory, 1, minute * 11);
-        let held_back = memory.marks(&keys(1), NOW, &RULES);
+        let held_back = memory.states(&keys(1), NOW, &RULES);
         for number in 2..400_000 {
             fail(&mut memory, number, minute * 10);
         }
         let sizes = Tier::ALL.map(|tier| memory.tiers[tier as usize].len());
         assert_eq!(sizes, MOST);
-        assert_eq!(memory.marks(&keys(1), NOW, &RULES), held_back);
-        let newcomer = memory.marks(&keys(1_000_000), NOW, &RULES);
-        assert_eq!(newcomer[Tier::Strangers as usize], Mark::default());
+        assert_eq!(memory.states(&keys(1), NOW, &RULES), held_back);
+        let newcomer = memory.states(&keys(1_000_000), NOW, &RULES);
+        assert_eq!(newcomer[Tier::Untrusted as usize], AttemptState::default());
     }
 
     #[test]
     fn what_is_as_good_as_none_is_none() {
         let (mut memory, minute) = (Memory::new(), Duration::from_secs(60));
         fail(&mut memory, 1, minute);
-        let mut waiting = Marks::default();
-        waiting[Tier::Network as usize].turn = Turn::At(NOW);
-        memory.keep(&keys(2), &Marks::default(), &waiting);
-        let at = |number, now| memory.marks(&keys(number), now, &RULES);
-        assert_ne!(at(1, NOW), Marks::default());
-        assert_eq!(at(1, NOW.after(minute)), Marks::default());
+        let mut waiting = AttemptStates::default();
+        waiting[Tier::Network as usize].slot = QueueSlot::At(NOW);
+        memory.keep(&keys(2), &AttemptStates::default(), &waiting);
+        let at = |number, now| memory.states(&keys(number), now, &RULES);
+        assert_ne!(at(1, NOW), AttemptStates::default());
+        assert_eq!(at(1, NOW.after(minute)), AttemptStates::default());
         assert_eq!(at(2, NOW.after(minute * 29)), waiting);
-        assert_eq!(at(2, NOW.after(minute * 30)), Marks::default());
+        assert_eq!(at(2, NOW.after(minute * 30)), AttemptStates::default());
     }
 
     #[test]
@@ -192,14 +193,14 @@ mod tests {
 
     fn attempt(memory: &mut Memory, account: u32, client: IpAddr, now: Timestamp) -> Decision {
         let keys = keys_of(account, client);
-        let before = memory.marks(&keys, now, &RULES);
-        let mut marks = before;
+        let before = memory.states(&keys, now, &RULES);
+        let mut states = before;
         let origin = Origin {
             device: false,
             session_here: Some(false),
         };
-        let decision = decide(&mut marks, origin, now, &RULES);
-        memory.keep(&keys, &before, &marks);
+        let decision = decide(&mut states, origin, now, &RULES);
+        memory.keep(&keys, &before, &states);
         decision
     }
 

@@ -7,7 +7,7 @@ use crate::{
     domain::Domain,
     error::{Reason, Result},
     limits::Class,
-    model::{account::Plan, network::Network, throttle::Pace},
+    model::{account::Plan, network::Network, pace::Pace},
 };
 
 /// What the rows of sign-ups begin with.
@@ -63,7 +63,7 @@ impl Throttle {
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
     async fn spend_creation(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
-        if !self.shared {
+        if !self.multi_node {
             return Ok(());
         }
         let network = Network::of(client);

@@ -13,8 +13,8 @@ const RULES: Rules = Rules {
     free: 5,
     first_delay: SECOND,
     longest_delay: Duration::from_secs(900),
-    strangers: 300,
-    strangers_refill: Duration::from_secs(30),
+    untrusted: 300,
+    untrusted_refill: Duration::from_secs(30),
     client: 100,
 };
 
@@ -27,7 +27,7 @@ struct Try {
     had_session: bool,
 }
 
-/// A stranger who tries this account from this network.
+/// An untrusted client who tries this account from this network.
 fn stranger(account: u32, network: u32) -> Try {
     Try {
         account,
@@ -38,7 +38,7 @@ fn stranger(account: u32, network: u32) -> Try {
 }
 
 struct World {
-    marks: HashMap<(Tier, u32, u32), Mark>,
+    states: HashMap<(Tier, u32, u32), AttemptState>,
     now: Timestamp,
     looked: usize,
 }
@@ -46,7 +46,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            marks: HashMap::new(),
+            states: HashMap::new(),
             now: Timestamp::from_seconds(1_800_000_000),
             looked: 0,
         }
@@ -56,43 +56,43 @@ impl World {
         [
             (Tier::Device, who.account, who.device.unwrap_or_default()),
             (Tier::Network, who.account, who.network),
-            (Tier::Strangers, who.account, 0),
+            (Tier::Untrusted, who.account, 0),
             (Tier::Client, 0, who.network),
             (Tier::Site, 0, who.network),
         ]
     }
 
-    fn marks(&self, who: Try) -> Marks {
-        Self::keys(who).map(|key| self.marks.get(&key).copied().unwrap_or_default())
+    fn states(&self, who: Try) -> AttemptStates {
+        Self::keys(who).map(|key| self.states.get(&key).copied().unwrap_or_default())
     }
 
-    fn keep(&mut self, who: Try, marks: Marks) {
-        for (key, mark) in Self::keys(who).into_iter().zip(marks) {
+    fn keep(&mut self, who: Try, states: AttemptStates) {
+        for (key, state) in Self::keys(who).into_iter().zip(states) {
             if key.0 != Tier::Device || who.device.is_some() {
-                self.marks.insert(key, mark);
+                self.states.insert(key, state);
             }
         }
     }
 
     /// Tries, and gives what was counted or how long to wait.
-    fn attempt(&mut self, who: Try) -> Result<Receipt, Duration> {
-        let mut marks = self.marks(who);
+    fn attempt(&mut self, who: Try) -> Result<Reservation, Duration> {
+        let mut states = self.states(who);
         let mut origin = Origin {
             device: who.device.is_some(),
             session_here: None,
         };
         loop {
-            match decide(&mut marks, origin, self.now, &RULES) {
-                Decision::Pass(receipt) => {
-                    self.keep(who, marks);
-                    return Ok(receipt);
+            match decide(&mut states, origin, self.now, &RULES) {
+                Decision::Pass(reservation) => {
+                    self.keep(who, states);
+                    return Ok(reservation);
                 }
                 Decision::Wait(wait) => {
-                    self.keep(who, marks);
+                    self.keep(who, states);
                     return Err(wait);
                 }
                 Decision::LookForSession => {
-                    assert_eq!(marks, self.marks(who), "nothing is counted yet");
+                    assert_eq!(states, self.states(who), "nothing is counted yet");
                     self.looked += 1;
                     origin.session_here = Some(who.had_session);
                 }
@@ -100,16 +100,16 @@ impl World {
         }
     }
 
-    fn end(&mut self, who: Try, receipt: &Receipt, outcome: Outcome) {
-        let mut marks = self.marks(who);
-        give_back(&mut marks, receipt, outcome, &RULES);
-        self.keep(who, marks);
+    fn end(&mut self, who: Try, reservation: &Reservation, outcome: Outcome) {
+        let mut states = self.states(who);
+        refund(&mut states, reservation, outcome, &RULES);
+        self.keep(who, states);
     }
 
     fn wait(&mut self, time: Duration) {
         self.now = self.now.after(time);
         let now = self.now;
-        self.marks.retain(|_, mark| RULES.expiry(mark) > now);
+        self.states.retain(|_, state| RULES.expiry(state) > now);
     }
 
     /// How often somebody gets through who tries without a pause for so long.
@@ -171,7 +171,7 @@ fn failures_are_forgotten_one_by_one() {
     world.attempt(ann).unwrap();
     assert_eq!(world.attempt(ann), Err(SECOND));
     world.wait(RULES.longest_delay * 6);
-    assert!(world.marks.is_empty(), "{:?}", world.marks);
+    assert!(world.states.is_empty(), "{:?}", world.states);
 }
 
 #[test]
@@ -187,15 +187,15 @@ fn the_right_password_is_given_back_and_clears_where_it_came_from() {
     for _ in 0..4 {
         world.attempt(ann).unwrap();
     }
-    let receipt = world.attempt(ann).unwrap();
-    world.end(ann, &receipt, Outcome::Right);
+    let reservation = world.attempt(ann).unwrap();
+    world.end(ann, &reservation, Outcome::Right);
     for _ in 0..1_000 {
-        let receipt = world.attempt(ann).unwrap();
-        world.end(ann, &receipt, Outcome::Right);
+        let reservation = world.attempt(ann).unwrap();
+        world.end(ann, &reservation, Outcome::Right);
     }
     // The four failures at other accounts still stand.
-    let marks = world.marks(ann);
-    let counted = marks[Tier::Client as usize].count(RULES.allowance(Tier::Client), world.now);
+    let states = world.states(ann);
+    let counted = states[Tier::Client as usize].count(RULES.allowance(Tier::Client), world.now);
     assert_eq!(counted, 4);
 }
 
@@ -208,11 +208,11 @@ fn an_attempt_without_an_end_was_none() {
         }
     }
     world.wait(SECOND * 2);
-    let before = world.marks(ann);
-    let receipt = world.attempt(ann).unwrap();
+    let before = world.states(ann);
+    let reservation = world.attempt(ann).unwrap();
     assert!(world.attempt(ann).is_err());
-    world.end(ann, &receipt, Outcome::Unknown);
-    let after = world.marks(ann);
+    world.end(ann, &reservation, Outcome::Unknown);
+    let after = world.states(ann);
     for tier in [Tier::Client, Tier::Site] {
         assert_eq!(after[tier as usize], before[tier as usize]);
     }
@@ -238,15 +238,15 @@ fn twenty_addresses_that_flood_an_account_do_not_hold_up_a_newcomer() {
             while world.attempt(stranger(1, network)).is_ok() {}
         }
         let owner = stranger(1, 100_000 + number);
-        let receipt = world.attempt(owner).expect("the owner is let through");
-        world.end(owner, &receipt, Outcome::Right);
+        let reservation = world.attempt(owner).expect("the owner is let through");
+        world.end(owner, &reservation, Outcome::Right);
         world.wait(MINUTE);
     }
     assert!(world.looked <= 20 * 24 * 60, "{}", world.looked);
 }
 
 #[test]
-fn many_strangers_queue_and_known_networks_and_devices_do_not() {
+fn many_untrusted_clients_queue_and_known_networks_and_devices_do_not() {
     let mut world = World::new();
     for network in 0..2_000 {
         let _ = world.attempt(stranger(1, network));
@@ -269,8 +269,8 @@ fn many_strangers_queue_and_known_networks_and_devices_do_not() {
             ..known_network
         },
     ] {
-        let receipt = world.attempt(owner).expect("the owner is let through");
-        world.end(owner, &receipt, Outcome::Right);
+        let reservation = world.attempt(owner).expect("the owner is let through");
+        world.end(owner, &reservation, Outcome::Right);
     }
     assert_eq!(
         world.attempt(stranger(2, 9_998)).map(drop),
@@ -314,7 +314,7 @@ fn a_device_keeps_its_own_count_on_an_attackers_network_until_it_fails_too_often
     assert_eq!(
         Err(wait),
         world.attempt(stranger(1, 1)),
-        "a stranger like the others"
+        "an untrusted client like the others"
     );
 }
 
@@ -364,16 +364,16 @@ fn a_clock_that_is_set_back_locks_nobody_out() {
 
 #[test]
 fn who_takes_a_place_over_waits_no_longer_than_the_first_delay() {
-    let mut mark = Mark::default();
+    let mut state = AttemptState::default();
     for _ in 0..50 {
-        mark.add(
+        state.add(
             RULES.allowance(Tier::Network),
             Timestamp::from_seconds(1_000),
         );
-        mark = RULES.inherited(Tier::Network, mark);
+        state = RULES.inherited(Tier::Network, state);
     }
     let now = Timestamp::from_seconds(1_000);
-    let opens = mark.opens(RULES.allowance(Tier::Network), &RULES, now);
+    let opens = state.opens(RULES.allowance(Tier::Network), &RULES, now);
     assert_eq!(opens, now.after(RULES.first_delay));
 }
 
@@ -409,23 +409,23 @@ proptest! {
 }
 
 #[test]
-fn a_network_that_tries_many_accounts_takes_no_turn_at_any() {
-    let tired = Mark {
+fn a_network_that_tries_many_accounts_takes_no_slot_at_any() {
+    let tired = AttemptState {
         until: Timestamp::from_seconds(1_900_000_000),
         last: Timestamp::from_seconds(1_800_000_000),
-        ..Mark::default()
+        ..AttemptState::default()
     };
-    let mut marks = Marks::default();
-    marks[Tier::Client as usize] = tired;
-    let before = marks;
+    let mut states = AttemptStates::default();
+    states[Tier::Client as usize] = tired;
+    let before = states;
     let nobody = Origin {
         device: false,
         session_here: Some(false),
     };
     let now = Timestamp::from_seconds(1_800_000_001);
     assert!(matches!(
-        decide(&mut marks, nobody, now, &RULES),
+        decide(&mut states, nobody, now, &RULES),
         Decision::Wait(_)
     ));
-    assert_eq!(marks, before, "a refusal that costs nothing keeps nothing");
+    assert_eq!(states, before, "a refusal that costs nothing keeps nothing");
 }

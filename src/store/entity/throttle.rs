@@ -4,10 +4,10 @@ use sea_orm::{Set, entity::prelude::*};
 
 use crate::{
     env::Timestamp,
-    model::throttle::{Mark, RowKey, Turn},
+    model::throttle::{AttemptState, QueueSlot, RowKey},
 };
 
-/// What stands for a turn that is not needed.
+/// What stands for a slot that is not needed.
 const NOT_NEEDED: i64 = -1;
 
 #[derive(Clone, Debug, DeriveEntityModel)]
@@ -27,31 +27,31 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl ActiveModel {
-    /// The row of this mark.
-    pub fn of(key: &RowKey, mark: &Mark, expires_at: Timestamp) -> Self {
+    /// The row of this state.
+    pub fn of(key: &RowKey, state: &AttemptState, expires_at: Timestamp) -> Self {
         Self {
             key: Set(key.to_vec()),
-            spent_until: Set(mark.until.millis()),
-            last_at: Set(mark.last.millis()),
-            turn_at: Set(match mark.turn {
-                Turn::None => 0,
-                Turn::NotNeeded => NOT_NEEDED,
-                Turn::At(turn) => turn.millis(),
+            spent_until: Set(state.until.millis()),
+            last_at: Set(state.last.millis()),
+            turn_at: Set(match state.slot {
+                QueueSlot::None => 0,
+                QueueSlot::NotNeeded => NOT_NEEDED,
+                QueueSlot::At(slot) => slot.millis(),
             }),
             expires_at: Set(expires_at.millis()),
         }
     }
 }
 
-impl From<&Model> for Mark {
+impl From<&Model> for AttemptState {
     fn from(row: &Model) -> Self {
         Self {
             until: Timestamp::from_millis(row.spent_until),
             last: Timestamp::from_millis(row.last_at),
-            turn: match row.turn_at {
-                0 => Turn::None,
-                NOT_NEEDED => Turn::NotNeeded,
-                turn => Turn::At(Timestamp::from_millis(turn)),
+            slot: match row.turn_at {
+                0 => QueueSlot::None,
+                NOT_NEEDED => QueueSlot::NotNeeded,
+                slot => QueueSlot::At(Timestamp::from_millis(slot)),
             },
         }
     }

@@ -7,7 +7,8 @@ use countersign::{
     error::Result,
     model::{
         network::Network,
-        throttle::{Mark, Pace, RowKey, Turn},
+        pace::Pace,
+        throttle::{AttemptState, QueueSlot, RowKey},
     },
     store::Store,
 };
@@ -16,11 +17,11 @@ use tokio::task::JoinSet;
 use super::{Base, NOW, ann, later, log_in, on_both_engines, on_postgres, sign_in};
 
 on_both_engines! {
-    marks_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys,
-    marks_that_are_held_wait_for_each_other,
+    states_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys,
+    states_that_are_held_wait_for_each_other,
     a_pace_is_kept_by_all_who_spend_at_once,
     a_pace_forgives_a_clock_that_was_set_back,
-    the_purge_takes_the_marks_that_are_as_good_as_none,
+    the_purge_takes_the_rows_that_are_as_good_as_none,
     the_networks_of_an_accounts_sessions_are_found_by_its_email,
 }
 
@@ -33,11 +34,11 @@ fn key(number: u8) -> RowKey {
     [number; 17]
 }
 
-fn mark(until: i64, turn: Turn) -> Mark {
-    Mark {
+fn state(until: i64, slot: QueueSlot) -> AttemptState {
+    AttemptState {
         until: later(until),
         last: NOW,
-        turn,
+        slot,
     }
 }
 
@@ -48,31 +49,31 @@ async fn spend(store: &Store, number: u8, pace: Pace, now: Timestamp) -> Option<
         .unwrap()
 }
 
-async fn marks_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys(base: Base) {
+async fn states_are_empty_until_they_are_written_and_come_in_the_order_of_their_keys(base: Base) {
     let store = base.store().await;
     let written = [
-        (key(1), mark(1, Turn::None), later(1)),
-        (key(2), mark(2, Turn::NotNeeded), later(2)),
-        (key(3), mark(3, Turn::At(later(9))), later(3)),
+        (key(1), state(1, QueueSlot::None), later(1)),
+        (key(2), state(2, QueueSlot::NotNeeded), later(2)),
+        (key(3), state(3, QueueSlot::At(later(9))), later(3)),
     ];
-    let expected: Vec<_> = written.iter().map(|(_, mark, _)| *mark).collect();
+    let expected: Vec<_> = written.iter().map(|(_, state, _)| *state).collect();
     let (before, after) = store
         .write(move |tx| {
             Box::pin(async move {
                 let keys = [key(1), key(2), key(3)];
-                let before = tx.lock_marks(&keys, NOW).await?;
-                tx.put_marks(&written).await?;
-                Ok((before, tx.lock_marks(&keys, NOW).await?))
+                let before = tx.lock_attempts(&keys, NOW).await?;
+                tx.put_attempts(&written).await?;
+                Ok((before, tx.lock_attempts(&keys, NOW).await?))
             })
         })
         .await
         .unwrap();
-    assert_eq!(before, [Mark::default(); 3]);
+    assert_eq!(before, [AttemptState::default(); 3]);
     assert_eq!(after, expected);
 }
 
 /// Each reads, adds and writes: none of the additions is lost.
-async fn marks_that_are_held_wait_for_each_other(base: Base) {
+async fn states_that_are_held_wait_for_each_other(base: Base) {
     let store = base.store().await;
     let mut nodes = JoinSet::new();
     for number in 0..20_u8 {
@@ -86,16 +87,16 @@ async fn marks_that_are_held_wait_for_each_other(base: Base) {
                             0 => [key(1), key(2)],
                             _ => [key(2), key(3)],
                         };
-                        let marks = tx.lock_marks(&keys, NOW).await?;
+                        let states = tx.lock_attempts(&keys, NOW).await?;
                         let added: Vec<_> = keys
                             .iter()
-                            .zip(marks)
-                            .map(|(key, mark)| {
-                                let until = mark.until.after(Duration::from_millis(1));
-                                (*key, Mark { until, ..mark }, later(1))
+                            .zip(states)
+                            .map(|(key, state)| {
+                                let until = state.until.after(Duration::from_millis(1));
+                                (*key, AttemptState { until, ..state }, later(1))
                             })
                             .collect();
-                        tx.put_marks(&added).await
+                        tx.put_attempts(&added).await
                     })
                 })
                 .await
@@ -104,11 +105,11 @@ async fn marks_that_are_held_wait_for_each_other(base: Base) {
     for added in nodes.join_all().await {
         added.unwrap();
     }
-    let marks = store
-        .write(|tx| Box::pin(async move { tx.lock_marks(&[key(1), key(2), key(3)], NOW).await }))
+    let states = store
+        .write(|tx| Box::pin(async move { tx.lock_attempts(&[key(1), key(2), key(3)], NOW).await }))
         .await
         .unwrap();
-    let counts: Vec<_> = marks.iter().map(|mark| mark.until.millis()).collect();
+    let counts: Vec<_> = states.iter().map(|state| state.until.millis()).collect();
     assert_eq!(counts, [10, 20, 10]);
 }
 
@@ -146,31 +147,31 @@ async fn a_pace_forgives_a_clock_that_was_set_back(base: Base) {
     assert_eq!(wait, Some(Duration::from_secs(8)));
 }
 
-async fn the_purge_takes_the_marks_that_are_as_good_as_none(base: Base) {
+async fn the_purge_takes_the_rows_that_are_as_good_as_none(base: Base) {
     let store = base.store().await;
-    let kept = mark(3, Turn::None);
+    let kept = state(3, QueueSlot::None);
     let purged = store
         .write(move |tx| {
             Box::pin(async move {
-                tx.put_marks(&[
-                    (key(1), mark(1, Turn::None), later(9)),
+                tx.put_attempts(&[
+                    (key(1), state(1, QueueSlot::None), later(9)),
                     (key(2), kept, later(10)),
                 ])
                 .await?;
                 Ok([
-                    tx.purge_marks(later(10)).await?,
-                    tx.purge_marks(later(10)).await?,
+                    tx.purge_throttles(later(10)).await?,
+                    tx.purge_throttles(later(10)).await?,
                 ])
             })
         })
         .await
         .unwrap();
     assert_eq!(purged, [1, 0]);
-    let marks = store
-        .write(|tx| Box::pin(async move { tx.lock_marks(&[key(1), key(2)], NOW).await }))
+    let states = store
+        .write(|tx| Box::pin(async move { tx.lock_attempts(&[key(1), key(2)], NOW).await }))
         .await
         .unwrap();
-    assert_eq!(marks, [Mark::default(), kept]);
+    assert_eq!(states, [AttemptState::default(), kept]);
 }
 
 /// On SQLite nobody else writes meanwhile.
@@ -178,18 +179,22 @@ async fn the_purge_takes_the_marks_that_are_as_good_as_none(base: Base) {
 async fn a_mark_that_is_renewed_is_not_purged() {
     on_postgres(|base| async move {
         let store = base.store().await;
-        let expired = (key(1), mark(1, Turn::None), NOW);
-        let renewed = mark(5, Turn::None);
-        write_marks(&store, vec![expired, (key(2), mark(1, Turn::None), NOW)]).await;
+        let expired = (key(1), state(1, QueueSlot::None), NOW);
+        let renewed = state(5, QueueSlot::None);
+        write_attempts(
+            &store,
+            vec![expired, (key(2), state(1, QueueSlot::None), NOW)],
+        )
+        .await;
         let purging = store.clone();
         let purged = store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.lock_marks(&[key(1)], later(1)).await?;
+                    tx.lock_attempts(&[key(1)], later(1)).await?;
                     // Another node's: no write may wait for one that it is made in.
                     let purge = tokio::spawn(async move { purge(&purging, later(1)).await });
                     let purged = purge.await.unwrap()?;
-                    tx.put_marks(&[(key(1), renewed, later(9))]).await?;
+                    tx.put_attempts(&[(key(1), renewed, later(9))]).await?;
                     Ok(purged)
                 })
             })
@@ -198,7 +203,7 @@ async fn a_mark_that_is_renewed_is_not_purged() {
         assert_eq!(purged, 1, "the other one, without a wait");
         assert_eq!(purge(&store, later(1)).await.unwrap(), 0);
         let kept = store
-            .write(|tx| Box::pin(async move { tx.lock_marks(&[key(1)], later(1)).await }))
+            .write(|tx| Box::pin(async move { tx.lock_attempts(&[key(1)], later(1)).await }))
             .await
             .unwrap();
         assert_eq!(kept, [renewed]);
@@ -206,16 +211,16 @@ async fn a_mark_that_is_renewed_is_not_purged() {
     .await;
 }
 
-async fn write_marks(store: &Store, marks: Vec<(RowKey, Mark, Timestamp)>) {
+async fn write_attempts(store: &Store, states: Vec<(RowKey, AttemptState, Timestamp)>) {
     store
-        .write(move |tx| Box::pin(async move { tx.put_marks(&marks).await }))
+        .write(move |tx| Box::pin(async move { tx.put_attempts(&states).await }))
         .await
         .unwrap();
 }
 
 async fn purge(store: &Store, now: Timestamp) -> Result<u64> {
     store
-        .write(move |tx| Box::pin(async move { tx.purge_marks(now).await }))
+        .write(move |tx| Box::pin(async move { tx.purge_throttles(now).await }))
         .await
 }
 
