@@ -212,7 +212,7 @@ fn throttles() -> TableCreateStatement {
         .col(blob("key").primary_key())
         .col(big_integer("spent_until"))
         .col(big_integer("last_at"))
-        .col(big_integer("turn_at"))
+        .col(big_integer("slot_at"))
         .col(big_integer("expires_at"))
         .take()
 }

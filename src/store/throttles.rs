@@ -103,7 +103,7 @@ impl Tx<'_> {
             .update_columns([
                 throttle::Column::SpentUntil,
                 throttle::Column::LastAt,
-                throttle::Column::TurnAt,
+                throttle::Column::SlotAt,
                 throttle::Column::ExpiresAt,
             ])
             .to_owned();

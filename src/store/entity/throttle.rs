@@ -17,7 +17,7 @@ pub struct Model {
     pub key: Vec<u8>,
     pub spent_until: i64,
     pub last_at: i64,
-    pub turn_at: i64,
+    pub slot_at: i64,
     pub expires_at: i64,
 }
 
@@ -33,7 +33,7 @@ impl ActiveModel {
             key: Set(key.to_vec()),
             spent_until: Set(state.until.millis()),
             last_at: Set(state.last.millis()),
-            turn_at: Set(match state.slot {
+            slot_at: Set(match state.slot {
                 QueueSlot::None => 0,
                 QueueSlot::NotNeeded => NOT_NEEDED,
                 QueueSlot::At(slot) => slot.millis(),
@@ -48,7 +48,7 @@ impl From<&Model> for AttemptState {
         Self {
             until: Timestamp::from_millis(row.spent_until),
             last: Timestamp::from_millis(row.last_at),
-            slot: match row.turn_at {
+            slot: match row.slot_at {
                 0 => QueueSlot::None,
                 NOT_NEEDED => QueueSlot::NotNeeded,
                 slot => QueueSlot::At(Timestamp::from_millis(slot)),
