@@ -3,16 +3,20 @@
 pub mod accounts;
 pub mod administration;
 pub mod api_keys;
-mod authorization;
+pub mod authorization;
+pub mod caller;
 pub mod challenges;
 pub mod credentials;
-mod cursor;
 pub mod devices;
 pub mod grants;
 mod key_uses;
-pub mod members;
+mod log_in;
+pub mod organizations;
+mod page_tokens;
 pub mod password_change;
+mod refresh;
 pub mod sessions;
+pub mod sign_up;
 pub mod sign_up_rate;
 pub mod signing_keys;
 pub mod throttle;
@@ -20,16 +24,28 @@ pub mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
+use self::{
+    accounts::Accounts,
+    administration::Administration,
+    api_keys::ApiKeys,
+    authorization::Authorization,
+    challenges::{Challenges, WorkSettings},
+    credentials::Credentials,
+    devices::Devices,
+    grants::Grants,
+    organizations::Organizations,
+    page_tokens::PageTokens,
+    sessions::Sessions,
+    sign_up_rate::SignUpRate,
+    signing_keys::{SigningKeys, StoredKeys},
+    throttle::Throttle,
+    tokens::TokenIssuer,
+};
 use crate::{
     crypto::{keyring::KeyRing, passwords::Passwords, seal::MasterKey},
-    domain::{
-        challenges::WorkSettings, credentials::CredentialCache, key_uses::KeyUses,
-        sign_up_rate::SignUpRate, signing_keys::SigningKeys, throttle::Throttle,
-    },
     env::Env,
-    error::Result,
     limits::Limits,
-    metrics::{HashingLoad, Metrics},
+    metrics::Metrics,
     model::{access, client::Clients},
     store::Store,
 };
@@ -92,21 +108,43 @@ impl DerivedKeys {
     }
 }
 
-/// Everything that the use cases work with.
-pub struct Domain {
+/// What every use case works with.
+#[derive(Clone)]
+struct Context {
     env: Env,
     store: Store,
-    passwords: Passwords,
-    signing_keys: SigningKeys,
-    key_ring: KeyRing,
-    keys: DerivedKeys,
-    settings: Settings,
-    credentials: Arc<CredentialCache>,
-    sign_up_rate: SignUpRate,
-    key_uses: KeyUses,
-    limits: Arc<Limits>,
-    throttle: Arc<Throttle>,
-    metrics: Metrics,
+    credentials: Credentials,
+    pages: PageTokens,
+}
+
+/// The use cases, by what they are about.
+pub struct Domain {
+    /// Accounts: sign up, read, change, delete.
+    pub accounts: Arc<Accounts>,
+    /// Sessions: log in, refresh, read, log out.
+    pub sessions: Sessions,
+    /// Grants: read, take back.
+    pub grants: Grants,
+    /// The clients that people sign in with.
+    pub clients: Clients,
+    /// API keys: make, read, rotate, revoke.
+    pub api_keys: Arc<ApiKeys>,
+    /// Organizations: read, list members, provision accounts.
+    pub organizations: Organizations,
+    /// What administrators do.
+    pub administration: Administration,
+    /// Signing keys: list, rotate, revoke.
+    pub signing_keys: SigningKeys,
+    /// Challenges: issue, check.
+    pub challenges: Arc<Challenges>,
+    /// Decides for services behind a proxy.
+    pub authorization: Authorization,
+    /// Finds the caller of a credential.
+    pub credentials: Credentials,
+    /// Finds the account that knows a device.
+    pub devices: Devices,
+    /// Whether clients reach the service over https.
+    pub is_https: bool,
 }
 
 impl Domain {
@@ -115,82 +153,107 @@ impl Domain {
     pub fn new(
         env: Env,
         store: Store,
-        passwords: Passwords,
-        (signing_keys, key_ring): (SigningKeys, KeyRing),
+        passwords: Arc<Passwords>,
+        (stored_keys, key_ring): (StoredKeys, KeyRing),
         keys: DerivedKeys,
         settings: Settings,
         (limits, metrics): (Arc<Limits>, Metrics),
     ) -> Self {
-        let credentials = Arc::new(CredentialCache::new(settings.multi_node));
-        let sign_up_rate =
-            SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone());
-        let throttle = Arc::new(Throttle::new(
+        let issuer = settings.issuer;
+        let is_https = issuer.starts_with("https://");
+        let credentials = Credentials::new(
+            (env.clone(), store.clone()),
+            key_ring.clone(),
+            issuer.clone(),
             Arc::clone(&limits),
+            settings.multi_node,
+        );
+        let devices = Devices {
+            key: keys.device,
+            env: env.clone(),
+        };
+        let throttle = Arc::new(Throttle::new(
+            (Arc::clone(&limits), metrics.clone()),
+            devices.clone(),
             keys.throttle,
-            env.clone(),
-            store.clone(),
+            (env.clone(), store.clone()),
             settings.multi_node,
         ));
-        Self {
-            env,
-            store,
-            passwords,
-            signing_keys,
-            key_ring,
-            keys,
-            settings,
-            credentials,
-            sign_up_rate,
-            key_uses: KeyUses::new(),
+        let tokens = Arc::new(TokenIssuer {
+            env: env.clone(),
+            key_ring: key_ring.clone(),
+            credentials: credentials.clone(),
+            issuer: issuer.clone(),
+            audiences: settings.audiences,
+        });
+        let challenges = Arc::new(Challenges {
+            env: env.clone(),
+            store: store.clone(),
+            passwords: Arc::clone(&passwords),
             limits,
-            throttle,
-            metrics,
+            metrics: metrics.clone(),
+            key: keys.challenge,
+            sign_up_rate: SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone()),
+            work: settings.work,
+        });
+        let context = Context {
+            env: env.clone(),
+            store: store.clone(),
+            credentials: credentials.clone(),
+            pages: PageTokens::new(keys.cursor),
+        };
+        let api_keys = Arc::new(ApiKeys {
+            context: context.clone(),
+        });
+        let accounts = Arc::new(Accounts {
+            context: context.clone(),
+            passwords: Arc::clone(&passwords),
+            throttle: Arc::clone(&throttle),
+            tokens: Arc::clone(&tokens),
+            challenges: Arc::clone(&challenges),
+            api_keys: Arc::clone(&api_keys),
+            clients: settings.clients.clone(),
+            issuer,
+            sends_mail: settings.sends_mail,
+        });
+        Self {
+            sessions: Sessions {
+                context: context.clone(),
+                clients: settings.clients.clone(),
+                passwords,
+                throttle,
+                tokens,
+                metrics,
+                most: settings.sessions,
+                refresh_retry_window: settings.refresh_retry_window,
+                successor_key: keys.refresh_successor,
+            },
+            grants: Grants {
+                context: context.clone(),
+            },
+            clients: settings.clients,
+            api_keys,
+            organizations: Organizations {
+                context: context.clone(),
+                accounts: Arc::clone(&accounts),
+                most: settings.organization_accounts,
+            },
+            accounts,
+            administration: Administration { context },
+            signing_keys: SigningKeys {
+                env,
+                stored: stored_keys,
+                key_ring,
+                credentials: credentials.clone(),
+            },
+            challenges,
+            authorization: Authorization {
+                store,
+                rules: settings.access_rules,
+            },
+            credentials,
+            devices,
+            is_https,
         }
-    }
-
-    /// The public keys, as JSON (RFC 7517 section 5).
-    #[must_use]
-    pub fn jwks(&self) -> bytes::Bytes {
-        self.key_ring.jwks()
-    }
-
-    /// Whether clients reach the service over https.
-    #[must_use]
-    pub fn is_https(&self) -> bool {
-        self.settings.issuer.starts_with("https://")
-    }
-
-    /// How busy hashing is.
-    #[must_use]
-    pub fn hashing(&self) -> HashingLoad {
-        let load = self.passwords.load();
-        HashingLoad {
-            queued: load.queued,
-            running: load.running,
-            threads: self.passwords.threads(),
-            memory: load.arena_kib * 1024,
-            shed: self.passwords.shed(),
-        }
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// It does not.
-    pub async fn ping(&self) -> Result<()> {
-        self.store.ping().await
-    }
-
-    /// Whether a write was committed since this was last asked.
-    pub fn took_write(&self) -> bool {
-        self.store.took_write()
-    }
-
-    /// Whether the database takes writes, by one that changes nothing.
-    ///
-    /// # Errors
-    /// `STORAGE_UNAVAILABLE`, `OVERLOADED`: it does not.
-    pub async fn try_write(&self) -> Result<()> {
-        self.store.try_write().await
     }
 }

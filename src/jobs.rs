@@ -99,8 +99,8 @@ impl Jobs {
     async fn run_once(&self, job: Job) -> Result<()> {
         match job {
             Job::Mail => self.send_mail().await,
-            Job::Keys => self.domain.refresh_signing_keys().await,
-            Job::KeyUses => self.domain.write_key_uses().await,
+            Job::Keys => self.domain.signing_keys.refresh().await,
+            Job::KeyUses => self.domain.credentials.write_key_uses().await,
             Job::Purge => self.purge().await,
             Job::PurgeDeleted => self.purge_deleted().await,
         }

@@ -1,7 +1,7 @@
 //! Health: whether the database can be read and written, asked at an interval, so that no probe asks it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use tokio::{
     time::{MissedTickBehavior, timeout},
 };
 
-use crate::{domain::Domain, error::Reason, grpc::health::Status};
+use crate::{error::Reason, grpc::health::Status, store::Store};
 
 /// How often the database is asked.
 const EVERY: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ const UNANSWERED: u32 = 15;
 
 /// Tells whoever asks whether calls can be answered.
 pub struct Health {
-    domain: Arc<Domain>,
+    store: Store,
     /// None once the server stops.
     status: Mutex<Option<watch::Sender<Status>>>,
     writes: tokio::sync::Mutex<Writes>,
@@ -38,9 +38,9 @@ struct Writes {
 }
 
 impl Health {
-    pub(super) fn new(domain: Arc<Domain>, status: watch::Sender<Status>) -> Self {
+    pub(super) fn new(store: Store, status: watch::Sender<Status>) -> Self {
         Self {
-            domain,
+            store,
             status: Mutex::new(Some(status)),
             writes: tokio::sync::Mutex::default(),
         }
@@ -58,7 +58,7 @@ impl Health {
 
     /// Asks the database once, and reports.
     pub async fn check(&self) {
-        let reads = matches!(timeout(PATIENCE, self.domain.ping()).await, Ok(Ok(())));
+        let reads = matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(())));
         self.tell(if reads && self.takes_writes().await {
             Status::Serving
         } else {
@@ -86,10 +86,10 @@ impl Health {
     async fn takes_writes(&self) -> bool {
         let mut writes = self.writes.lock().await;
         writes.unproven = writes.unproven.saturating_add(1);
-        if self.domain.took_write() {
+        if self.store.took_write() {
             *writes = Writes::default();
         } else if writes.failing || writes.unproven >= QUIET {
-            match timeout(PATIENCE, self.domain.try_write()).await {
+            match timeout(PATIENCE, self.store.try_write()).await {
                 Ok(Ok(())) => *writes = Writes::default(),
                 Ok(Err(refusal)) if refusal.reason() == Reason::StorageUnavailable => {
                     writes.failing = true;

@@ -22,7 +22,7 @@ use crate::{
         DerivedKeys, Domain, Settings,
         challenges::{WorkPolicy, WorkSettings},
         sign_up_rate::Thresholds,
-        signing_keys::{KeyPolicy, SigningKeys},
+        signing_keys::{KeyPolicy, StoredKeys},
     },
     env::Env,
     error::{Error, Reason},
@@ -31,7 +31,7 @@ use crate::{
     layers::HttpService,
     limits::{Limits, Quotas},
     mail::Mailer,
-    metrics::{Exposition, Metrics},
+    metrics::{Exposition, HashingLoad, Metrics},
     model::{
         client::{Clients, Lifetimes},
         pow::{Algorithm, Argon2Cost},
@@ -121,23 +121,31 @@ impl Parts {
         let settings = settings(config, issuer, mailer.is_some());
         let (metrics, mut exposition) = Metrics::new(&env);
         let limits = Arc::new(limits(&config.limits, &env, &metrics));
+        let passwords = Arc::new(passwords(config, &env)?);
+        let hashing = Arc::clone(&passwords);
+        exposition.watch_hashing(move || hashing_load(&hashing));
         let domain = Arc::new(Domain::new(
             env.clone(),
             store.clone(),
-            passwords(config, &env)?,
+            passwords,
             (signing_keys, key_ring),
             DerivedKeys::from_master(master),
             settings,
             (Arc::clone(&limits), metrics.clone()),
         ));
-        let hashing = Arc::clone(&domain);
-        exposition.watch_hashing(move || hashing.hashing());
         let exposition = Arc::new(exposition);
         let Transports {
             http,
             health,
             operator,
-        } = transports::build(config, &domain, &limits, &env, (&metrics, &exposition))?;
+        } = transports::build(
+            config,
+            &domain,
+            &store,
+            &limits,
+            &env,
+            (&metrics, &exposition),
+        )?;
         let jobs = Jobs::new(domain, store.clone(), env, mailer);
         Ok(Self {
             http,
@@ -148,6 +156,18 @@ impl Parts {
             metrics,
             exposition,
         })
+    }
+}
+
+/// How busy hashing is.
+fn hashing_load(passwords: &Passwords) -> HashingLoad {
+    let load = passwords.load();
+    HashingLoad {
+        queued: load.queued,
+        running: load.running,
+        threads: passwords.threads(),
+        memory: load.arena_kib * 1024,
+        shed: passwords.shed(),
     }
 }
 
@@ -267,13 +287,13 @@ pub(super) fn signing_keys(
     store: &Store,
     master: &MasterKey,
     env: &Env,
-) -> SigningKeys {
+) -> StoredKeys {
     let policy = KeyPolicy {
         rotation_age: config.keys.rotation_age,
         publish_before: config.keys.publish_before,
         retired_for: clients(config).longest_access_token_lifetime(),
     };
-    SigningKeys::new(store.clone(), master.clone(), env.clone(), policy)
+    StoredKeys::new(store.clone(), master.clone(), env.clone(), policy)
 }
 
 fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {

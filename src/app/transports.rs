@@ -31,6 +31,7 @@ use crate::{
         dispatch::dispatch,
         options::{ServerOptions, TlsFiles},
     },
+    store::Store,
 };
 
 /// Every transport, and the health that one of them tells.
@@ -44,6 +45,7 @@ pub(super) struct Transports {
 pub(super) fn build(
     config: &Config,
     domain: &Arc<Domain>,
+    store: &Store,
     limits: &Arc<Limits>,
     env: &Env,
     (metrics, exposition): (&Metrics, &Arc<Exposition>),
@@ -72,7 +74,7 @@ pub(super) fn build(
     );
     Ok(Transports {
         http,
-        health: Health::new(Arc::clone(domain), status),
+        health: Health::new(store.clone(), status),
         operator,
     })
 }
@@ -90,7 +92,7 @@ fn rest_router(
         .merge(probes::router(services.clone()))
         .merge(faces::router(services, env.clone()))
         .merge(openapi::router(document))
-        .merge(well_known::router(move || keys.jwks()))
+        .merge(well_known::router(move || keys.signing_keys.jwks()))
         .merge(pages::router())
         .fallback_service(transcoder.into_service()))
 }

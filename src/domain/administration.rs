@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use self::action::{AccountAction, OrganizationAction};
 use crate::{
-    domain::{Domain, credentials::Caller},
+    domain::{Context, caller::Caller},
     error::{Error, Reason, Result},
     model::{
         account::{Account, Plan},
@@ -24,12 +24,18 @@ use crate::{
 const LAST_ADMINISTRATOR: &str =
     "must not be the last administrator; `countersign admin` on the server can change even that";
 
-impl Domain {
+/// What administrators do, to any account and any organization.
+#[derive(Clone)]
+pub struct Administration {
+    pub(super) context: Context,
+}
+
+impl Administration {
     /// A page of the accounts that the filter lets through, the newest first, and the token of the next page.
     ///
     /// # Errors
     /// `INVALID_FIELD` for a page token that is not of this list.
-    pub async fn search_accounts(
+    pub async fn accounts(
         &self,
         filter: &AccountFilter,
         size: i32,
@@ -37,17 +43,22 @@ impl Domain {
     ) -> Result<(Vec<Account>, String)> {
         // The filter is part of the list: its next page is not that of another one.
         let list = format!("accounts {filter:?}");
-        let page = self.page_request(&list, nobody(), size, token)?;
-        let Page { items, next } = self.store.read().search_accounts(filter, page).await?;
-        Ok((items, self.page_token(&list, nobody(), next)))
+        let page = self.context.pages.request(&list, nobody(), size, token)?;
+        let Page { items, next } = self
+            .context
+            .store
+            .read()
+            .search_accounts(filter, page)
+            .await?;
+        Ok((items, self.context.pages.token(&list, nobody(), next)))
     }
 
     /// Any account.
     ///
     /// # Errors
     /// `ACCOUNT_NOT_FOUND`.
-    pub async fn inspect_account(&self, which: &WhichAccount) -> Result<Account> {
-        let reader = self.store.read();
+    pub async fn account(&self, which: &WhichAccount) -> Result<Account> {
+        let reader = self.context.store.read();
         let account = match which {
             WhichAccount::Id(id) => reader.account(*id).await?,
             WhichAccount::Email(normalized) => reader.account_by_email(normalized).await?,
@@ -110,9 +121,11 @@ impl Domain {
         which: &WhichAccount,
         action: AccountAction,
     ) -> Result<Account> {
-        let (id, now) = (self.inspect_account(which).await?.id, self.env.now());
+        let (id, now) = (self.account(which).await?.id, self.context.env.now());
         let (account, changed) = self
-            .end_credentials(move |tx| {
+            .context
+            .credentials
+            .end(move |tx| {
                 Box::pin(async move {
                     require_administrator(tx, who).await?;
                     let account = tx.lock_account(id).await?.ok_or(Reason::AccountNotFound)?;
@@ -136,21 +149,23 @@ impl Domain {
     ///
     /// # Errors
     /// `ACCOUNT_NOT_FOUND`; `PERMISSION_DENIED` when nobody would administer the server afterwards.
-    pub async fn remove_account(&self, who: Administrator, which: &WhichAccount) -> Result<()> {
-        let (id, now) = (self.inspect_account(which).await?.id, self.env.now());
+    pub async fn delete_account(&self, who: Administrator, which: &WhichAccount) -> Result<()> {
+        let (id, now) = (self.account(which).await?.id, self.context.env.now());
         let gone = move |caller: &Caller| caller.account_id == id;
-        self.delete_accounts(gone, move |tx| {
-            Box::pin(async move {
-                require_administrator(tx, who).await?;
-                let account = tx.lock_account_to_delete(id).await?;
-                let account = account.ok_or(Reason::AccountNotFound)?;
-                tx.delete_account(id, None, now).await?;
-                tx.delete_organization_if_empty(account.organization.id)
-                    .await?;
-                leave_an_administrator(tx, who).await
+        self.context
+            .credentials
+            .delete_accounts(gone, move |tx| {
+                Box::pin(async move {
+                    require_administrator(tx, who).await?;
+                    let account = tx.lock_account_to_delete(id).await?;
+                    let account = account.ok_or(Reason::AccountNotFound)?;
+                    tx.delete_account(id, None, now).await?;
+                    tx.delete_organization_if_empty(account.organization.id)
+                        .await?;
+                    leave_an_administrator(tx, who).await
+                })
             })
-        })
-        .await?;
+            .await?;
         tracing::info!(administrator = %who, account = %id, "an account was deleted");
         Ok(())
     }
@@ -166,9 +181,14 @@ impl Domain {
         token: &str,
     ) -> Result<(Vec<OrganizationOverview>, String)> {
         let list = format!("organizations {filter:?}");
-        let page = self.page_request(&list, nobody(), size, token)?;
-        let Page { items, next } = self.store.read().search_organizations(filter, page).await?;
-        Ok((items, self.page_token(&list, nobody(), next)))
+        let page = self.context.pages.request(&list, nobody(), size, token)?;
+        let Page { items, next } = self
+            .context
+            .store
+            .read()
+            .search_organizations(filter, page)
+            .await?;
+        Ok((items, self.context.pages.token(&list, nobody(), next)))
     }
 
     /// Any organization.
@@ -176,7 +196,7 @@ impl Domain {
     /// # Errors
     /// `ORGANIZATION_NOT_FOUND`.
     pub async fn organization(&self, id: OrganizationId) -> Result<OrganizationOverview> {
-        let found = self.store.read().organization_overview(id).await?;
+        let found = self.context.store.read().organization_overview(id).await?;
         found.ok_or_else(|| Reason::OrganizationNotFound.into())
     }
 
@@ -227,9 +247,11 @@ impl Domain {
         id: OrganizationId,
         action: OrganizationAction,
     ) -> Result<OrganizationOverview> {
-        let now = self.env.now();
+        let now = self.context.env.now();
         let (overview, changed) = self
-            .end_credentials(move |tx| {
+            .context
+            .credentials
+            .end(move |tx| {
                 Box::pin(async move {
                     require_administrator(tx, who).await?;
                     let overview = overview(tx, id).await?;
@@ -253,18 +275,20 @@ impl Domain {
     /// # Errors
     /// `ORGANIZATION_NOT_FOUND`; `PERMISSION_DENIED` when nobody would administer the server afterwards.
     pub async fn delete_organization(&self, who: Administrator, id: OrganizationId) -> Result<()> {
-        let now = self.env.now();
+        let now = self.context.env.now();
         let gone = move |caller: &Caller| caller.organization_id == id;
-        self.delete_accounts(gone, move |tx| {
-            Box::pin(async move {
-                require_administrator(tx, who).await?;
-                if !tx.delete_organization(id, now).await? {
-                    return Err(Reason::OrganizationNotFound.into());
-                }
-                leave_an_administrator(tx, who).await
+        self.context
+            .credentials
+            .delete_accounts(gone, move |tx| {
+                Box::pin(async move {
+                    require_administrator(tx, who).await?;
+                    if !tx.delete_organization(id, now).await? {
+                        return Err(Reason::OrganizationNotFound.into());
+                    }
+                    leave_an_administrator(tx, who).await
+                })
             })
-        })
-        .await?;
+            .await?;
         tracing::info!(administrator = %who, organization = %id, "an organization was deleted");
         Ok(())
     }

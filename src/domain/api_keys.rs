@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use crate::{
     crypto::secrets,
     domain::{
-        Domain,
-        credentials::{Caller, CredentialId, Reach},
+        Context,
+        caller::{Caller, CredentialId, Reach},
     },
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
@@ -147,28 +147,30 @@ pub(super) struct PreparedKey {
     pub(super) secret: Zeroizing<String>,
 }
 
-impl Domain {
-    pub(super) fn prepare_key(
-        &self,
-        account_id: AccountId,
-        request: NewApiKey,
-    ) -> Result<PreparedKey> {
-        let token = secrets::generate(request.kind.prefix(), &self.env)?;
+/// The API keys of accounts.
+#[derive(Clone)]
+pub struct ApiKeys {
+    pub(super) context: Context,
+}
+
+impl ApiKeys {
+    pub(super) fn prepare(&self, account_id: AccountId, request: NewApiKey) -> Result<PreparedKey> {
+        let token = secrets::generate(request.kind.prefix(), &self.context.env)?;
         let key = ApiKey {
-            id: self.env.uuid()?.into(),
+            id: self.context.env.uuid()?.into(),
             account_id,
             kind: request.kind,
             hash: token.hash,
             hint: secrets::hint(token.text.expose_secret()),
             display_name: request.display_name.trim().to_owned(),
             scopes: request.scopes,
-            created_at: self.env.now(),
+            created_at: self.context.env.now(),
             expires_at: request.expires_at,
             revoked_at: None,
             last_used_at: None,
             successor_id: None,
         };
-        self.expect_key(&key);
+        self.context.credentials.expect_key(&key);
         Ok(PreparedKey {
             key,
             secret: Zeroizing::new(token.text.expose_secret().to_owned()),
@@ -181,13 +183,13 @@ impl Domain {
     /// `INVALID_FIELD` when it would end in the past, `CREDENTIAL_INVALID` when the caller's has just been
     /// revoked or its account disabled, `PERMISSION_DENIED` when it could do more than the caller or is of a
     /// kind that is not for them, `QUOTA_EXCEEDED` when there are 100 already.
-    pub async fn create_api_key(
+    pub async fn create(
         &self,
         caller: &Caller,
         request: NewApiKey,
     ) -> Result<(ApiKey, Zeroizing<String>)> {
         may_have(caller, request.kind, "api_key.kind")?;
-        let now = self.env.now();
+        let now = self.context.env.now();
         if request.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::invalid_field(
                 "api_key.expire_time",
@@ -198,9 +200,10 @@ impl Domain {
         if !caller.scopes.covers(&request.scopes) {
             return Err(Error::new(Reason::PermissionDenied).on_field("api_key.scopes"));
         }
-        let PreparedKey { key, secret } = self.prepare_key(caller.account_id, request)?;
+        let PreparedKey { key, secret } = self.prepare(caller.account_id, request)?;
         let (written, credential) = (key.clone(), caller.credential);
-        self.store
+        self.context
+            .store
             .write(move |tx| {
                 Box::pin(async move {
                     // Two at once must not pass the quota, nor a thief the owner's change of password.
@@ -219,9 +222,9 @@ impl Domain {
     ///
     /// # Errors
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
-    pub async fn api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> {
-        let now = self.env.now();
-        let key = self.store.read().api_key(id).await?;
+    pub async fn get(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> {
+        let now = self.context.env.now();
+        let key = self.context.store.read().api_key(id).await?;
         key.filter(|key| key.account_id == caller.account_id && key.is_live(now))
             .ok_or_else(|| Reason::ApiKeyNotFound.into())
     }
@@ -232,7 +235,7 @@ impl Domain {
     /// # Errors
     /// `INVALID_FIELD` for a page token that is not of this list, `PERMISSION_DENIED` for a kind that is
     /// not for the caller, and to an e-mail token.
-    pub async fn api_keys(
+    pub async fn list(
         &self,
         caller: &Caller,
         kind: Option<ApiKeyKind>,
@@ -243,30 +246,38 @@ impl Domain {
             may_have(caller, kind, "filter")?;
         }
         let list = format!("{}{LIST}", kind.map_or("", ApiKeyKind::prefix));
-        let page = self.page_request(&list, caller.account_id, size, token)?;
+        let page = self
+            .context
+            .pages
+            .request(&list, caller.account_id, size, token)?;
         let Page { items, next } = self
+            .context
             .store
             .read()
-            .live_api_keys(caller.account_id, kind, page, self.env.now())
+            .live_api_keys(caller.account_id, kind, page, self.context.env.now())
             .await?;
-        Ok((items, self.page_token(&list, caller.account_id, next)))
+        Ok((
+            items,
+            self.context.pages.token(&list, caller.account_id, next),
+        ))
     }
 
     /// Renames one of the caller's live keys; without a name, changes nothing.
     ///
     /// # Errors
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
-    pub async fn update_api_key(
+    pub async fn update(
         &self,
         caller: &Caller,
         id: ApiKeyId,
         display_name: Option<String>,
     ) -> Result<ApiKey> {
         let Some(name) = display_name else {
-            return self.api_key(caller, id).await;
+            return self.get(caller, id).await;
         };
-        let (account_id, now) = (caller.account_id, self.env.now());
-        self.store
+        let (account_id, now) = (caller.account_id, self.context.env.now());
+        self.context
+            .store
             .write(move |tx| {
                 Box::pin(async move {
                     let name = name.trim();
@@ -284,7 +295,7 @@ impl Domain {
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `ETAG_MISMATCH` when the key was rotated
     /// before; `INVALID_FIELD` for an overlap of more than 30 days; `PERMISSION_DENIED` when the caller
     /// may not make such a key; `QUOTA_EXCEEDED` when 100 rotated ones still work.
-    pub async fn rotate_api_key(
+    pub async fn rotate(
         &self,
         caller: &Caller,
         id: ApiKeyId,
@@ -297,17 +308,19 @@ impl Domain {
                 "must be at most 30 days",
             ));
         }
-        let old = self.api_key(caller, id).await?;
+        let old = self.get(caller, id).await?;
         may_have(caller, old.kind, "name")?;
         if !caller.scopes.covers(&old.scopes) {
             return Err(Error::new(Reason::PermissionDenied).on_field("name"));
         }
-        let now = self.env.now();
-        let PreparedKey { key, secret } = self.prepare_key(caller.account_id, like(&old, now))?;
+        let now = self.context.env.now();
+        let PreparedKey { key, secret } = self.prepare(caller.account_id, like(&old, now))?;
         let (written, credential) = (key.clone(), caller.credential);
         let ends_at = now.after(overlap);
         let previous = self
-            .end_credentials(move |tx| {
+            .context
+            .credentials
+            .end(move |tx| {
                 Box::pin(async move {
                     lock_owner(tx, &written, credential, now).await?;
                     let account = written.account_id;
@@ -338,16 +351,18 @@ impl Domain {
     ///
     /// # Errors
     /// `API_KEY_NOT_FOUND`, also for a key of somebody else; `PERMISSION_DENIED` to an e-mail token.
-    pub async fn revoke_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<()> {
-        let (account_id, now) = (caller.account_id, self.env.now());
-        self.end_credentials(move |tx| {
-            Box::pin(async move {
-                if !tx.revoke_api_key(id, account_id, now).await? {
-                    return Err(Reason::ApiKeyNotFound.into());
-                }
-                Ok(((), vec![CredentialId::ApiKey(id)]))
+    pub async fn revoke(&self, caller: &Caller, id: ApiKeyId) -> Result<()> {
+        let (account_id, now) = (caller.account_id, self.context.env.now());
+        self.context
+            .credentials
+            .end(move |tx| {
+                Box::pin(async move {
+                    if !tx.revoke_api_key(id, account_id, now).await? {
+                        return Err(Reason::ApiKeyNotFound.into());
+                    }
+                    Ok(((), vec![CredentialId::ApiKey(id)]))
+                })
             })
-        })
-        .await
+            .await
     }
 }

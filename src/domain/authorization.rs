@@ -2,19 +2,26 @@
 
 use crate::{
     domain::{
-        Domain,
-        credentials::{Caller, Reach},
-        members,
+        accounts,
+        caller::{Caller, Reach},
     },
     error::{Error, Reason, Result},
     model::{
-        access::{Access, RequestPath},
+        access::{self, Access, RequestPath},
         account::Plan,
         id::AccountId,
     },
+    store::Store,
 };
 
-impl Domain {
+/// Decides for services behind a proxy.
+#[derive(Clone)]
+pub struct Authorization {
+    pub(super) store: Store,
+    pub(super) rules: access::Rules,
+}
+
+impl Authorization {
     /// Lets a request to a service behind a proxy pass, made with this method to this path as the client spelt it, by
     /// this caller or without a credential. Reads the database only where the caller's organization is asked about.
     ///
@@ -29,8 +36,7 @@ impl Domain {
     ) -> Result<()> {
         let path = RequestPath::parse(path).map_err(denied)?;
         let rule = self
-            .settings
-            .access_rules
+            .rules
             .find(method, &path)
             .ok_or_else(|| denied("no rule is about this method and path"))?;
         match rule.access {
@@ -65,7 +71,7 @@ impl Domain {
             return Ok(id == caller.account_id);
         }
         let account = self.store.read().account(id).await?;
-        Ok(account.is_some_and(|account| members::reaches(caller, &account)))
+        Ok(account.is_some_and(|account| accounts::reaches(caller, &account)))
     }
 }
 

@@ -4,17 +4,20 @@
 //! transaction that makes the account, so that of many at once one wins; over the limit on sign-ups it is used for
 //! the look at one address.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    crypto::challenges,
-    domain::{Domain, sign_up_rate::Thresholds},
+    crypto::{challenges, passwords::Passwords},
+    domain::sign_up_rate::{SignUpRate, Thresholds},
+    env::Env,
     error::{Error, Reason, Result},
+    limits::Limits,
+    metrics::Metrics,
     model::{
         account::Plan,
         pow::{self, Algorithm, Challenge, Purpose, Sha256Salt},
     },
-    store::Tx,
+    store::{Store, Tx},
 };
 
 /// Whose sign-ups must bring the solution of a challenge.
@@ -80,41 +83,51 @@ pub(super) struct Candidate {
     nonce: String,
 }
 
-impl Domain {
+/// Issues challenges, and checks their solutions.
+pub struct Challenges {
+    pub(super) env: Env,
+    pub(super) store: Store,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) metrics: Metrics,
+    pub(super) key: [u8; 32],
+    pub(super) work: WorkSettings,
+    pub(super) sign_up_rate: SignUpRate,
+}
+
+impl Challenges {
     /// A new challenge for this client, and its id. Nothing is written.
     ///
     /// # Errors
     /// The system has no randomness to give.
-    pub fn create_challenge(
-        &self,
-        purpose: Purpose,
-        client: IpAddr,
-    ) -> Result<(String, Challenge)> {
+    pub fn create(&self, purpose: Purpose, client: IpAddr) -> Result<(String, Challenge)> {
         let difficulty = self.difficulty(client);
         self.metrics.challenge_issued(difficulty.into());
         let challenge = Challenge {
             purpose,
-            algorithm: self.settings.work.algorithm,
+            algorithm: self.work.algorithm,
             difficulty,
-            expires_at: self.env.now().after(self.settings.work.lifetime),
+            expires_at: self.env.now().after(self.work.lifetime),
             random: self.env.random()?,
         };
-        Ok((
-            challenges::seal(&self.keys.challenge, &challenge),
-            challenge,
-        ))
+        Ok((challenges::seal(&self.key, &challenge), challenge))
+    }
+
+    /// Counts a sign-up: the more there are, the harder challenges get.
+    pub(super) fn count_sign_up(&self, client: IpAddr) {
+        self.sign_up_rate.count(client);
     }
 
     /// The difficulty of a challenge that is issued to this client now.
     fn difficulty(&self, client: IpAddr) -> u8 {
-        let work = &self.settings.work;
+        let work = &self.work;
         let extra = self.sign_up_rate.extra_bits(client);
         work.difficulty.saturating_add(extra).min(work.ceiling)
     }
 
     /// Whether work is a way through for clients over their limit on sign-ups.
     fn takes_work_over_the_limit(&self) -> bool {
-        self.settings.work.policy == WorkPolicy::OverLimit
+        self.work.policy == WorkPolicy::OverLimit
     }
 
     /// Whether a client may sign up, which is asked before the call is read. Where work is a way through the limit,
@@ -142,7 +155,7 @@ impl Domain {
     /// Asks for work where the policy does, which of those who sign up with some clients is `strict`, or where a
     /// client is over its limit, and does the checks of it that cost next to nothing: they stand before everything
     /// else that a sign-up does.
-    pub(super) fn examine_work(
+    pub(super) fn examine(
         &self,
         sent: Option<ProofOfWork>,
         strict: bool,
@@ -154,7 +167,7 @@ impl Domain {
         if let Some(refusal) = over_limit {
             return Err(work_instead_of(refusal));
         }
-        let is_asked = match self.settings.work.policy {
+        let is_asked = match self.work.policy {
             WorkPolicy::MailTd => strict,
             WorkPolicy::All => true,
             WorkPolicy::OverLimit => false,
@@ -167,7 +180,7 @@ impl Domain {
     }
 
     /// Lets a sign-up that brought work through a limit, where work is a way through; asks for it otherwise.
-    pub(super) fn let_work_through(&self, work: Option<&Candidate>, refusal: Error) -> Result<()> {
+    pub(super) fn let_through(&self, work: Option<&Candidate>, refusal: Error) -> Result<()> {
         let is_way_through =
             refusal.reason() == Reason::RateLimited && self.takes_work_over_the_limit();
         match work {
@@ -178,8 +191,7 @@ impl Domain {
     }
 
     fn candidate(&self, sent: ProofOfWork) -> Result<Candidate> {
-        let challenge =
-            challenges::open(&self.keys.challenge, &sent.challenge_id).ok_or(Flaw::Forged)?;
+        let challenge = challenges::open(&self.key, &sent.challenge_id).ok_or(Flaw::Forged)?;
         // A second purpose would have to be told apart here; until then this matches every one.
         let Purpose::SignUp = challenge.purpose;
         if self.env.now() >= challenge.expires_at {
@@ -197,14 +209,14 @@ impl Domain {
     }
 
     /// Uses a solution for nothing but an answer.
-    pub(super) async fn spend_work(&self, work: Candidate) -> Result<()> {
+    pub(super) async fn spend(&self, work: Candidate) -> Result<()> {
         self.store
             .write(move |tx| Box::pin(async move { work.redeem(tx).await }))
             .await
     }
 
     /// The checks of a solution that cost something: whether it was used before, and Argon2id.
-    pub(super) async fn prove_work(&self, candidate: &Candidate, client: IpAddr) -> Result<()> {
+    pub(super) async fn prove(&self, candidate: &Candidate, client: IpAddr) -> Result<()> {
         let challenge = &candidate.challenge;
         // The insert decides in the end; this spares those who come later the hashing.
         if self.store.read().is_redeemed(challenge).await? {

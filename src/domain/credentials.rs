@@ -1,239 +1,104 @@
 //! From a credential to its caller. Verified credentials are remembered, so that a call with one
 //! touches no database and verifies no signature twice; what is revoked is forgotten at once.
 
+mod cache;
 mod lookups;
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use moka::sync::Cache;
 use tracing::Instrument as _;
 
-use self::lookups::Lookups;
+use self::cache::{CredentialCache, Presented};
 use crate::{
-    crypto::{keyring::Expected, secrets},
-    domain::Domain,
-    env::Timestamp,
+    crypto::{
+        keyring::{Expected, KeyRing},
+        secrets,
+    },
+    domain::{
+        caller::{Caller, CredentialId},
+        key_uses::KeyUses,
+    },
+    env::{Env, Timestamp},
     error::{Error, Reason, Result},
+    limits::Limits,
     model::{
-        account::{Account, Plan},
-        administration::Administrator,
         api_key::{ApiKey, ApiKeyKind},
-        id::{AccountId, ApiKeyId, GrantId, OrganizationId, SessionId},
-        scope::Scopes,
+        id::GrantId,
     },
     store::{BoxFuture, Store, Tx},
 };
 
 /// The longest credential that is looked at, in bytes.
 const MAX_BYTES: usize = 4096;
-/// The most credentials that are remembered; the least used go first.
-const REMEMBERED: u64 = 100_000;
-/// How long a revocation by another node of the same database may go unseen.
-const MULTI_NODE_DELAY: Duration = Duration::from_secs(2);
 /// How far another node's clock may run ahead of ours.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 
-/// What a call was made with.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum CredentialId {
-    /// An access token of this grant.
-    Grant(GrantId),
-    /// An API key.
-    ApiKey(ApiKeyId),
+/// Finds the callers of credentials, and forgets what is revoked.
+#[derive(Clone)]
+pub struct Credentials(Arc<Inner>);
+
+struct Inner {
+    env: Env,
+    store: Store,
+    key_ring: KeyRing,
+    issuer: String,
+    limits: Arc<Limits>,
+    cache: CredentialCache,
+    key_uses: KeyUses,
 }
 
-/// Which accounts a call may see and act on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Reach {
-    /// The caller's own.
-    Account,
-    /// Every account of the caller's organization.
-    Organization,
-}
-
-/// Who makes a call.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Caller {
-    /// The account that the call acts as.
-    pub account_id: AccountId,
-    /// The organization of the account.
-    pub organization_id: OrganizationId,
-    /// The plan of the organization.
-    pub plan: Plan,
-    /// Whether the account owns an organization on the paid plan.
-    owns_paid_organization: bool,
-    /// The e-mail address of the account, as it was typed.
-    pub email: String,
-    /// Whether mail to the address has been shown to reach its owner.
-    pub email_verified: bool,
-    /// Whether the account is an administrator; [`Self::administers`] says whether this call may act as one.
-    administrator: bool,
-    /// What the call was made with.
-    pub credential: CredentialId,
-    /// The session that the call was made in; none for an API key.
-    pub session_id: Option<SessionId>,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// When the credential ends; absent for never.
-    ends_at: Option<Timestamp>,
-}
-
-impl Caller {
-    fn new(
-        account: &Account,
-        credential: CredentialId,
-        session_id: Option<SessionId>,
-        scopes: Scopes,
-        ends_at: Option<Timestamp>,
+impl Credentials {
+    /// The credentials of this server, none of them remembered yet.
+    pub(super) fn new(
+        (env, store): (Env, Store),
+        key_ring: KeyRing,
+        issuer: String,
+        limits: Arc<Limits>,
+        multi_node: bool,
     ) -> Self {
-        Self {
-            account_id: account.id,
-            organization_id: account.organization.id,
-            plan: account.organization.plan,
-            owns_paid_organization: account.owns_paid_organization(),
-            email: account.email.as_str().to_owned(),
-            email_verified: account.email_verified,
-            administrator: account.administrator,
-            credential,
-            session_id,
-            scopes,
-            ends_at,
-        }
+        Self(Arc::new(Inner {
+            env,
+            store,
+            key_ring,
+            issuer,
+            limits,
+            cache: CredentialCache::new(multi_node),
+            key_uses: KeyUses::new(),
+        }))
     }
 
-    /// Whether the call was made with an e-mail token, which is for one mailbox.
-    #[must_use]
-    pub fn is_mailbox(&self) -> bool {
-        self.scopes.is_mailbox()
-    }
-
-    /// Whether the call may act as the whole account, as far as its own: with an e-mail token too.
-    #[must_use]
-    pub fn acts_as_account(&self) -> bool {
-        self.scopes.is_full() || self.is_mailbox()
-    }
-
-    /// Which accounts the caller reaches: the owner of an organization on the paid plan all of it, unless
-    /// the call was made with an e-mail token, and everybody else their own.
-    #[must_use]
-    pub fn reach(&self) -> Reach {
-        if self.owns_paid_organization && !self.is_mailbox() {
-            Reach::Organization
-        } else {
-            Reach::Account
-        }
-    }
-
-    /// The administrator who makes the call: with any credential of an administrator's full account, but
-    /// not with an e-mail token, which is for one mailbox.
-    #[must_use]
-    pub fn administers(&self) -> Option<Administrator> {
-        let administers = self.administrator && self.scopes.is_full() && !self.is_mailbox();
-        administers.then_some(Administrator::Account(self.account_id))
-    }
-
-    fn is_live(&self, now: Timestamp) -> bool {
-        self.ends_at.is_none_or(|end| now < end)
-    }
-}
-
-/// A credential that was found good: which one it is, and when this copy of it ends.
-#[derive(Clone, Copy)]
-struct Presented {
-    id: CredentialId,
-    ends_at: Option<Timestamp>,
-}
-
-/// What is remembered about credentials. Bounded; losing any of it costs only time.
-pub(super) struct CredentialCache {
-    presented: Cache<[u8; 32], Presented>,
-    callers: Cache<CredentialId, Arc<Caller>>,
-    /// Counts the times that a signing key was taken away. What was verified is remembered only when none was
-    /// meanwhile.
-    key_changes: Mutex<u64>,
-    /// Keys that are being looked for by their hash.
-    key_lookups: Arc<Lookups<[u8; 32], Option<Presented>>>,
-    /// Callers that are being read. One that is revoked meanwhile is not remembered: a slow read must not bring
-    /// back what was just revoked.
-    caller_lookups: Arc<Lookups<CredentialId, Option<Arc<Caller>>>>,
-}
-
-impl CredentialCache {
-    pub(super) fn new(multi_node: bool) -> Self {
-        let callers = Cache::builder().max_capacity(REMEMBERED);
-        let callers = if multi_node {
-            callers.time_to_live(MULTI_NODE_DELAY)
-        } else {
-            callers
-        };
-        Self {
-            presented: Cache::new(REMEMBERED),
-            callers: callers.build(),
-            key_changes: Mutex::default(),
-            key_lookups: Arc::default(),
-            caller_lookups: Arc::default(),
-        }
-    }
-
-    /// Forgets what was revoked, and nothing else. Called after the commit and before the answer.
-    fn forget(&self, revoked: &[CredentialId]) {
-        for id in revoked {
-            self.caller_lookups
-                .outdate(|running| running == id, || self.callers.invalidate(id));
-        }
-    }
-
-    /// Forgets the callers of whom this is true. Called after the commit, when the database has none of them any
-    /// more: what begins to be read later is not among them.
-    fn forget_callers(&self, gone: impl Fn(&Caller) -> bool) {
-        // Whose look-up it is that runs is not known yet.
-        self.caller_lookups.outdate(|_| true, || ());
-        for (id, caller) in &self.callers {
-            if gone(&caller) {
-                self.callers.invalidate(&*id);
-            }
-        }
-    }
-
-    fn key_changes(&self) -> MutexGuard<'_, u64> {
-        self.key_changes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember_presented(&self, hash: [u8; 32], presented: Presented, changes_before: u64) {
-        let changes = self.key_changes();
-        if *changes == changes_before {
-            self.presented.insert(hash, presented);
-        }
+    /// Writes down which API keys were used since the last time.
+    ///
+    /// # Errors
+    /// The database cannot be written; what is not written then is kept for the next time.
+    pub async fn write_key_uses(&self) -> Result<()> {
+        self.0.key_uses.write(&self.0.store).await
     }
 
     /// Has every token verified again, when a key that signed some is gone.
     pub(super) fn forget_tokens(&self) {
-        *self.key_changes() += 1;
-        self.presented.invalidate_all();
+        self.0.cache.forget_tokens();
     }
-}
 
-impl Domain {
     /// Runs a use case that ends credentials, and forgets them before it answers. Goes on when the
     /// caller goes away meanwhile: what was committed must not stay remembered.
-    pub(super) async fn end_credentials<T, F>(&self, use_case: F) -> Result<T>
+    pub(super) async fn end<T, F>(&self, use_case: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<(T, Vec<CredentialId>)>>
             + Send
             + 'static,
     {
-        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        let inner = Arc::clone(&self.0);
         let work = async move {
             let ended = Arc::new(Mutex::new(Vec::new()));
             let noted = Arc::clone(&ended);
-            let written = store
+            let written = inner
+                .store
                 .write(move |tx| {
                     Box::pin(async move {
                         let (answer, ending) = use_case(tx).await?;
@@ -245,7 +110,9 @@ impl Domain {
             let refusal = written.as_ref().err().map(Error::reason);
             // A commit whose answer was lost may have happened, and ended these and no others.
             if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
-                credentials.forget(&ended.lock().unwrap_or_else(PoisonError::into_inner));
+                inner
+                    .cache
+                    .forget(&ended.lock().unwrap_or_else(PoisonError::into_inner));
             }
             written
         };
@@ -263,13 +130,13 @@ impl Domain {
     where
         F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<()>> + Send + 'static,
     {
-        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        let inner = Arc::clone(&self.0);
         let work = async move {
-            let deleted = store.write(use_case).await;
+            let deleted = inner.store.write(use_case).await;
             let refusal = deleted.as_ref().err().map(Error::reason);
             // A commit whose answer was lost may have happened.
             if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
-                credentials.forget_callers(gone);
+                inner.cache.forget_callers(gone);
             }
             deleted
         };
@@ -290,7 +157,7 @@ impl Domain {
         if let Err(refusal) = &found
             && refusal.reason() == Reason::CredentialInvalid
         {
-            self.limits.failed_credential(client)?;
+            self.0.limits.failed_credential(client)?;
         }
         found
     }
@@ -300,8 +167,8 @@ impl Domain {
             return Err(Reason::CredentialInvalid.into());
         }
         let hash = secrets::hash(credential);
-        let now = self.env.now();
-        let presented = match self.credentials.presented.get(&hash) {
+        let now = self.0.env.now();
+        let presented = match self.0.cache.presented.get(&hash) {
             Some(presented) => presented,
             None => {
                 self.may_look_for(credential, client)?;
@@ -311,13 +178,13 @@ impl Domain {
         if presented.ends_at.is_some_and(|end| end <= now) {
             return Err(Reason::CredentialInvalid.into());
         }
-        let caller = match self.credentials.callers.get(&presented.id) {
+        let caller = match self.0.cache.callers.get(&presented.id) {
             Some(caller) => caller,
             None => match self.load_caller(presented.id, now).await? {
                 Some(caller) => caller,
                 None => {
                     // It was revoked. The next one who shows it is a stranger again.
-                    self.credentials.presented.invalidate(&hash);
+                    self.0.cache.presented.invalidate(&hash);
                     return Err(Reason::CredentialInvalid.into());
                 }
             },
@@ -326,7 +193,7 @@ impl Domain {
             return Err(Reason::CredentialInvalid.into());
         }
         if let CredentialId::ApiKey(id) = caller.credential {
-            self.key_uses.note(id, now);
+            self.0.key_uses.note(id, now);
         }
         Ok(caller)
     }
@@ -334,32 +201,31 @@ impl Domain {
     /// A look-up or a signature is more work than a caller who only tries should get. Once too many have failed, what
     /// is not remembered is looked for only in a form of ours, and not without end.
     fn may_look_for(&self, credential: &str, client: IpAddr) -> Result<()> {
-        match self.limits.may_try_credential(client) {
-            Err(_) if could_have_issued(credential) => self.limits.well_formed_credential(client),
+        match self.0.limits.may_try_credential(client) {
+            Err(_) if could_have_issued(credential) => self.0.limits.well_formed_credential(client),
             admitted => admitted,
         }
     }
 
     async fn verify(&self, credential: &str, hash: [u8; 32], now: Timestamp) -> Result<Presented> {
-        let changes = *self.credentials.key_changes();
+        let changes = *self.0.cache.key_changes();
         let presented = if is_token(credential) {
             self.verify_access_token(credential, now)?
         } else {
             self.find_api_key(credential, &hash, now).await?
         };
-        self.credentials
-            .remember_presented(hash, presented, changes);
+        self.0.cache.remember_presented(hash, presented, changes);
         Ok(presented)
     }
 
     fn verify_access_token(&self, token: &str, now: Timestamp) -> Result<Presented> {
         let expected = Expected {
-            issuer: &self.settings.issuer,
-            audience: &self.settings.issuer,
+            issuer: &self.0.issuer,
+            audience: &self.0.issuer,
             now,
             leeway: CLOCK_LEEWAY,
         };
-        let claims = self.key_ring.verify(token, &expected)?;
+        let claims = self.0.key_ring.verify(token, &expected)?;
         Ok(Presented {
             id: CredentialId::Grant(claims.grant_id),
             ends_at: Some(claims.expires_at),
@@ -379,7 +245,7 @@ impl Domain {
         if ours.is_some_and(|kind| !secrets::well_formed(secret, kind.prefix())) {
             return Err(Reason::CredentialInvalid.into());
         }
-        let (store, hash) = (self.store.clone(), *hash);
+        let (store, hash) = (self.0.store.clone(), *hash);
         let look_up = async move {
             let key = store.read().api_key_by_hash(&hash).await?;
             Ok(key.filter(|key| key.is_live(now)).map(|key| Presented {
@@ -387,20 +253,20 @@ impl Domain {
                 ends_at: key.expires_at,
             }))
         };
-        let lookups = &self.credentials.key_lookups;
+        let lookups = &self.0.cache.key_lookups;
         let found = lookups.share(hash, look_up, |_| ()).await?;
         found.ok_or_else(|| Reason::CredentialInvalid.into())
     }
 
     async fn load_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Arc<Caller>>> {
-        let (store, credentials) = (self.store.clone(), Arc::clone(&self.credentials));
+        let (store, inner) = (self.0.store.clone(), Arc::clone(&self.0));
         let look_up = async move { Ok(read_caller(&store, id, now).await?.map(Arc::new)) };
         let keep = move |caller: &Option<Arc<Caller>>| {
             if let Some(caller) = caller {
-                credentials.callers.insert(id, Arc::clone(caller));
+                inner.cache.callers.insert(id, Arc::clone(caller));
             }
         };
-        let lookups = &self.credentials.caller_lookups;
+        let lookups = &self.0.cache.caller_lookups;
         lookups.share(id, look_up, keep).await
     }
 
@@ -412,7 +278,8 @@ impl Domain {
             // As the token says it: in whole seconds.
             ends_at: Some(Timestamp::from_seconds(expires_at.seconds())),
         };
-        self.credentials
+        self.0
+            .cache
             .presented
             .insert(secrets::hash(token), presented);
     }
@@ -423,7 +290,7 @@ impl Domain {
             id: CredentialId::ApiKey(key.id),
             ends_at: key.expires_at,
         };
-        self.credentials.presented.insert(key.hash, presented);
+        self.0.cache.presented.insert(key.hash, presented);
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::{crypto::secrets, domain::Domain, env::Timestamp};
+use crate::{
+    crypto::secrets,
+    env::{Env, Timestamp},
+};
 
 /// How long a device is known after its last log-in.
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -46,16 +49,23 @@ impl Device {
     }
 }
 
-impl Domain {
+/// Makes and reads the values by which devices are known.
+#[derive(Clone)]
+pub struct Devices {
+    pub(super) key: [u8; 32],
+    pub(super) env: Env,
+}
+
+impl Devices {
     /// A number that names the account which knows the device with this value; none when the value is
     /// forged or too old.
     #[must_use]
-    pub fn account_of_device(&self, value: &str) -> Option<u128> {
-        self.open_device(value).map(|device| device.account)
+    pub fn account_of(&self, value: &str) -> Option<u128> {
+        self.open(value).map(|device| device.account)
     }
 
-    pub(super) fn open_device(&self, value: &str) -> Option<Device> {
-        let bytes = secrets::open_cursor(&self.keys.device, PURPOSE, value)?;
+    pub(super) fn open(&self, value: &str) -> Option<Device> {
+        let bytes = secrets::open_cursor(&self.key, PURPOSE, value)?;
         let device = Device::from_bytes(&bytes)?;
         let age = self.env.now().since(device.logged_in_at);
         (age < DEVICE_LIFETIME).then_some(device)
@@ -64,17 +74,17 @@ impl Domain {
     /// The value of a device that has just logged in to this account from this network: the one that was known
     /// already, or a new one. New ones of one network are one, so that whoever knows a password for a while
     /// cannot store up devices to guess the next one with.
-    pub(super) fn seal_device(&self, account: u128, known: Option<u128>, network: u128) -> String {
+    pub(super) fn seal(&self, account: u128, known: Option<u128>, network: u128) -> String {
         let id = known.unwrap_or_else(|| {
             let place = [account.to_be_bytes(), network.to_be_bytes()].concat();
-            secrets::fingerprint(&self.keys.device, "device", &place)
+            secrets::fingerprint(&self.key, "device", &place)
         });
         let device = Device {
             account,
             id,
             logged_in_at: self.env.now(),
         };
-        secrets::seal_cursor(&self.keys.device, PURPOSE, &device.to_bytes())
+        secrets::seal_cursor(&self.key, PURPOSE, &device.to_bytes())
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{domain::Domain, env::Timestamp, error::Result, model::id::ApiKeyId};
+use crate::{env::Timestamp, error::Result, model::id::ApiKeyId, store::Store};
 
 /// The most keys that are noted between two writings, in each shard. Beyond that, uses of further keys go
 /// unnoted until the next one: it is a help to tidy up by, not a record.
@@ -54,35 +54,31 @@ impl KeyUses {
         }
         by_moment
     }
-}
 
-impl Domain {
     /// Writes down which API keys were used since the last time: at most one write for each key.
     ///
     /// # Errors
     /// The database cannot be written; what is not written then is kept for the next time.
-    pub async fn write_key_uses(&self) -> Result<()> {
+    pub(super) async fn write(&self, store: &Store) -> Result<()> {
         let mut outcome = Ok(());
-        for (moment, keys) in self.key_uses.take() {
+        for (moment, keys) in self.take() {
             for batch in keys.chunks(BATCH) {
                 if outcome.is_ok() {
-                    outcome = self.write_batch(batch.to_vec(), moment).await;
+                    outcome = write_batch(store, batch.to_vec(), moment).await;
                 }
                 if outcome.is_err() {
-                    batch
-                        .iter()
-                        .for_each(|key| self.key_uses.note(*key, moment));
+                    batch.iter().for_each(|key| self.note(*key, moment));
                 }
             }
         }
         outcome
     }
+}
 
-    async fn write_batch(&self, keys: Vec<ApiKeyId>, moment: Timestamp) -> Result<()> {
-        self.store
-            .write(move |tx| Box::pin(async move { tx.note_api_key_uses(&keys, moment).await }))
-            .await
-    }
+async fn write_batch(store: &Store, keys: Vec<ApiKeyId>, moment: Timestamp) -> Result<()> {
+    store
+        .write(move |tx| Box::pin(async move { tx.note_api_key_uses(&keys, moment).await }))
+        .await
 }
 
 /// The last byte of an id is random.

@@ -4,15 +4,15 @@ use zeroize::Zeroizing;
 
 use crate::{
     domain::{
-        Domain,
-        accounts::chosen_password,
-        credentials::{Caller, CredentialId},
+        accounts::{Accounts, chosen_password},
+        caller::{Caller, CredentialId},
+        log_in::check_password,
         throttle::Guess,
         tokens::Tokens,
     },
     env::Timestamp,
     error::{Reason, Result},
-    model::{client, id::AccountId, request::RequestOrigin, session::Session},
+    model::{id::AccountId, request::RequestOrigin, session::Session},
     store::Tx,
 };
 
@@ -26,7 +26,7 @@ pub struct PasswordChange {
     pub keep_api_keys: bool,
 }
 
-impl Domain {
+impl Accounts {
     /// Sets a new password of the caller's own account after checking the current one, ends every other credential, and opens a
     /// new session for the caller.
     ///
@@ -38,41 +38,50 @@ impl Domain {
         caller: &Caller,
         id: AccountId,
         change: PasswordChange,
-        client: RequestOrigin,
+        origin: RequestOrigin,
     ) -> Result<(Session, Tokens)> {
-        let account = self.own_account(caller, id).await?;
+        let account = self.own(caller, id).await?;
         let chosen = chosen_password(&change.new, "new_password")?;
         let guess = Guess {
             address: account.email.normalized(),
-            client: &client,
+            origin: &origin,
             // An API key has none: whoever holds one can make more of them, to guess with each.
             session: caller.session_id,
         };
-        let attempt = self.admit(&guess).await?;
-        self.check_password(Some(&account), &change.current, attempt, &client)
-            .await?;
-        let hash = self.passwords.hash(&chosen, Some(client.address)).await?;
-        let own = self.client(client::COUNTERSIGN)?;
-        let opened = self.open_session(&account, own, client)?;
-        let now = self.env.now();
-        self.end_credentials(move |tx| {
-            Box::pin(async move {
-                // An administrator may have disabled the account since the password was checked.
-                if tx.lock_account(id).await?.is_none_or(|it| it.is_disabled()) {
-                    return Err(Reason::CredentialInvalid.into());
-                }
-                if !tx
-                    .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
-                    .await?
-                {
-                    return Err(Reason::InvalidCredentials.into());
-                }
-                let ended = revoke_all(tx, id, change.keep_api_keys, now).await?;
-                opened.write(tx).await?;
-                Ok(((opened.session, opened.tokens), ended))
+        let attempt = self.throttle.admit(&guess).await?;
+        check_password(
+            &self.passwords,
+            Some(&account),
+            &change.current,
+            attempt,
+            &origin,
+        )
+        .await?;
+        let hash = self.passwords.hash(&chosen, Some(origin.address)).await?;
+        let opened = self
+            .tokens
+            .open_session(&account, self.clients.own(), origin)?;
+        let now = self.context.env.now();
+        self.context
+            .credentials
+            .end(move |tx| {
+                Box::pin(async move {
+                    // An administrator may have disabled the account since the password was checked.
+                    if tx.lock_account(id).await?.is_none_or(|it| it.is_disabled()) {
+                        return Err(Reason::CredentialInvalid.into());
+                    }
+                    if !tx
+                        .set_password_hash(id, account.password_hash.as_deref(), &hash, now)
+                        .await?
+                    {
+                        return Err(Reason::InvalidCredentials.into());
+                    }
+                    let ended = revoke_all(tx, id, change.keep_api_keys, now).await?;
+                    opened.write(tx).await?;
+                    Ok(((opened.session, opened.tokens), ended))
+                })
             })
-        })
-        .await
+            .await
     }
 }
 

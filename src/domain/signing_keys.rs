@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
         keyring::{self, KeyRing, KeySet},
         seal::MasterKey,
     },
-    domain::Domain,
+    domain::credentials::Credentials,
     env::{Env, Timestamp},
     error::{Error, FieldReason, Result},
     model::{
@@ -30,14 +31,28 @@ pub struct KeyPolicy {
     pub retired_for: Duration,
 }
 
-impl Domain {
+/// The signing keys of this server: those in the database, and those that it uses.
+pub struct SigningKeys {
+    pub(super) env: Env,
+    pub(super) stored: StoredKeys,
+    pub(super) key_ring: KeyRing,
+    pub(super) credentials: Credentials,
+}
+
+impl SigningKeys {
+    /// The public keys, as JSON (RFC 7517 section 5).
+    #[must_use]
+    pub fn jwks(&self) -> Bytes {
+        self.key_ring.jwks()
+    }
+
     /// The signing keys that have not ended, the oldest first, with the phase that each is in.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn signing_keys(&self) -> Result<Vec<(SigningKey, Phase)>> {
+    pub async fn list(&self) -> Result<Vec<(SigningKey, Phase)>> {
         let now = self.env.now();
-        let keys = self.signing_keys.list().await?;
+        let keys = self.stored.list().await?;
         let with_phase = |key: SigningKey| {
             let phase = key.phase(now);
             (key, phase)
@@ -49,11 +64,11 @@ impl Domain {
     ///
     /// # Errors
     /// The database does not answer, or a key could not be made.
-    pub async fn rotate_signing_keys(&self, who: Administrator) -> Result<bool> {
-        let before = self.signing_keys.list().await?;
-        self.signing_keys.rotate().await?;
-        let after = self.signing_keys.list().await?;
-        self.use_signing_keys(&after)?;
+    pub async fn rotate(&self, who: Administrator) -> Result<bool> {
+        let before = self.stored.list().await?;
+        self.stored.rotate().await?;
+        let after = self.stored.list().await?;
+        self.replace(&after)?;
         let published = after
             .iter()
             .any(|key| before.iter().all(|old| old.kid != key.kid));
@@ -67,9 +82,9 @@ impl Domain {
     ///
     /// # Errors
     /// `INVALID_FIELD` when there is no such key; the database does not answer, or a key could not be made.
-    pub async fn revoke_signing_key(&self, who: Administrator, kid: &str) -> Result<()> {
-        self.signing_keys.revoke(kid).await?;
-        self.use_signing_keys(&self.signing_keys.list().await?)?;
+    pub async fn revoke(&self, who: Administrator, kid: &str) -> Result<()> {
+        self.stored.revoke(kid).await?;
+        self.replace(&self.stored.list().await?)?;
         tracing::info!(administrator = %who, kid, "a signing key was revoked");
         Ok(())
     }
@@ -78,16 +93,16 @@ impl Domain {
     ///
     /// # Errors
     /// The database does not answer, or a key cannot be made or opened.
-    pub async fn refresh_signing_keys(&self) -> Result<()> {
-        let keys = self.signing_keys.maintain().await?;
+    pub async fn refresh(&self) -> Result<()> {
+        let keys = self.stored.maintain().await?;
         if self.key_ring.holds(&keys) {
             return Ok(());
         }
-        self.use_signing_keys(&keys)
+        self.replace(&keys)
     }
 
-    fn use_signing_keys(&self, keys: &[SigningKey]) -> Result<()> {
-        if self.key_ring.replace(self.signing_keys.open(keys)?) {
+    fn replace(&self, keys: &[SigningKey]) -> Result<()> {
+        if self.key_ring.replace(self.stored.open(keys)?) {
             // Tokens of a key that is gone may be remembered as good.
             self.credentials.forget_tokens();
         }
@@ -97,14 +112,14 @@ impl Domain {
 
 /// The signing keys in the database.
 #[derive(Clone)]
-pub struct SigningKeys {
+pub struct StoredKeys {
     store: Store,
     master: MasterKey,
     env: Env,
     policy: KeyPolicy,
 }
 
-impl SigningKeys {
+impl StoredKeys {
     /// The keys of this database, sealed with this master key.
     #[must_use]
     pub fn new(store: Store, master: MasterKey, env: Env, policy: KeyPolicy) -> Self {

@@ -16,11 +16,11 @@ pub(super) use self::attempt::Attempt;
 use self::memory::{Keys, Memory, Refused};
 use crate::{
     crypto::secrets,
-    domain::{Domain, devices::Device},
+    domain::devices::{Device, Devices},
     env::{Env, Timestamp},
     error::{Error, Limit, Reason, Result},
     limits::Limits,
-    metrics,
+    metrics::{self, Metrics},
     model::{
         account::Plan,
         email::Email,
@@ -43,17 +43,17 @@ pub(super) struct Guess<'a> {
     /// The e-mail address of the account, normalized. There need be no such account.
     pub(super) address: &'a str,
     /// Where the call comes from.
-    pub(super) client: &'a RequestOrigin,
+    pub(super) origin: &'a RequestOrigin,
     /// The session that the call is made in.
     pub(super) session: Option<SessionId>,
 }
 
 impl<'a> Guess<'a> {
     /// A guess at the account with this address, made in no session.
-    pub(super) fn at(email: &'a Email, client: &'a RequestOrigin) -> Self {
+    pub(super) fn at(email: &'a Email, origin: &'a RequestOrigin) -> Self {
         Self {
             address: email.normalized(),
-            client,
+            origin,
             session: None,
         }
     }
@@ -62,6 +62,8 @@ impl<'a> Guess<'a> {
 /// Counts attempts, for a whole domain.
 pub(super) struct Throttle {
     limits: Arc<Limits>,
+    metrics: Metrics,
+    devices: Devices,
     key: [u8; 32],
     env: Env,
     origin: (Timestamp, Instant),
@@ -75,14 +77,16 @@ pub(super) struct Throttle {
 
 impl Throttle {
     pub(super) fn new(
-        limits: Arc<Limits>,
+        (limits, metrics): (Arc<Limits>, Metrics),
+        devices: Devices,
         key: [u8; 32],
-        env: Env,
-        store: Store,
+        (env, store): (Env, Store),
         multi_node: bool,
     ) -> Self {
         Self {
             limits,
+            metrics,
+            devices,
             key,
             origin: (env.now(), env.monotonic()),
             env,
@@ -129,8 +133,12 @@ impl Throttle {
         ]
     }
 
-    async fn admit(self: &Arc<Self>, guess: &Guess<'_>, device: Option<u128>) -> Result<Attempt> {
-        let network = Network::of(guess.client.address);
+    async fn let_through(
+        self: &Arc<Self>,
+        guess: &Guess<'_>,
+        device: Option<u128>,
+    ) -> Result<Attempt> {
+        let network = Network::of(guess.origin.address);
         let account = self.account(guess.address);
         let keys = self.keys(account, network, device);
         let mut attempt = Attempt {
@@ -296,15 +304,15 @@ fn limited(name: &'static str, calls: u32, window: Duration) -> Error {
     })
 }
 
-impl Domain {
+impl Throttle {
     /// Lets an attempt at a password through, or says when the same attempt will be. Costs the same whether
     /// or not there is such an account.
-    pub(super) async fn admit(&self, guess: &Guess<'_>) -> Result<Attempt> {
+    pub(super) async fn admit(self: &Arc<Self>, guess: &Guess<'_>) -> Result<Attempt> {
         let device = match guess.session {
             Some(session) => Some(session.uuid().as_u128()),
             None => self.device_of(guess).map(|device| device.id),
         };
-        let admitted = self.throttle.admit(guess, device).await;
+        let admitted = self.let_through(guess, device).await;
         let is_limited = |refusal: &Error| refusal.reason() == Reason::RateLimited;
         if self.limits.log_in().is_some() && admitted.as_ref().err().is_none_or(is_limited) {
             let counts = self.metrics.limit(metrics::Limit::LogIn);
@@ -315,15 +323,15 @@ impl Domain {
 
     /// The device that an attempt comes from, when the account knows it.
     fn device_of(&self, guess: &Guess<'_>) -> Option<Device> {
-        let device = self.open_device(guess.client.device.as_deref()?)?;
-        (device.account == self.throttle.account(guess.address)).then_some(device)
+        let device = self.devices.open(guess.origin.device.as_deref()?)?;
+        (device.account == self.account(guess.address)).then_some(device)
     }
 
     /// What the device of a right attempt is known by from now on.
     pub(super) fn know_device(&self, guess: &Guess<'_>) -> String {
         let known = self.device_of(guess).map(|device| device.id);
-        let account = self.throttle.account(guess.address);
-        let network = Network::of(guess.client.address);
-        self.seal_device(account, known, network.client())
+        let account = self.account(guess.address);
+        let network = Network::of(guess.origin.address);
+        self.devices.seal(account, known, network.client())
     }
 }

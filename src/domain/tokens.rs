@@ -5,13 +5,16 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{keyring::TokenType, secrets},
-    domain::Domain,
-    env::Timestamp,
+    crypto::{
+        keyring::{KeyRing, TokenType},
+        secrets,
+    },
+    domain::credentials::Credentials,
+    env::{Env, Timestamp},
     error::Result,
     model::{
         account::Account,
-        client::{self, Claims, GrantType},
+        client::{Claims, Client, GrantType},
         request::RequestOrigin,
         scope::{self, Scopes},
         session::{Grant, PASSWORD, RefreshToken, Session},
@@ -54,17 +57,27 @@ impl Opened {
     }
 }
 
-impl Domain {
+/// Issues tokens, and opens the sessions that they are of.
+pub(super) struct TokenIssuer {
+    pub(super) env: Env,
+    pub(super) key_ring: KeyRing,
+    pub(super) credentials: Credentials,
+    pub(super) issuer: String,
+    /// Who else the tokens are for.
+    pub(super) audiences: Vec<String>,
+}
+
+impl TokenIssuer {
     /// Makes a session that was signed in to by password, with a grant to a client and its first tokens; nothing is
     /// written yet.
     pub(super) fn open_session(
         &self,
         account: &Account,
-        oauth: &client::Client,
-        client: RequestOrigin,
+        client: &Client,
+        origin: RequestOrigin,
     ) -> Result<Opened> {
         let now = self.env.now();
-        let expires_at = now.after(oauth.grant_lifetime);
+        let expires_at = now.after(client.grant_lifetime);
         let session = Session {
             id: self.env.uuid()?.into(),
             account_id: account.id,
@@ -72,23 +85,23 @@ impl Domain {
             created_at: now,
             expires_at,
             revoked_at: None,
-            client_address: client.address.to_string(),
-            user_agent: client.user_agent,
+            client_address: origin.address.to_string(),
+            user_agent: origin.user_agent,
         };
         let grant = Grant {
             id: self.env.uuid()?.into(),
             session_id: session.id,
             account_id: account.id,
-            client_id: oauth.id.clone(),
-            scopes: oauth.scopes.clone(),
+            client_id: client.id.clone(),
+            scopes: client.scopes.clone(),
             audience: Vec::new(),
-            outlives_session: oauth.grants_outlive_session,
+            outlives_session: client.grants_outlive_session,
             created_at: now,
             refreshed_at: now,
             expires_at,
             revoked_at: None,
         };
-        let secret = if oauth.may(GrantType::RefreshToken) {
+        let secret = if client.may(GrantType::RefreshToken) {
             Some(secrets::generate(REFRESH_PREFIX, &self.env)?)
         } else {
             None
@@ -100,7 +113,7 @@ impl Domain {
             consumed_at: None,
         });
         let text = secret.map(|secret| Zeroizing::new(secret.text.expose_secret().to_owned()));
-        let tokens = self.issue(account, oauth, grant, text, now)?;
+        let tokens = self.issue(account, client, grant, text, now)?;
         Ok(Opened {
             session,
             refresh,
@@ -112,7 +125,7 @@ impl Domain {
     pub(super) fn issue(
         &self,
         account: &Account,
-        client: &client::Client,
+        client: &Client,
         grant: Grant,
         refresh: Option<Zeroizing<String>>,
         now: Timestamp,
@@ -127,7 +140,8 @@ impl Domain {
             &claims,
             now,
         )?);
-        self.expect(&access_token, grant.id, access_expires_at);
+        self.credentials
+            .expect(&access_token, grant.id, access_expires_at);
         Ok(Tokens {
             grant,
             access_token,
@@ -140,13 +154,13 @@ impl Domain {
     fn claims(
         &self,
         account: &Account,
-        client: &client::Client,
+        client: &Client,
         grant: &Grant,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Map<String, Value>> {
         let mut claims = Map::from_iter([
-            ("iss".to_owned(), json!(self.settings.issuer)),
+            ("iss".to_owned(), json!(self.issuer)),
             ("aud".to_owned(), self.audience(grant)),
             ("iat".to_owned(), json!(now.seconds())),
             ("exp".to_owned(), json!(expires_at.seconds())),
@@ -178,15 +192,14 @@ impl Domain {
 
     /// Whom the grant names, or this server, alone or among others (RFC 7519 section 4.1.3).
     fn audience(&self, grant: &Grant) -> Value {
-        let settings = &self.settings;
         if !grant.audience.is_empty() {
             return json!(grant.audience);
         }
-        if settings.audiences.is_empty() {
-            return json!(settings.issuer);
+        if self.audiences.is_empty() {
+            return json!(self.issuer);
         }
-        std::iter::once(&settings.issuer)
-            .chain(&settings.audiences)
+        std::iter::once(&self.issuer)
+            .chain(&self.audiences)
             .map(String::as_str)
             .collect()
     }

@@ -6,10 +6,8 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     domain::{
-        Domain,
-        accounts::{AccountChange, SignUp},
-        members::NewMember,
-        password_change::PasswordChange,
+        Domain, accounts::AccountChange, organizations::NewMember, password_change::PasswordChange,
+        sign_up::SignUp,
     },
     grpc::{auth, convert},
     pb::v1::{
@@ -39,7 +37,8 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
         let client = auth::origin(&self.domain, &request);
         let client_id = &request.get_ref().session_client_id;
-        let session = convert::client(&self.domain, "session_client_id", client_id)?.cloned();
+        let session =
+            convert::client(&self.domain.clients, "session_client_id", client_id)?.cloned();
         let mut message = request.into_inner();
         let sign_up = SignUp {
             session,
@@ -49,7 +48,7 @@ impl AccountService for Service {
             display_name: message.display_name,
             work: message.proof_of_work.map(convert::proof_of_work),
         };
-        let made = self.domain.sign_up(sign_up, client).await?;
+        let made = self.domain.accounts.sign_up(sign_up, client).await?;
         let (session, tokens) = made.session.unzip();
         let (key, secret) = made.api_key.unzip();
         Ok(Response::new(CreateAccountResponse {
@@ -70,7 +69,8 @@ impl AccountService for Service {
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, Some(caller.organization_id))?;
         let client_id = &message.session_client_id;
-        let session = convert::client(&self.domain, "session_client_id", client_id)?.cloned();
+        let session =
+            convert::client(&self.domain.clients, "session_client_id", client_id)?.cloned();
         let member = NewMember {
             session,
             password: convert::secret(&mut message.password),
@@ -79,7 +79,8 @@ impl AccountService for Service {
         };
         let (account, session) = self
             .domain
-            .create_member(&caller, organization, member, client)
+            .organizations
+            .provision_account(&caller, organization, member, client)
             .await?;
         let (session, tokens) = session.unzip();
         Ok(Response::new(ProvisionAccountResponse {
@@ -95,7 +96,7 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<GetAccountResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::account_id(&request.get_ref().name, caller.account_id)?;
-        let account = self.domain.account(&caller, id).await?;
+        let account = self.domain.accounts.get(&caller, id).await?;
         Ok(Response::new(GetAccountResponse {
             account: Some(convert::account(&account)),
         }))
@@ -115,7 +116,7 @@ impl AccountService for Service {
                 .then_some(sent.display_name),
             expected_version: convert::version(&sent.etag)?,
         };
-        let account = self.domain.update_account(&caller, id, change).await?;
+        let account = self.domain.accounts.update(&caller, id, change).await?;
         Ok(Response::new(UpdateAccountResponse {
             account: Some(convert::account(&account)),
         }))
@@ -129,7 +130,8 @@ impl AccountService for Service {
         let message = request.into_inner();
         let id = convert::account_id(&message.name, caller.account_id)?;
         self.domain
-            .delete_account(&caller, id, convert::version(&message.etag)?)
+            .accounts
+            .delete(&caller, id, convert::version(&message.etag)?)
             .await?;
         Ok(Response::new(DeleteAccountResponse {}))
     }
@@ -151,6 +153,7 @@ impl AccountService for Service {
         };
         let (session, tokens) = self
             .domain
+            .accounts
             .change_password(&caller, id, change, client)
             .await?;
         Ok(Response::new(ChangePasswordResponse {

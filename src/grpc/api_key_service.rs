@@ -45,7 +45,7 @@ impl ApiKeyService for Service {
     ) -> std::result::Result<Response<CreateApiKeyResponse>, Status> {
         let caller = auth::caller(&request)?;
         let wanted = new_key(request.into_inner().api_key.unwrap_or_default())?;
-        let (key, secret) = self.domain.create_api_key(&caller, wanted).await?;
+        let (key, secret) = self.domain.api_keys.create(&caller, wanted).await?;
         Ok(Response::new(CreateApiKeyResponse {
             api_key: Some(convert::api_key(&key)),
             secret: secret.to_string(),
@@ -58,7 +58,7 @@ impl ApiKeyService for Service {
     ) -> std::result::Result<Response<GetApiKeyResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::api_key_id(&request.get_ref().name)?;
-        let key = self.domain.api_key(&caller, id).await?;
+        let key = self.domain.api_keys.get(&caller, id).await?;
         Ok(Response::new(GetApiKeyResponse {
             api_key: Some(convert::api_key(&key)),
         }))
@@ -73,7 +73,8 @@ impl ApiKeyService for Service {
         let kind = kind_filter(&message.filter)?;
         let (keys, next_page_token) = self
             .domain
-            .api_keys(&caller, kind, message.page_size, &message.page_token)
+            .api_keys
+            .list(&caller, kind, message.page_size, &message.page_token)
             .await?;
         Ok(Response::new(ListApiKeysResponse {
             api_keys: keys.iter().map(convert::api_key).collect(),
@@ -92,7 +93,7 @@ impl ApiKeyService for Service {
         let mask = message.update_mask.map(|mask| mask.paths);
         let name = convert::masks_display_name(mask.as_deref(), &sent.display_name)?
             .then_some(sent.display_name);
-        let key = self.domain.update_api_key(&caller, id, name).await?;
+        let key = self.domain.api_keys.update(&caller, id, name).await?;
         Ok(Response::new(UpdateApiKeyResponse {
             api_key: Some(convert::api_key(&key)),
         }))
@@ -106,7 +107,7 @@ impl ApiKeyService for Service {
         let message = request.into_inner();
         let id = convert::api_key_id(&message.name)?;
         let overlap = overlap(message.overlap)?;
-        let made = self.domain.rotate_api_key(&caller, id, overlap).await?;
+        let made = self.domain.api_keys.rotate(&caller, id, overlap).await?;
         Ok(Response::new(RotateApiKeyResponse {
             api_key: Some(convert::api_key(&made.key)),
             secret: made.secret.to_string(),
@@ -120,7 +121,7 @@ impl ApiKeyService for Service {
     ) -> std::result::Result<Response<DeleteApiKeyResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::api_key_id(&request.get_ref().name)?;
-        self.domain.revoke_api_key(&caller, id).await?;
+        self.domain.api_keys.revoke(&caller, id).await?;
         Ok(Response::new(DeleteApiKeyResponse {}))
     }
 }

@@ -15,7 +15,7 @@ use tonic::{Status, body::Body};
 use tower::{Service, ServiceExt as _};
 
 use crate::{
-    domain::{Domain, credentials::Caller},
+    domain::{Domain, caller::Caller},
     error::{Error, Reason, Result},
     grpc::{GrpcService, device, status::to_status},
     limits::Limits,
@@ -150,7 +150,7 @@ impl Rules {
             Access::Public => {
                 self.spend_public(policy.limit_class(), &call.headers, source)?;
                 if policy.limit_class() == LimitClass::AccountCreation {
-                    self.domain.may_sign_up(source.address)?;
+                    self.domain.challenges.may_sign_up(source.address)?;
                 }
                 Ok(None)
             }
@@ -218,6 +218,7 @@ impl Rules {
         };
         let caller = self
             .domain
+            .credentials
             .authenticate(&credential, source.address)
             .await?;
         if !source.is_counted {
@@ -236,9 +237,9 @@ impl Rules {
             return Ok(());
         };
         let known_by = (class == LimitClass::SignIn)
-            .then(|| device::of_call(self.domain.is_https(), headers))
+            .then(|| device::of_call(self.domain.is_https, headers))
             .flatten()
-            .and_then(|device| self.domain.account_of_device(device));
+            .and_then(|device| self.domain.devices.account_of(device));
         match known_by {
             Some(account) => self.limits.known_device(account, source.address),
             None => Err(refusal),
@@ -353,7 +354,7 @@ pub(super) fn administrator<T>(request: &tonic::Request<T>) -> Result<Administra
 pub(super) fn origin<T>(domain: &Domain, request: &tonic::Request<T>) -> RequestOrigin {
     let user_agent = request.metadata().get("user-agent");
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
-    let device = device::of_call(domain.is_https(), request.metadata().as_ref()).map(str::to_owned);
+    let device = device::of_call(domain.is_https, request.metadata().as_ref()).map(str::to_owned);
     let address = client_address(request.extensions());
     RequestOrigin::new(address, user_agent.unwrap_or_default(), device)
 }

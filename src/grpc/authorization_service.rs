@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         Domain,
-        credentials::{Caller, CredentialId},
+        caller::{Caller, CredentialId},
     },
     grpc::{auth, convert},
     pb::v1::{
@@ -36,6 +36,7 @@ impl AuthorizationService for Service {
         let caller = auth::optional_caller(&request);
         let message = request.get_ref();
         self.domain
+            .authorization
             .check_access(caller.as_deref(), &message.method, &message.path)
             .await?;
         let identity = caller.as_deref().map(identity);

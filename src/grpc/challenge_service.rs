@@ -31,7 +31,7 @@ impl ChallengeService for Service {
     ) -> Result<Response<CreateChallengeResponse>, Status> {
         let client = auth::client_address(request.extensions());
         let purpose = convert::purpose(request.get_ref().purpose());
-        let (id, challenge) = self.domain.create_challenge(purpose, client)?;
+        let (id, challenge) = self.domain.challenges.create(purpose, client)?;
         Ok(Response::new(CreateChallengeResponse {
             challenge: Some(convert::challenge(id, &challenge)),
         }))

@@ -24,6 +24,12 @@ impl Service {
     pub(super) fn new(domain: Arc<Domain>) -> Self {
         Self { domain }
     }
+
+    fn find(&self, name: &str) -> Result<&Client> {
+        let id = convert::segment(name, "clients");
+        let found = id.and_then(|id| self.domain.clients.find(id));
+        found.ok_or_else(|| Reason::ClientNotFound.into())
+    }
 }
 
 #[tonic::async_trait]
@@ -32,7 +38,7 @@ impl ClientService for Service {
         &self,
         request: Request<GetClientRequest>,
     ) -> std::result::Result<Response<GetClientResponse>, Status> {
-        let found = self.domain.client(id(&request.get_ref().name)?)?;
+        let found = self.find(&request.get_ref().name)?;
         Ok(Response::new(GetClientResponse {
             client: Some(client(found)?),
         }))
@@ -43,14 +49,10 @@ impl ClientService for Service {
         request: Request<RevokeGrantsRequest>,
     ) -> std::result::Result<Response<RevokeGrantsResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let id = id(&request.get_ref().name)?;
-        self.domain.revoke_client(&caller, id).await?;
+        let client = self.find(&request.get_ref().name)?;
+        self.domain.grants.revoke_all_to(&caller, client).await?;
         Ok(Response::new(RevokeGrantsResponse {}))
     }
-}
-
-fn id(name: &str) -> Result<&str> {
-    convert::segment(name, "clients").ok_or_else(|| Reason::ClientNotFound.into())
 }
 
 fn client(client: &Client) -> Result<v1::Client> {

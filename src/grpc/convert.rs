@@ -6,13 +6,13 @@ use prost_types::Timestamp as ProtoTimestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::{Domain, challenges::ProofOfWork, tokens::Tokens},
+    domain::{challenges::ProofOfWork, tokens::Tokens},
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
     model::{
         account::{Account, Organization, Plan, Role},
         api_key::{ApiKey, ApiKeyKind},
-        client::Client,
+        client::{Client, Clients},
         id::{AccountId, ApiKeyId, GrantId, OrganizationId, SessionId},
         pow::{Algorithm, Challenge, Purpose},
         session::{Grant, Session},
@@ -156,19 +156,19 @@ pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
 }
 
 /// The client that was asked for; none when it was left open.
-pub(super) fn client<'d>(
-    domain: &'d Domain,
+pub(super) fn client<'c>(
+    clients: &'c Clients,
     field: &'static str,
     id: &str,
-) -> Result<Option<&'d Client>> {
+) -> Result<Option<&'c Client>> {
     if id.is_empty() {
         return Ok(None);
     }
-    let unknown = |_| {
-        let known: Vec<_> = domain.clients().map(|client| client.id.as_str()).collect();
+    let unknown = || {
+        let known: Vec<_> = clients.iter().map(|client| client.id.as_str()).collect();
         Error::invalid_field(field, FieldReason::InvalidValue, among(&known))
     };
-    domain.client(id).map(Some).map_err(unknown)
+    clients.find(id).map(Some).ok_or_else(unknown)
 }
 
 /// The kind of key that was asked for; none when it was left open.

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         Domain,
-        credentials::{Caller, CredentialId},
+        caller::{Caller, CredentialId},
     },
     error::Result,
     grpc::{
@@ -44,7 +44,7 @@ impl GrantService for Service {
         let caller = auth::caller(&request)?;
         let current = current(&caller);
         let id = convert::grant_id(&request.get_ref().name, current)?;
-        let grant = self.domain.grant(&caller, id).await?;
+        let grant = self.domain.grants.get(&caller, id).await?;
         Ok(Response::new(GetGrantResponse {
             grant: Some(convert::grant(&grant, current == Some(grant.id))),
         }))
@@ -59,7 +59,8 @@ impl GrantService for Service {
         let client_id = client_filter(&message.filter)?;
         let (grants, next_page_token) = self
             .domain
-            .grants(
+            .grants
+            .list(
                 &caller,
                 client_id.as_deref(),
                 message.page_size,
@@ -81,7 +82,7 @@ impl GrantService for Service {
     ) -> std::result::Result<Response<DeleteGrantResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::grant_id(&request.get_ref().name, current(&caller))?;
-        self.domain.revoke_grant(&caller, id).await?;
+        self.domain.grants.revoke(&caller, id).await?;
         Ok(Response::new(DeleteGrantResponse {}))
     }
 }

@@ -33,7 +33,7 @@ impl OrganizationService for Service {
         let caller = auth::caller(&request)?;
         let own = Some(caller.organization_id);
         let id = convert::organization_id(&request.get_ref().name, own)?;
-        let found = self.domain.own_organization(&caller, id).await?;
+        let found = self.domain.organizations.get(&caller, id).await?;
         Ok(Response::new(GetOrganizationResponse {
             organization: Some(convert::organization(&found)),
         }))
@@ -49,6 +49,7 @@ impl OrganizationService for Service {
         let id = convert::organization_id(&message.parent, own)?;
         let (members, next_page_token) = self
             .domain
+            .organizations
             .members(&caller, id, message.page_size, &message.page_token)
             .await?;
         Ok(Response::new(ListMembershipsResponse {

@@ -7,7 +7,6 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::Domain,
     grpc::{auth, convert, device},
-    model::client,
     pb::v1::{
         CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse,
         GetSessionRequest, GetSessionResponse, ListSessionsRequest, ListSessionsResponse,
@@ -38,13 +37,14 @@ impl SessionService for Service {
         if !message.device_token.is_empty() {
             client.device = Some(mem::take(&mut message.device_token));
         }
-        let oauth = match convert::client(&self.domain, "client_id", &message.client_id)? {
+        let oauth = match convert::client(&self.domain.clients, "client_id", &message.client_id)? {
             Some(chosen) => chosen,
-            None => self.domain.client(client::COUNTERSIGN)?,
+            None => self.domain.clients.own(),
         };
         let password = convert::secret(&mut message.password);
         let made = self
             .domain
+            .sessions
             .log_in(&message.email, &password, oauth, client)
             .await?;
         let mut answer = Response::new(CreateSessionResponse {
@@ -55,7 +55,7 @@ impl SessionService for Service {
             organization: Some(convert::organization(&made.account.organization)),
         });
         let device = answer.get_ref().device_token.clone();
-        device::set_cookie(self.domain.is_https(), answer.metadata_mut(), &device);
+        device::set_cookie(self.domain.is_https, answer.metadata_mut(), &device);
         Ok(answer)
     }
 
@@ -67,6 +67,7 @@ impl SessionService for Service {
         let token = convert::secret(&mut message.refresh_token);
         let tokens = self
             .domain
+            .sessions
             .refresh(&token, message.keep_refresh_token)
             .await?;
         Ok(Response::new(RefreshSessionResponse {
@@ -81,7 +82,7 @@ impl SessionService for Service {
         let caller = auth::caller(&request)?;
         let current = caller.session_id;
         let id = convert::session_id(&request.get_ref().name, current)?;
-        let session = self.domain.session(&caller, id).await?;
+        let session = self.domain.sessions.get(&caller, id).await?;
         Ok(Response::new(GetSessionResponse {
             session: Some(convert::session(&session, current == Some(session.id))),
         }))
@@ -95,7 +96,8 @@ impl SessionService for Service {
         let (current, message) = (caller.session_id, request.into_inner());
         let (sessions, next_page_token) = self
             .domain
-            .sessions(&caller, message.page_size, &message.page_token)
+            .sessions
+            .list(&caller, message.page_size, &message.page_token)
             .await?;
         let sessions = sessions
             .iter()
@@ -112,7 +114,7 @@ impl SessionService for Service {
     ) -> Result<Response<DeleteSessionResponse>, Status> {
         let caller = auth::caller(&request)?;
         let id = convert::session_id(&request.get_ref().name, caller.session_id)?;
-        self.domain.revoke_session(&caller, id).await?;
+        self.domain.sessions.revoke(&caller, id).await?;
         Ok(Response::new(DeleteSessionResponse {}))
     }
 
@@ -121,7 +123,7 @@ impl SessionService for Service {
         request: Request<RevokeRefreshTokenRequest>,
     ) -> Result<Response<RevokeRefreshTokenResponse>, Status> {
         let token = convert::secret(&mut request.into_inner().refresh_token);
-        self.domain.revoke_refresh_token(&token).await?;
+        self.domain.sessions.revoke_refresh_token(&token).await?;
         Ok(Response::new(RevokeRefreshTokenResponse {}))
     }
 }

@@ -98,7 +98,10 @@ pub struct Lifetimes {
 
 /// The clients that this server knows.
 #[derive(Clone, Debug)]
-pub struct Clients(Arc<[Client]>);
+pub struct Clients {
+    own: Arc<Client>,
+    others: Arc<[Client]>,
+}
 
 impl Clients {
     /// The built-in clients: our own, and those of the products whose documents this server keeps.
@@ -160,7 +163,16 @@ impl Clients {
                 ..unrefreshed(lifetimes.mailtd)
             },
         ];
-        Self(std::iter::once(own).chain(clients).collect())
+        Self {
+            own: Arc::new(own),
+            others: Arc::new(clients),
+        }
+    }
+
+    /// This service's own client, with which it opens sessions where none is named.
+    #[must_use]
+    pub fn own(&self) -> &Client {
+        &self.own
     }
 
     /// The client with this id.
@@ -171,7 +183,7 @@ impl Clients {
 
     /// Every client.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
-        self.0.iter()
+        std::iter::once(&*self.own).chain(&*self.others)
     }
 
     /// The longest that an access token of any client lives: how long a retired key must verify.

@@ -1,7 +1,7 @@
 //! What an administrator does to an account or an organization, in the transaction that does it.
 
 use crate::{
-    domain::{accounts::credentials_of, credentials::CredentialId, password_change::revoke_all},
+    domain::{accounts::credentials_of, caller::CredentialId, password_change::revoke_all},
     env::Timestamp,
     error::Result,
     model::{

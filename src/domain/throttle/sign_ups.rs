@@ -4,7 +4,6 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{Throttle, limited, row_key};
 use crate::{
-    domain::Domain,
     error::{Reason, Result},
     limits::Class,
     model::{account::Plan, network::Network, pace::Pace},
@@ -32,7 +31,7 @@ fn label(class: Class) -> &'static str {
     }
 }
 
-impl Domain {
+impl Throttle {
     /// Spends an account that a client on this plan is about to make, of the limit of this server and then of
     /// that of all servers; `mail_td` says whether Mail.td's own limit on sign-ups holds it, too.
     ///
@@ -45,7 +44,7 @@ impl Domain {
         client: IpAddr,
     ) -> Result<()> {
         self.limits.creation(plan, mail_td, client)?;
-        let spent = self.throttle.spend_creation(plan, mail_td, client).await;
+        let spent = self.spend_shared(plan, mail_td, client).await;
         if let Err(refusal) = &spent
             && refusal.reason() == Reason::RateLimited
         {
@@ -54,15 +53,13 @@ impl Domain {
         }
         spent
     }
-}
 
-impl Throttle {
     /// Counts an account that a client on this plan is about to make, where several nodes have to know of
     /// it: each counts its own calls before they come here.
     ///
     /// # Errors
     /// `RATE_LIMITED` with the time after which the same call passes.
-    async fn spend_creation(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
+    async fn spend_shared(&self, plan: Plan, mail_td: bool, client: IpAddr) -> Result<()> {
         if !self.multi_node {
             return Ok(());
         }

@@ -49,7 +49,8 @@ impl AccountService for Service {
         let filter = account_filter(&message.filter)?;
         let (accounts, next_page_token) = self
             .domain
-            .search_accounts(&filter, message.page_size, &message.page_token)
+            .administration
+            .accounts(&filter, message.page_size, &message.page_token)
             .await?;
         Ok(Response::new(ListAccountsResponse {
             accounts: accounts.iter().map(convert::account).collect(),
@@ -63,7 +64,7 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<GetAccountResponse>, Status> {
         auth::administrator(&request)?;
         let which = which_account(&request.get_ref().name)?;
-        let account = self.domain.inspect_account(&which).await?;
+        let account = self.domain.administration.account(&which).await?;
         Ok(Response::new(GetAccountResponse {
             account: Some(convert::account(&account)),
         }))
@@ -75,7 +76,10 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<DeleteAccountResponse>, Status> {
         let who = auth::administrator(&request)?;
         let which = which_account(&request.get_ref().name)?;
-        self.domain.remove_account(who, &which).await?;
+        self.domain
+            .administration
+            .delete_account(who, &which)
+            .await?;
         Ok(Response::new(DeleteAccountResponse {}))
     }
 
@@ -85,7 +89,11 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<DisableAccountResponse>, Status> {
         let who = auth::administrator(&request)?;
         let which = which_account(&request.get_ref().name)?;
-        let account = self.domain.disable_account(who, &which).await?;
+        let account = self
+            .domain
+            .administration
+            .disable_account(who, &which)
+            .await?;
         Ok(Response::new(DisableAccountResponse {
             account: Some(convert::account(&account)),
         }))
@@ -97,7 +105,11 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<EnableAccountResponse>, Status> {
         let who = auth::administrator(&request)?;
         let which = which_account(&request.get_ref().name)?;
-        let account = self.domain.enable_account(who, &which).await?;
+        let account = self
+            .domain
+            .administration
+            .enable_account(who, &which)
+            .await?;
         Ok(Response::new(EnableAccountResponse {
             account: Some(convert::account(&account)),
         }))
@@ -109,7 +121,11 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<GrantAdministratorResponse>, Status> {
         let who = auth::administrator(&request)?;
         let which = which_account(&request.get_ref().name)?;
-        let account = self.domain.grant_administrator(who, &which).await?;
+        let account = self
+            .domain
+            .administration
+            .grant_administrator(who, &which)
+            .await?;
         Ok(Response::new(GrantAdministratorResponse {
             account: Some(convert::account(&account)),
         }))
@@ -121,7 +137,11 @@ impl AccountService for Service {
     ) -> std::result::Result<Response<RevokeAdministratorResponse>, Status> {
         let who = auth::administrator(&request)?;
         let which = which_account(&request.get_ref().name)?;
-        let account = self.domain.revoke_administrator(who, &which).await?;
+        let account = self
+            .domain
+            .administration
+            .revoke_administrator(who, &which)
+            .await?;
         Ok(Response::new(RevokeAdministratorResponse {
             account: Some(convert::account(&account)),
         }))

@@ -53,6 +53,7 @@ impl OrganizationService for Service {
         let filter = organization_filter(&message.filter)?;
         let (organizations, next_page_token) = self
             .domain
+            .administration
             .organizations(&filter, message.page_size, &message.page_token)
             .await?;
         Ok(Response::new(ListOrganizationsResponse {
@@ -67,7 +68,7 @@ impl OrganizationService for Service {
     ) -> std::result::Result<Response<GetOrganizationResponse>, Status> {
         auth::administrator(&request)?;
         let id = convert::organization_id(&request.get_ref().name, None)?;
-        let found = self.domain.organization(id).await?;
+        let found = self.domain.administration.organization(id).await?;
         Ok(Response::new(GetOrganizationResponse {
             organization: Some(organization(&found)),
         }))
@@ -83,8 +84,8 @@ impl OrganizationService for Service {
         let id = convert::organization_id(&sent.name, None)?;
         let mask = message.update_mask.map(|mask| mask.paths);
         let changed = match chosen_plan(mask.as_deref(), plan(sent.plan()))? {
-            Some(plan) => self.domain.set_plan(who, id, plan).await?,
-            None => self.domain.organization(id).await?,
+            Some(plan) => self.domain.administration.set_plan(who, id, plan).await?,
+            None => self.domain.administration.organization(id).await?,
         };
         Ok(Response::new(UpdateOrganizationResponse {
             organization: Some(organization(&changed)),
@@ -97,7 +98,10 @@ impl OrganizationService for Service {
     ) -> std::result::Result<Response<DeleteOrganizationResponse>, Status> {
         let who = auth::administrator(&request)?;
         let id = convert::organization_id(&request.get_ref().name, None)?;
-        self.domain.delete_organization(who, id).await?;
+        self.domain
+            .administration
+            .delete_organization(who, id)
+            .await?;
         Ok(Response::new(DeleteOrganizationResponse {}))
     }
 
@@ -107,7 +111,11 @@ impl OrganizationService for Service {
     ) -> std::result::Result<Response<DisableOrganizationResponse>, Status> {
         let who = auth::administrator(&request)?;
         let id = convert::organization_id(&request.get_ref().name, None)?;
-        let changed = self.domain.disable_organization(who, id).await?;
+        let changed = self
+            .domain
+            .administration
+            .disable_organization(who, id)
+            .await?;
         Ok(Response::new(DisableOrganizationResponse {
             organization: Some(organization(&changed)),
         }))
@@ -119,7 +127,11 @@ impl OrganizationService for Service {
     ) -> std::result::Result<Response<EnableOrganizationResponse>, Status> {
         let who = auth::administrator(&request)?;
         let id = convert::organization_id(&request.get_ref().name, None)?;
-        let changed = self.domain.enable_organization(who, id).await?;
+        let changed = self
+            .domain
+            .administration
+            .enable_organization(who, id)
+            .await?;
         Ok(Response::new(EnableOrganizationResponse {
             organization: Some(organization(&changed)),
         }))

@@ -37,7 +37,7 @@ impl SigningKeyService for Service {
     ) -> std::result::Result<Response<ListSigningKeysResponse>, Status> {
         auth::administrator(&request)?;
         Ok(Response::new(ListSigningKeysResponse {
-            signing_keys: signing_keys(self.domain.signing_keys().await?),
+            signing_keys: signing_keys(self.domain.signing_keys.list().await?),
         }))
     }
 
@@ -46,9 +46,9 @@ impl SigningKeyService for Service {
         request: Request<RotateSigningKeysRequest>,
     ) -> std::result::Result<Response<RotateSigningKeysResponse>, Status> {
         let who = auth::administrator(&request)?;
-        let published = self.domain.rotate_signing_keys(who).await?;
+        let published = self.domain.signing_keys.rotate(who).await?;
         Ok(Response::new(RotateSigningKeysResponse {
-            signing_keys: signing_keys(self.domain.signing_keys().await?),
+            signing_keys: signing_keys(self.domain.signing_keys.list().await?),
             published,
         }))
     }
@@ -59,9 +59,9 @@ impl SigningKeyService for Service {
     ) -> std::result::Result<Response<RevokeSigningKeyResponse>, Status> {
         let who = auth::administrator(&request)?;
         let kid = convert::segment(&request.get_ref().name, SIGNING_KEYS).unwrap_or_default();
-        self.domain.revoke_signing_key(who, kid).await?;
+        self.domain.signing_keys.revoke(who, kid).await?;
         Ok(Response::new(RevokeSigningKeyResponse {
-            signing_keys: signing_keys(self.domain.signing_keys().await?),
+            signing_keys: signing_keys(self.domain.signing_keys.list().await?),
         }))
     }
 }

@@ -4,14 +4,24 @@ use uuid::Uuid;
 
 use crate::{
     crypto::secrets,
-    domain::Domain,
     error::{Error, FieldReason, Result},
     model::{id::AccountId, page::PageRequest},
 };
 
-impl Domain {
+/// Makes and reads the page tokens of lists.
+#[derive(Clone)]
+pub(super) struct PageTokens {
+    key: [u8; 32],
+}
+
+impl PageTokens {
+    /// Page tokens that are signed with this key.
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
     /// Reads what a caller sent to ask for a page of one of its lists.
-    pub(super) fn page_request(
+    pub(super) fn request(
         &self,
         list: &str,
         owner: AccountId,
@@ -20,20 +30,19 @@ impl Domain {
     ) -> Result<PageRequest> {
         let after = match token {
             "" => None,
-            token => Some(self.open_cursor(list, owner, token)?),
+            token => Some(self.open(list, owner, token)?),
         };
         Ok(PageRequest::new(u64::try_from(size).unwrap_or(0), after))
     }
 
     /// The token that asks for the page after this id.
-    #[must_use]
-    pub fn page_token(&self, list: &str, owner: AccountId, next: Option<Uuid>) -> String {
-        next.map(|id| secrets::seal_cursor(&self.keys.cursor, &purpose(list, owner), id.as_bytes()))
+    pub(super) fn token(&self, list: &str, owner: AccountId, next: Option<Uuid>) -> String {
+        next.map(|id| secrets::seal_cursor(&self.key, &purpose(list, owner), id.as_bytes()))
             .unwrap_or_default()
     }
 
-    fn open_cursor(&self, list: &str, owner: AccountId, token: &str) -> Result<Uuid> {
-        secrets::open_cursor(&self.keys.cursor, &purpose(list, owner), token)
+    fn open(&self, list: &str, owner: AccountId, token: &str) -> Result<Uuid> {
+        secrets::open_cursor(&self.key, &purpose(list, owner), token)
             .and_then(|bytes| Uuid::from_slice(&bytes).ok())
             .ok_or_else(|| {
                 Error::invalid_field(

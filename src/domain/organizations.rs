@@ -1,13 +1,15 @@
 //! The accounts of an organization: who reaches them, and how its owner makes more.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::{
     domain::{
-        Domain,
-        accounts::{chosen_email, chosen_password},
+        Context,
+        accounts::{Accounts, chosen_email, chosen_password, is_taken},
         api_keys::is_live,
-        credentials::{Caller, CredentialId, Reach},
+        caller::{Caller, CredentialId, Reach},
         throttle::Guess,
         tokens::{Opened, Tokens},
     },
@@ -16,7 +18,7 @@ use crate::{
     model::{
         account::{Account, Organization, Plan, Role},
         administration::AccountFilter,
-        client,
+        client::Client,
         email::Email,
         id::{AccountId, OrganizationId},
         page::Page,
@@ -37,7 +39,7 @@ pub struct NewMember {
     /// What to call the person; may be empty.
     pub display_name: String,
     /// Also signs the account in, with this client.
-    pub session: Option<client::Client>,
+    pub session: Option<Client>,
 }
 
 /// A session and its tokens, where one was asked for.
@@ -53,43 +55,22 @@ struct Prepared {
     most: u64,
 }
 
-impl Domain {
-    /// An account that the caller reaches, under the id that the call names.
-    ///
-    /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, also for an account that the caller does not reach.
-    pub async fn account(&self, caller: &Caller, id: AccountId) -> Result<Account> {
-        if id != caller.account_id && caller.reach() == Reach::Account {
-            return Err(Reason::AccountNotFound.into());
-        }
-        let account = self.store.read().account(id).await?;
-        account
-            .filter(|account| reaches(caller, account))
-            .ok_or_else(|| Reason::AccountNotFound.into())
-    }
+/// The organizations of accounts, and who is a member of them.
+pub struct Organizations {
+    pub(super) context: Context,
+    pub(super) accounts: Arc<Accounts>,
+    /// The most accounts of one organization.
+    pub(super) most: u64,
+}
 
-    /// The caller's own account, under the id that the call names.
-    ///
-    /// # Errors
-    /// `ACCOUNT_NOT_FOUND`, also for every other account.
-    pub(super) async fn own_account(&self, caller: &Caller, id: AccountId) -> Result<Account> {
-        if id != caller.account_id {
-            return Err(Reason::AccountNotFound.into());
-        }
-        self.account(caller, id).await
-    }
-
+impl Organizations {
     /// An organization that the caller is a member of.
     ///
     /// # Errors
     /// `ORGANIZATION_NOT_FOUND`, also for an organization of somebody else.
-    pub async fn own_organization(
-        &self,
-        caller: &Caller,
-        id: OrganizationId,
-    ) -> Result<Organization> {
+    pub async fn get(&self, caller: &Caller, id: OrganizationId) -> Result<Organization> {
         require_member(caller, id)?;
-        let found = self.store.read().organization(id).await?;
+        let found = self.context.store.read().organization(id).await?;
         found.ok_or_else(|| Reason::OrganizationNotFound.into())
     }
 
@@ -107,17 +88,28 @@ impl Domain {
         token: &str,
     ) -> Result<(Vec<Account>, String)> {
         require_member(caller, id)?;
-        let page = self.page_request(MEMBERS, caller.account_id, size, token)?;
+        let page = self
+            .context
+            .pages
+            .request(MEMBERS, caller.account_id, size, token)?;
         if caller.reach() == Reach::Account {
-            let own = self.account(caller, caller.account_id).await?;
+            let own = self.accounts.get(caller, caller.account_id).await?;
             return Ok((vec![own], String::new()));
         }
         let filter = AccountFilter {
             organization: Some(id),
             ..AccountFilter::default()
         };
-        let Page { items, next } = self.store.read().search_accounts(&filter, page).await?;
-        Ok((items, self.page_token(MEMBERS, caller.account_id, next)))
+        let Page { items, next } = self
+            .context
+            .store
+            .read()
+            .search_accounts(&filter, page)
+            .await?;
+        Ok((
+            items,
+            self.context.pages.token(MEMBERS, caller.account_id, next),
+        ))
     }
 
     /// Makes an account in the caller's organization, and on request a session of it.
@@ -126,12 +118,12 @@ impl Domain {
     /// `ORGANIZATION_NOT_FOUND` for an organization of somebody else, `PERMISSION_DENIED` when the caller
     /// does not reach all of it, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`, `QUOTA_EXCEEDED`,
     /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
-    pub async fn create_member(
+    pub async fn provision_account(
         &self,
         caller: &Caller,
         organization: OrganizationId,
         request: NewMember,
-        client: RequestOrigin,
+        origin: RequestOrigin,
     ) -> Result<(Account, MaybeSession)> {
         require_member(caller, organization)?;
         if caller.reach() == Reach::Account {
@@ -140,16 +132,16 @@ impl Domain {
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
-        let (reader, most) = (self.store.read(), self.settings.organization_accounts);
+        let (reader, most) = (self.context.store.read(), self.most);
         let home = reader.organization(organization).await?;
         let home = home.ok_or(Reason::OrganizationNotFound)?;
         if reader.count_accounts(organization).await? >= most {
             return Err(Reason::QuotaExceeded.into());
         }
-        self.admit_member(&email, caller.plan, &client).await?;
-        let now = self.env.now();
+        self.admit_member(&email, caller.plan, &origin).await?;
+        let now = self.context.env.now();
         let account = Account {
-            id: self.env.uuid()?.into(),
+            id: self.context.env.uuid()?.into(),
             organization: home,
             role: Role::Member,
             administrator: false,
@@ -157,7 +149,12 @@ impl Domain {
             email,
             email_verified: false,
             display_name: request.display_name.trim().to_owned(),
-            password_hash: Some(self.passwords.hash(&password, Some(client.address)).await?),
+            password_hash: Some(
+                self.accounts
+                    .passwords
+                    .hash(&password, Some(origin.address))
+                    .await?,
+            ),
             created_at: now,
             updated_at: now,
             version: 1,
@@ -165,7 +162,7 @@ impl Domain {
         let session = request
             .session
             .as_ref()
-            .map(|oauth| self.open_session(&account, oauth, client))
+            .map(|client| self.accounts.tokens.open_session(&account, client, origin))
             .transpose()?;
         let prepared = Prepared {
             account,
@@ -174,20 +171,28 @@ impl Domain {
             credential: caller.credential,
             most,
         };
-        self.store
+        self.context
+            .store
             .write(move |tx| Box::pin(async move { prepared.write(tx, now).await }))
             .await
     }
 }
 
-impl Domain {
+impl Organizations {
     /// Refuses an address that is taken, as a sign-up does, and spends the limits on new accounts.
-    async fn admit_member(&self, email: &Email, plan: Plan, client: &RequestOrigin) -> Result<()> {
-        let attempt = self.admit(&Guess::at(email, client)).await?;
-        let admitted = if self.is_taken(email).await? {
+    async fn admit_member(&self, email: &Email, plan: Plan, origin: &RequestOrigin) -> Result<()> {
+        let attempt = self
+            .accounts
+            .throttle
+            .admit(&Guess::at(email, origin))
+            .await?;
+        let admitted = if is_taken(&self.context.store, email).await? {
             Err(Error::new(Reason::EmailAlreadyExists).on_field("email"))
         } else {
-            self.spend_creation(plan, false, client.address).await
+            self.accounts
+                .throttle
+                .spend_creation(plan, false, origin.address)
+                .await
         };
         if admitted.is_ok() {
             return attempt.was_none().await;
@@ -204,13 +209,6 @@ fn require_member(caller: &Caller, organization: OrganizationId) -> Result<()> {
     } else {
         Err(Reason::OrganizationNotFound.into())
     }
-}
-
-/// Whether the caller may see an account and act on it.
-pub(super) fn reaches(caller: &Caller, account: &Account) -> bool {
-    account.id == caller.account_id
-        || caller.reach() == Reach::Organization
-            && account.organization.id == caller.organization_id
 }
 
 impl Prepared {
