@@ -2,36 +2,24 @@
 
 use std::{num::NonZero, sync::Arc};
 
-use axum::{Router, response::Response};
+use axum::Router;
 use tokio::sync::watch;
 
-use super::{StartError, health::Health};
+use super::{StartError, errors, health::Health};
 use crate::{
     config::{Config, Issuer},
     domain::Domain,
     env::Env,
-    error::Error,
     grpc::{
         self, GrpcService,
         auth::as_operator,
         health::Status,
         limits::{Limits, Quotas},
-        status::to_status,
     },
-    layers::{
-        self, HttpService, LayerOptions,
-        call::{Call, Dialect},
-        uncounted,
-    },
+    layers::{self, HttpService, LayerOptions, uncounted},
     metrics::{Exposition, Metrics},
     pages, pb,
-    rest::{
-        connect, faces,
-        fault::Fault,
-        forward, openapi, probes,
-        transcode::{self, Transcoder},
-        well_known,
-    },
+    rest::{connect, faces, forward, openapi, probes, transcode::Transcoder, well_known},
     server::{
         dispatch::dispatch,
         options::{ServerOptions, TlsFiles},
@@ -68,7 +56,7 @@ pub(super) fn build(
         env,
         metrics,
         &layer_options(config)?,
-        Arc::new(refuse),
+        Arc::new(errors::refuse),
         count_refused(limits.as_ref(), dispatch(services, connect, rest)),
     );
     Ok(Transports {
@@ -119,18 +107,7 @@ fn count_refused(limits: Option<&Arc<Limits>>, service: HttpService) -> HttpServ
         return service;
     };
     let spend = move |client| limits.public(client);
-    uncounted::wrap(Arc::new(spend), Arc::new(refuse), service)
-}
-
-/// A refusal of a layer, in the words of whoever owns the path.
-pub(super) fn refuse(call: &Call, error: &Error) -> Response {
-    let status = to_status(error);
-    if call.dialect == Dialect::Connect {
-        return connect::refuse(status);
-    }
-    let fault = Fault::from_status(&status);
-    faces::refuse(call.target(), call.is_json, &fault)
-        .unwrap_or_else(|| transcode::refuse(&fault, &call.request_id))
+    uncounted::wrap(Arc::new(spend), Arc::new(errors::refuse), service)
 }
 
 /// The files of the certificate and its key, when the listener speaks TLS.

@@ -13,7 +13,7 @@ use crate::{error::Error, grpc::status::to_status};
 pub type RenderRefusal = Arc<dyn Fn(&Call, &Error) -> Response + Send + Sync>;
 
 /// The answer to a call that is refused before or instead of its service.
-pub(super) fn refuse(call: &Call, error: &Error, render: &RenderRefusal) -> Response {
+pub(crate) fn refuse(call: &Call, error: &Error, render: &RenderRefusal) -> Response {
     match call.dialect {
         Dialect::Grpc => to_status(error).into_http(),
         Dialect::GrpcWeb { text } => grpc_web(error, text),
