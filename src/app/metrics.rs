@@ -53,8 +53,5 @@ fn refusal(cause: &BindError) -> StartError {
 
 /// What it serves.
 pub(super) fn service(exposition: Arc<Exposition>) -> HttpService {
-    request_head::wrap(
-        Arc::new(errors::refuse),
-        HttpService::new(exposition.router()),
-    )
+    errors::rendered(request_head::wrap(HttpService::new(exposition.router())))
 }

@@ -19,7 +19,12 @@ use crate::{
     layers::{self, HttpService, LayerOptions, uncounted},
     metrics::{Exposition, Metrics},
     pages, pb,
-    rest::{connect, faces, forward, openapi, probes, transcode::Transcoder, well_known},
+    rest::{
+        channel::{self, Channel},
+        connect, faces, forward, openapi, probes,
+        transcode::Transcoder,
+        well_known,
+    },
     server::{
         dispatch::dispatch,
         options::{ServerOptions, TlsFiles},
@@ -44,21 +49,19 @@ pub(super) fn build(
     let (status, told) = watch::channel(Status::Serving);
     let limits = limits(config, env, metrics);
     let services = grpc::services(domain, limits.clone(), told).map_err(broken)?;
-    let operator = as_operator(services.clone());
+    let operator = errors::rendered_as_grpc(as_operator(services.clone()));
     let contract = pb::pool().map_err(broken)?;
-    let connect = connect::connect_service(services.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
+    let channel = channel::to(services.clone());
+    let connect = connect::connect_service(channel.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
         .map_err(broken)?;
-    let mut rest = rest_router(services.clone(), domain, env)?;
+    let mut rest = rest_router(channel, domain, env)?;
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());
     }
-    let http = layers::stack(
-        env,
-        metrics,
-        &layer_options(config)?,
-        Arc::new(errors::refuse),
-        count_refused(limits.as_ref(), dispatch(services, connect, rest)),
-    );
+    let options = layer_options(config)?;
+    let service = count_refused(limits.as_ref(), dispatch(services, connect, rest));
+    let service = errors::rendered(layers::inner(&options, service));
+    let http = layers::outer(env, metrics, &options, service);
     Ok(Transports {
         http,
         health: Health::new(Arc::clone(domain), status),
@@ -83,18 +86,14 @@ fn limits(config: &Config, env: &Env, metrics: &Metrics) -> Option<Arc<Limits>> 
         .then(|| Arc::new(Limits::new(env, &quotas).counted_by(metrics)))
 }
 
-fn rest_router(
-    services: GrpcService,
-    domain: &Arc<Domain>,
-    env: &Env,
-) -> Result<Router, StartError> {
+fn rest_router(channel: Channel, domain: &Arc<Domain>, env: &Env) -> Result<Router, StartError> {
     let document = openapi::document(faces::operations()).map_err(broken)?;
-    let transcoder = Transcoder::new(services.clone()).map_err(broken)?;
+    let transcoder = Transcoder::new(channel.clone()).map_err(broken)?;
     let keys = Arc::clone(domain);
     Ok(Router::new()
-        .merge(forward::router(services.clone()))
-        .merge(probes::router(services.clone()))
-        .merge(faces::router(services, env.clone()))
+        .merge(forward::router(channel.clone()))
+        .merge(probes::router(channel.clone()))
+        .merge(faces::router(channel, env.clone()))
         .merge(openapi::router(document))
         .merge(well_known::router(move || keys.jwks()))
         .merge(pages::router())
@@ -107,7 +106,7 @@ fn count_refused(limits: Option<&Arc<Limits>>, service: HttpService) -> HttpServ
         return service;
     };
     let spend = move |client| limits.public(client);
-    uncounted::wrap(Arc::new(spend), Arc::new(errors::refuse), service)
+    uncounted::wrap(Arc::new(spend), service)
 }
 
 /// The files of the certificate and its key, when the listener speaks TLS.

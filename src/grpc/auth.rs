@@ -20,7 +20,7 @@ use crate::{
         tokens::Client,
     },
     error::{Error, Reason, Result},
-    grpc::{GrpcService, device, limits::Limits, status::to_status},
+    grpc::{GrpcService, device, limits::Limits},
     model::{
         account::Plan,
         administration::Administrator,
@@ -118,7 +118,7 @@ where
                     return Ok(Status::ok("").into_http());
                 }
                 Ok(admitted) => admitted.note(&mut parts.extensions),
-                Err(refusal) => return Ok(to_status(&refusal).into_http()),
+                Err(refusal) => return Ok(Status::from(refusal).into_http()),
             }
             inner.call(Request::from_parts(parts, body)).await
         })

@@ -29,7 +29,7 @@ use tonic_reflection::pb::{
 };
 use tower::Service;
 
-use super::{auth, health, limits::Limits};
+use super::{auth, health, limits::Limits, status};
 use crate::pb::{self, PolicyError};
 
 const PATH: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -104,6 +104,7 @@ impl ServerReflection for Reflection {
                 }
                 Ok(files.answer(request))
             })
+            .map(|answer| answer.map_err(status::of_stream))
             .take_until(health::stopped(self.status.clone()));
         Ok(Response::new(answers.boxed()))
     }

@@ -3,13 +3,14 @@
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
-use axum::{extract::Request, response::Response};
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 
 use super::{
     HttpService,
     around::{Answer, Around, Middleware},
-    call::Call,
-    refusal::{RenderRefusal, refuse},
 };
 use crate::{error::Result, model::request::RequestContext};
 
@@ -19,13 +20,12 @@ pub type Spend = Arc<dyn Fn(IpAddr) -> Result<()> + Send + Sync>;
 #[derive(Clone)]
 struct Uncounted {
     spend: Spend,
-    render: RenderRefusal,
 }
 
 /// Puts the count around a service.
 #[must_use]
-pub fn wrap(spend: Spend, render: RenderRefusal, service: HttpService) -> HttpService {
-    HttpService::new(Around::new(Uncounted { spend, render }, service))
+pub fn wrap(spend: Spend, service: HttpService) -> HttpService {
+    HttpService::new(Around::new(Uncounted { spend }, service))
 }
 
 impl Middleware for Uncounted {
@@ -36,7 +36,7 @@ impl Middleware for Uncounted {
         let Some(context) = request.extensions().get::<RequestContext>().cloned() else {
             return Box::pin(next(request));
         };
-        let (this, call, answer) = (self.clone(), Call::of(&request), next(request));
+        let (this, answer) = (self.clone(), next(request));
         Box::pin(async move {
             let response = answer.await?;
             if !response.status().is_client_error() || context.is_counted() {
@@ -44,7 +44,7 @@ impl Middleware for Uncounted {
             }
             Ok(match (this.spend)(context.client_address) {
                 Ok(()) => response,
-                Err(refusal) => refuse(&call, &refusal, &this.render),
+                Err(refusal) => refusal.into_response(),
             })
         })
     }

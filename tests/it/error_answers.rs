@@ -406,13 +406,18 @@ async fn heads_that_are_invalid() {
     insta::assert_snapshot!(answers.shown());
 }
 
+/// A log-in that no face reads to its end.
+fn too_long() -> String {
+    format!(
+        r#"{{"email":"ann@example.com","password":"{}"}}"#,
+        "x".repeat(70_000)
+    )
+}
+
 #[tokio::test]
 async fn momail() {
     let mut answers = Answers::new(|_| {}).await;
-    let long = format!(
-        r#"{{"email":"ann@example.com","password":"{}"}}"#,
-        "x".repeat(70_000)
-    );
+    let long = too_long();
     for body in [
         r#"{"email":"ann@example.com","password":"not the password"}"#,
         r#"{"email":"ann","password":""}"#,
@@ -492,67 +497,71 @@ async fn momail() {
     insta::assert_snapshot!(answers.shown());
 }
 
+const GRANT: &str = "/oauth/token?grant_type=password";
+
+/// Path, content type and body of calls that a client of SMTPD or of OAuth may make.
+const TOKEN_CALLS: &[(&str, &str, &str)] = &[
+    (
+        GRANT,
+        JSON,
+        r#"{"username":"ann@example.com","password":"wrong"}"#,
+    ),
+    (GRANT, FORM, "username=ann%40example.com&password=wrong"),
+    (GRANT, JSON, r#"{"username":"ann","password":7}"#),
+    (GRANT, JSON, r#"{"email_address":"ann","password":"x"}"#),
+    (
+        GRANT,
+        JSON,
+        r#"{"email":"ann","username":"bob","password":"x"}"#,
+    ),
+    (GRANT, JSON, r#"{"password":"x"}"#),
+    (GRANT, JSON, r#"{"username":"ann"}"#),
+    (GRANT, FORM, "username=ann&username=ann"),
+    (GRANT, FORM, "a%20b=ann&a%20b=ann"),
+    (GRANT, FORM, "username=%ff"),
+    (GRANT, FORM, "grant_type=other&username=a&password=b"),
+    (GRANT, JSON, "{"),
+    (GRANT, "text/plain", "x"),
+    ("/oauth/token", JSON, r#"{"username":"ann","password":"x"}"#),
+    ("/oauth/token", JSON, r#"{"grant_type":"password"}"#),
+    ("/oauth/token", FORM, "grant_type=client_credentials"),
+    ("/oauth/token", FORM, "username=ann"),
+    ("/oauth/token", FORM, "a=b&a=c"),
+    ("/oauth/token", "text/plain", "x"),
+    ("/oauth/token?grant_type=password&grant_type=x", FORM, "a=b"),
+    ("/oauth/token?grant_type=other", FORM, "a=b"),
+    (
+        "/oauth/token?grant_type=refresh_token",
+        FORM,
+        "refresh_token=nonsense",
+    ),
+    (
+        "/oauth/token?grant_type=refresh_token",
+        JSON,
+        r#"{"refresh_token":"nonsense"}"#,
+    ),
+    ("/oauth/token?grant_type=refresh_token", JSON, "{}"),
+    ("/oauth/revoke", JSON, r#"{"refresh_token":"nonsense"}"#),
+    ("/oauth/revoke", JSON, r#"{"refresh_token":""}"#),
+    ("/oauth/revoke", JSON, "{}"),
+    ("/oauth/revoke", FORM, "refresh_token=nonsense"),
+    ("/oauth/revoke", FORM, "refresh_token="),
+    ("/oauth/revoke", FORM, "token=nonsense"),
+    ("/oauth/revoke", FORM, "token=a.b.c"),
+    ("/oauth/revoke", FORM, "token="),
+    ("/oauth/revoke", FORM, "token=a&refresh_token=b"),
+    ("/oauth/revoke", FORM, "token_type_hint=x"),
+    ("/oauth/revoke", FORM, ""),
+    ("/oauth/revoke?grant_type=password", FORM, "token=a"),
+    ("/oauth/revoke", "text/plain", "x"),
+    ("/oauth/nothing", JSON, "x"),
+];
+
 #[tokio::test]
 async fn smtpd_and_oauth() {
     let mut answers = Answers::new(|_| {}).await;
-    let grant = "/oauth/token?grant_type=password";
-    for (target, content_type, body) in [
-        (
-            grant,
-            JSON,
-            r#"{"username":"ann@example.com","password":"wrong"}"#,
-        ),
-        (grant, FORM, "username=ann%40example.com&password=wrong"),
-        (grant, JSON, r#"{"username":"ann","password":7}"#),
-        (grant, JSON, r#"{"email_address":"ann","password":"x"}"#),
-        (
-            grant,
-            JSON,
-            r#"{"email":"ann","username":"bob","password":"x"}"#,
-        ),
-        (grant, JSON, r#"{"password":"x"}"#),
-        (grant, JSON, r#"{"username":"ann"}"#),
-        (grant, FORM, "username=ann&username=ann"),
-        (grant, FORM, "a%20b=ann&a%20b=ann"),
-        (grant, FORM, "username=%ff"),
-        (grant, FORM, "grant_type=other&username=a&password=b"),
-        (grant, JSON, "{"),
-        (grant, "text/plain", "x"),
-        ("/oauth/token", JSON, r#"{"username":"ann","password":"x"}"#),
-        ("/oauth/token", JSON, r#"{"grant_type":"password"}"#),
-        ("/oauth/token", FORM, "grant_type=client_credentials"),
-        ("/oauth/token", FORM, "username=ann"),
-        ("/oauth/token", FORM, "a=b&a=c"),
-        ("/oauth/token", "text/plain", "x"),
-        ("/oauth/token?grant_type=password&grant_type=x", FORM, "a=b"),
-        ("/oauth/token?grant_type=other", FORM, "a=b"),
-        (
-            "/oauth/token?grant_type=refresh_token",
-            FORM,
-            "refresh_token=nonsense",
-        ),
-        (
-            "/oauth/token?grant_type=refresh_token",
-            JSON,
-            r#"{"refresh_token":"nonsense"}"#,
-        ),
-        ("/oauth/token?grant_type=refresh_token", JSON, "{}"),
-        ("/oauth/revoke", JSON, r#"{"refresh_token":"nonsense"}"#),
-        ("/oauth/revoke", JSON, r#"{"refresh_token":""}"#),
-        ("/oauth/revoke", JSON, "{}"),
-        ("/oauth/revoke", FORM, "refresh_token=nonsense"),
-        ("/oauth/revoke", FORM, "refresh_token="),
-        ("/oauth/revoke", FORM, "token=nonsense"),
-        ("/oauth/revoke", FORM, "token=a.b.c"),
-        ("/oauth/revoke", FORM, "token="),
-        ("/oauth/revoke", FORM, "token=a&refresh_token=b"),
-        ("/oauth/revoke", FORM, "token_type_hint=x"),
-        ("/oauth/revoke", FORM, ""),
-        ("/oauth/revoke?grant_type=password", FORM, "token=a"),
-        ("/oauth/revoke", "text/plain", "x"),
-        ("/oauth/nothing", JSON, "x"),
-    ] {
-        answers.post(target, content_type, body).await;
+    for (target, content_type, body) in TOKEN_CALLS {
+        answers.post(target, content_type, *body).await;
     }
     for (method, target) in [
         ("GET", "/oauth/token"),
@@ -613,35 +622,38 @@ async fn mailkite() {
     insta::assert_snapshot!(answers.shown());
 }
 
+/// What a client of Mail.td may send.
+const MAILTD_BODIES: &[&str] = &[
+    r#"{"address":"ann@example.com","password":"not the password"}"#,
+    r#"{"address":"bob@example.com","password":"correct horse battery"}"#,
+    r#"{"address":"ann","password":"short"}"#,
+    r#"{"email":"ann","mail":"x","password":7}"#,
+    r#"{"address":"b@example.com","password":"correct horse battery","pow":{"id":"x","nonce":""}}"#,
+    r#"{"address":"b@example.com","password":"correct horse battery","pow":{"id":"x","nonce":"1","y":2}}"#,
+    r#"{"address":"b@example.com","password":"correct horse battery","pow":{"id":"x","nonce":"1"}}"#,
+    "[]",
+    "{",
+    "",
+];
+
 #[tokio::test]
 async fn mailtd() {
     let mut answers = Answers::new(|_| {}).await;
-    for body in [
-        r#"{"address":"ann@example.com","password":"not the password"}"#,
-        r#"{"address":"bob@example.com","password":"correct horse battery"}"#,
-        r#"{"address":"ann","password":"short"}"#,
-        r#"{"email":"ann","mail":"x","password":7}"#,
-        r#"{"address":"b@example.com","password":"correct horse battery","pow":{"id":"x","nonce":""}}"#,
-        r#"{"address":"b@example.com","password":"correct horse battery","pow":{"id":"x","nonce":"1","y":2}}"#,
-        r#"{"address":"b@example.com","password":"correct horse battery","pow":{"id":"x","nonce":"1"}}"#,
-        "[]",
-        "{",
-        "",
-    ] {
+    for body in MAILTD_BODIES {
         for target in [
             "/api/accounts",
             "/api/token",
             "/api/user/login",
             "/api/user/tokens",
         ] {
-            answers.post(target, JSON, body).await;
+            answers.post(target, JSON, *body).await;
         }
         answers
             .call(
                 "POST",
                 "/api/accounts",
                 &[("content-type", JSON), ("authorization", "Bearer nonsense")],
-                body,
+                *body,
             )
             .await;
     }

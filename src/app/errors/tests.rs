@@ -1,8 +1,11 @@
 //! Every error as every dialect tells it, whole: a change of any of them is a change that callers see.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse as _, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use http::{
     HeaderMap, Request,
@@ -13,10 +16,10 @@ use regex::{Captures, Regex};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use super::refuse;
+use super::render;
 use crate::{
     error::{Error, FieldReason, FieldViolation, Limit, Reason},
-    layers::{call::Call, refusal},
+    layers::call::Call,
     model::request::RequestContext,
 };
 
@@ -26,11 +29,7 @@ const RPC: &str = "/countersign.v1.SessionService/GetSession";
 
 /// The answer to a call that ends in this error.
 fn answer(request: &Request<()>, error: &Error) -> Response {
-    refusal::refuse(
-        &Call::of(request),
-        error,
-        &(Arc::new(refuse) as refusal::RenderRefusal),
-    )
+    render(&Call::of(request), error, error.clone().into_response())
 }
 
 fn request(target: &str, content_type: &str) -> Request<()> {

@@ -7,7 +7,6 @@ use http::{
 };
 use tonic::metadata::MetadataMap;
 
-use super::cookies::Cookies;
 use crate::{model::request::RequestContext, rest::unary};
 
 /// The services read credentials of every kind from `authorization`, Basic included.
@@ -18,7 +17,6 @@ const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, USER_AGENT];
 pub(super) struct Call {
     headers: HeaderMap,
     context: Option<RequestContext>,
-    cookies: Cookies,
 }
 
 impl Call {
@@ -34,7 +32,6 @@ impl Call {
         Self {
             headers,
             context: parts.extensions.get().cloned(),
-            cookies: parts.extensions.get().cloned().unwrap_or_default(),
         }
     }
 
@@ -44,11 +41,6 @@ impl Call {
         let mut call = self.clone();
         call.headers.insert(AUTHORIZATION, value);
         Some(call)
-    }
-
-    /// Hands the cookies that a service set on to this caller.
-    pub(super) fn keep_cookies(&self, metadata: &MetadataMap) {
-        self.cookies.keep(metadata.as_ref());
     }
 
     /// Whether a credential came along, good or bad.
