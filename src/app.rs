@@ -4,6 +4,7 @@ mod access;
 mod console;
 pub mod data_dir;
 mod descriptors;
+pub mod errors;
 mod health;
 mod metrics;
 mod parts;

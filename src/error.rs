@@ -1,9 +1,23 @@
 //! What can go wrong, once: a closed list of reasons, and the table of what each one means on the wire.
+//!
+//! An [`Error`] is one value from where it happens to the outermost layer, which logs it and renders it in the dialect
+//! of the call.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+mod carried;
+mod details;
+mod field;
 
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, StatusCode};
 use tonic::Code;
 use tracing::Level;
+
+pub use self::{
+    carried::fill,
+    details::Detail,
+    field::{FieldReason, FieldViolation},
+};
 
 use crate::env::RandomnessUnavailable;
 
@@ -123,81 +137,6 @@ impl Reason {
     }
 }
 
-macro_rules! field_reasons {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
-        /// Which rule a field breaks: `reason` in `google.rpc.BadRequest`. A reason of the whole call that
-        /// names a field stands there by its own name.
-        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-        pub enum FieldReason {
-            $($(#[doc = $doc])+ $variant,)+
-        }
-
-        impl FieldReason {
-            /// Every one of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name on the wire.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)+
-                }
-            }
-        }
-    };
-}
-
-field_reasons! {
-    /// It must be there, and not empty.
-    Required = "REQUIRED";
-    /// It has fewer characters than it must have.
-    TooShort = "TOO_SHORT";
-    /// It has more characters or bytes than it may have.
-    TooLong = "TOO_LONG";
-    /// It has more items than it may have.
-    TooManyItems = "TOO_MANY_ITEMS";
-    /// The number, time or duration is too small or too large.
-    OutOfRange = "OUT_OF_RANGE";
-    /// The text is not of the form that it must have.
-    InvalidFormat = "INVALID_FORMAT";
-    /// The value is not among those that are accepted.
-    InvalidValue = "INVALID_VALUE";
-    /// The value is not of the type of the field.
-    WrongType = "WRONG_TYPE";
-    /// Nothing has this name here.
-    UnknownField = "UNKNOWN_FIELD";
-    /// It comes more than once.
-    GivenTwice = "GIVEN_TWICE";
-    /// It may not come here, or not together with what else came.
-    NotAllowed = "NOT_ALLOWED";
-}
-
-/// A field that breaks a rule, as in `google.rpc.BadRequest`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FieldViolation {
-    /// The dotted path of proto field names.
-    pub field: Cow<'static, str>,
-    /// The name of a [`FieldReason`], or of the [`Reason`] of the call.
-    pub reason: Cow<'static, str>,
-    /// What the field must be, to follow after its name. Never the value that was sent.
-    pub description: Cow<'static, str>,
-}
-
-impl FieldViolation {
-    /// A violation of one rule by one field.
-    pub fn new(
-        field: impl Into<Cow<'static, str>>,
-        reason: FieldReason,
-        description: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self {
-            field: field.into(),
-            reason: reason.name().into(),
-            description: description.into(),
-        }
-    }
-}
-
 /// A limit that a call ran into: so many calls in a window of time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limit {
@@ -209,15 +148,19 @@ pub struct Limit {
     pub window_seconds: u64,
 }
 
-/// A refusal: the reason for the caller, and the cause for the operator.
-#[derive(Debug)]
+/// Why a call fails: the reason for the caller, and the cause for the operator.
+#[derive(Clone, Debug)]
 pub struct Error {
     reason: Reason,
     violations: Vec<FieldViolation>,
     retry_after: Option<Duration>,
-    limit: Option<Limit>,
+    limit: Option<Arc<Limit>>,
     takes_forms: bool,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+    message: Option<Cow<'static, str>>,
+    code: Option<Code>,
+    http_status: Option<StatusCode>,
+    headers: Option<Arc<[(HeaderName, HeaderValue)]>>,
 }
 
 /// What a use case gives back.
@@ -234,6 +177,10 @@ impl Error {
             limit: None,
             takes_forms: false,
             cause: None,
+            message: None,
+            code: None,
+            http_status: None,
+            headers: None,
         }
     }
 
@@ -302,7 +249,7 @@ impl Error {
     /// The same refusal, naming the limit that was reached.
     #[must_use]
     pub fn limited_by(mut self, limit: Limit) -> Self {
-        self.limit = Some(limit);
+        self.limit = Some(Arc::new(limit));
         self
     }
 
@@ -316,7 +263,47 @@ impl Error {
     /// The same refusal, with its cause for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// The same refusal, in other words than those of its reason.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// The same refusal, under the gRPC status that a specification asks for instead of that of its reason.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The same refusal by HTTP itself, before there is an rpc: every dialect answers it with this status.
+    #[must_use]
+    pub fn with_http_status(mut self, status: StatusCode) -> Self {
+        self.http_status = Some(status);
+        self
+    }
+
+    /// The same refusal, whose answer has this header in every dialect.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        let headers = self.headers.iter().flat_map(|headers| headers.iter());
+        self.headers = Some(headers.cloned().chain([(name, value)]).collect());
+        self
+    }
+
+    /// The same refusal with the fields under the names that a face gives them, `(contract, face)`.
+    #[must_use]
+    pub fn renamed(mut self, names: &[(&str, &'static str)]) -> Self {
+        for violation in &mut self.violations {
+            if let Some((_, name)) = names.iter().find(|(field, _)| violation.field == *field) {
+                violation.field = (*name).into();
+            }
+        }
         self
     }
 
@@ -335,6 +322,9 @@ impl Error {
     /// What the caller reads: the first field at fault and its rule, else the words of the reason.
     #[must_use]
     pub fn message(&self) -> String {
+        if let Some(message) = &self.message {
+            return message.clone().into_owned();
+        }
         match self.violations() {
             [violation, ..]
                 if matches!(
@@ -367,13 +357,46 @@ impl Error {
     /// The limit that was reached.
     #[must_use]
     pub fn limit(&self) -> Option<&Limit> {
-        self.limit.as_ref()
+        self.limit.as_deref()
     }
 
     /// How long to wait before trying again, where waiting helps.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The gRPC status.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code.unwrap_or(self.reason.meaning().grpc)
+    }
+
+    /// The HTTP status on the contract's own REST paths; faces may document another.
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        self.stated_http_status().unwrap_or_else(|| {
+            StatusCode::from_u16(self.reason.meaning().http)
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        })
+    }
+
+    /// The HTTP status of a refusal by HTTP itself.
+    #[must_use]
+    pub fn stated_http_status(&self) -> Option<StatusCode> {
+        self.http_status
+    }
+
+    /// Writes it into the log, with its cause, as loud as its reason is.
+    pub fn log(&self) {
+        let meaning = self.reason.meaning();
+        let cause = self.cause();
+        match meaning.level {
+            Level::ERROR => tracing::error!(reason = meaning.name, cause, "refused"),
+            Level::WARN => tracing::warn!(reason = meaning.name, cause, "refused"),
+            Level::INFO => tracing::info!(reason = meaning.name, cause, "refused"),
+            _ => tracing::debug!(reason = meaning.name, cause, "refused"),
+        }
     }
 }
 

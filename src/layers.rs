@@ -1,30 +1,30 @@
 //! What every request passes on its way to a service, whatever the transport: who is calling, what is
 //! written down, and the answers that no service gives itself.
 
-mod around;
+pub(crate) mod around;
 pub mod body_limit;
 pub mod call;
 pub mod client;
+mod cookies;
 pub mod cors;
 pub mod deadline;
 mod https_only;
 mod limit_log;
 pub mod panic;
-pub mod refusal;
 pub mod request_head;
 pub mod request_id;
 pub mod security_headers;
 pub mod trace;
 pub mod uncounted;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use axum::{extract::Request, response::Response};
 use http::HeaderName;
 use ipnet::IpNet;
 use tower::util::BoxCloneSyncService;
 
-use self::{around::Around, refusal::RenderRefusal};
+use self::around::Around;
 use crate::{env::Env, metrics::Metrics};
 
 /// A service for whole HTTP requests that always has an answer.
@@ -80,44 +80,44 @@ impl Default for LayerOptions {
     }
 }
 
-/// Puts the layers around a service. `render` writes their refusals where the call is not gRPC.
+/// Puts the layers around a service that are near it: those that answer instead of it, with errors that are still to
+/// be rendered, and those that add to every answer.
 ///
 /// The first layer below is the innermost; a request passes them from the last to the first.
 #[must_use]
-pub fn stack(
-    env: &Env,
-    metrics: &Metrics,
-    options: &LayerOptions,
-    render: RenderRefusal,
-    service: HttpService,
-) -> HttpService {
+pub fn inner(options: &LayerOptions, service: HttpService) -> HttpService {
     // Innermost: only the time that services take counts.
-    let service = Around::new(
-        deadline::Deadline::new(options.request_timeout, Arc::clone(&render)),
-        service,
-    );
+    let service = Around::new(deadline::Deadline::new(options.request_timeout), service);
     // Before the deadline, which starts a timer: a body that is announced too large costs nothing at all.
     let service = Around::new(
-        body_limit::BodyLimit::new(options.max_message_size, Arc::clone(&render)),
+        body_limit::BodyLimit::new(options.max_message_size),
         service,
     );
     // Before anything is read of a call that should not have been sent like this.
     let service = Around::new(
-        https_only::HttpsOnly::new(
-            options.https_only,
-            options.trusted_proxies.clone(),
-            Arc::clone(&render),
-        ),
+        https_only::HttpsOnly::new(options.https_only, options.trusted_proxies.clone()),
         service,
     );
     // Around everything that can panic.
-    let service = Around::new(panic::CatchPanic::new(Arc::clone(&render)), service);
+    let service = Around::new(panic::CatchPanic, service);
     // Around every refusal above, which a page could not read otherwise; a preflight ends here.
     let service = cors::wrap(&options.cors_origins, &options.cors_headers, service);
     // Before anybody asks what the request means, preflights too.
-    let service = Around::new(request_head::RequestHead::new(render), service);
+    let service = Around::new(request_head::RequestHead, service);
     // On every answer, preflights and panics too.
+    let service = Around::new(cookies::Cookies, service);
     let service = Around::new(security_headers::SecurityHeaders, service);
+    HttpService::new(service)
+}
+
+/// Puts the outermost layers around a service whose errors are rendered.
+#[must_use]
+pub fn outer(
+    env: &Env,
+    metrics: &Metrics,
+    options: &LayerOptions,
+    service: HttpService,
+) -> HttpService {
     // Sees and counts the final status of every answer, and is the span of whatever is logged below.
     let service = Around::new(trace::Trace::new(env.clone(), metrics.clone()), service);
     // Outermost: the log and every answer need the name of the call and the address of the client.

@@ -1,15 +1,13 @@
 //! REST: a translator in front of the contract's services, never a second API.
 
-mod challenge;
 pub mod channel;
 pub mod connect;
 mod contract;
+mod error_headers;
 pub mod faces;
-pub mod fault;
 pub mod forward;
 pub mod json;
 pub mod openapi;
-mod pace;
 mod percent;
 pub mod probes;
 mod proto_json;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{StartError, transports};
+use super::{StartError, errors};
 use crate::{
     config::Config,
     layers::{HttpService, request_head},
@@ -53,8 +53,5 @@ fn refusal(cause: &BindError) -> StartError {
 
 /// What it serves.
 pub(super) fn service(exposition: Arc<Exposition>) -> HttpService {
-    request_head::wrap(
-        Arc::new(transports::refuse),
-        HttpService::new(exposition.router()),
-    )
+    errors::rendered(request_head::wrap(HttpService::new(exposition.router())))
 }

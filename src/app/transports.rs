@@ -2,29 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::{Router, response::Response};
+use axum::Router;
 use tokio::sync::watch;
 
-use super::{StartError, health::Health};
+use super::{StartError, errors, health::Health};
 use crate::{
     config::{Config, Issuer},
     domain::Domain,
     env::Env,
-    error::Error,
-    grpc::{self, GrpcService, auth::as_operator, health::Status, status::to_status},
-    layers::{
-        self, HttpService, LayerOptions,
-        call::{Call, Dialect},
-        uncounted,
-    },
+    grpc::{self, GrpcService, auth::as_operator, health::Status},
+    layers::{self, HttpService, LayerOptions, uncounted},
     limits::Limits,
     metrics::{Exposition, Metrics},
     pages, pb,
     rest::{
-        connect, faces,
-        fault::Fault,
-        forward, openapi, probes,
-        transcode::{self, Transcoder},
+        channel::{self, Channel},
+        connect, faces, forward, openapi, probes,
+        transcode::Transcoder,
         well_known,
     },
     server::{
@@ -53,25 +47,19 @@ pub(super) fn build(
     // Its database has just been brought up to date.
     let (status, told) = watch::channel(Status::Serving);
     let services = grpc::services(domain, Arc::clone(limits), told).map_err(broken)?;
-    let operator = as_operator(services.clone());
+    let operator = errors::rendered_as_grpc(as_operator(services.clone()));
     let contract = pb::pool().map_err(broken)?;
-    let connect = connect::connect_service(services.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
+    let channel = channel::to(services.clone());
+    let connect = connect::connect_service(channel.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
         .map_err(broken)?;
-    let mut rest = rest_router(services.clone(), domain, env)?;
+    let mut rest = rest_router(channel, domain, env)?;
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());
     }
-    let http = layers::stack(
-        env,
-        metrics,
-        &layer_options(config)?,
-        Arc::new(refuse),
-        uncounted::wrap(
-            Arc::clone(limits),
-            Arc::new(refuse),
-            dispatch(services, connect, rest),
-        ),
-    );
+    let options = layer_options(config)?;
+    let service = uncounted::wrap(Arc::clone(limits), dispatch(services, connect, rest));
+    let service = errors::rendered(layers::inner(&options, service));
+    let http = layers::outer(env, metrics, &options, service);
     Ok(Transports {
         http,
         health: Health::new(store.clone(), status),
@@ -79,33 +67,20 @@ pub(super) fn build(
     })
 }
 
-fn rest_router(
-    services: GrpcService,
-    domain: &Arc<Domain>,
-    env: &Env,
-) -> Result<Router, StartError> {
+fn rest_router(channel: Channel, domain: &Arc<Domain>, env: &Env) -> Result<Router, StartError> {
     let document = openapi::document(faces::operations()).map_err(broken)?;
-    let transcoder = Transcoder::new(services.clone()).map_err(broken)?;
+    let transcoder = Transcoder::new(channel.clone()).map_err(broken)?;
     let keys = Arc::clone(domain);
     Ok(Router::new()
-        .merge(forward::router(services.clone()))
-        .merge(probes::router(services.clone()))
-        .merge(faces::router(services, env.clone()))
+        .merge(forward::router(channel.clone()))
+        .merge(probes::router(channel.clone()))
+        .merge(faces::router(channel, env.clone()))
         .merge(openapi::router(document))
         .merge(well_known::router(move || keys.signing_keys.jwks()))
         .merge(pages::router())
         .fallback_service(transcoder.into_service()))
 }
 
-/// A refusal of a layer, in the words of whoever owns the path.
-pub(super) fn refuse(call: &Call, error: &Error) -> Response {
-    let status = to_status(error);
-    if call.dialect == Dialect::Connect {
-        return connect::refuse(status);
-    }
-    let fault = Fault::from_status(&status);
-    faces::refuse(call.target(), call.is_json, &fault)
-        .unwrap_or_else(|| transcode::refuse(&fault, &call.request_id))
 }
 
 /// The files of the certificate and its key, when the listener speaks TLS.

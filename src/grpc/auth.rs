@@ -17,7 +17,7 @@ use tower::{Service, ServiceExt as _};
 use crate::{
     domain::{Domain, caller::Caller},
     error::{Error, Reason, Result},
-    grpc::{GrpcService, device, status::to_status},
+    grpc::{GrpcService, device},
     limits::Limits,
     model::{
         administration::Administrator,
@@ -114,7 +114,7 @@ where
                 Some(earlier) => earlier.caller,
                 None => match rules.authorize(&parts).await {
                     Ok(caller) => caller,
-                    Err(refusal) => return Ok(to_status(&refusal).into_http()),
+                    Err(refusal) => return Ok(Status::from(refusal).into_http()),
                 },
             };
             if parts.extensions.get::<AuthorizeOnly>().is_some() {

@@ -1,15 +1,11 @@
 //! What a device is known by: the cookie of a browser, or the metadata of a program. The field of the contract
 //! says the same, but is read only after the limits on calls.
 
-use http::{
-    HeaderMap, HeaderName,
-    header::{COOKIE, SET_COOKIE},
-};
-use tonic::metadata::MetadataMap;
+use http::{Extensions, HeaderMap, HeaderName, header::COOKIE};
 
 use crate::{
     domain::devices::DEVICE_LIFETIME,
-    model::device::{PLAIN_COOKIE, SECURE_COOKIE, cookies},
+    model::device::{DeviceCookie, PLAIN_COOKIE, SECURE_COOKIE, cookies},
 };
 
 /// The longest value that is looked at, in bytes.
@@ -39,21 +35,14 @@ fn from_cookie(https: bool, headers: &HeaderMap) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
-/// Lets a browser keep what its device is known by. No script may read it, and no other site's form sends it.
-pub(super) fn set_cookie(https: bool, answer: &mut MetadataMap, value: &str) {
-    // The value is base64url, which every header takes.
-    if let Ok(cookie) = cookie(https, value).parse() {
-        answer.append(SET_COOKIE.as_str(), cookie);
-    }
-}
-
-fn cookie(https: bool, value: &str) -> String {
-    let secure = if https { "; Secure" } else { "" };
-    format!(
-        "{}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-        cookie_name(https),
-        DEVICE_LIFETIME.as_secs(),
-    )
+/// Lets a browser keep what its device is known by.
+pub(super) fn set_cookie(https: bool, answer: &mut Extensions, value: &str) {
+    answer.insert(DeviceCookie {
+        name: cookie_name(https),
+        value: value.to_owned(),
+        max_age: DEVICE_LIFETIME,
+        secure: https,
+    });
 }
 
 fn cookie_name(https: bool) -> &'static str {
@@ -76,8 +65,10 @@ mod tests {
 
     #[test]
     fn over_https_the_cookie_is_bound_to_the_host() {
+        let mut answer = Extensions::new();
+        set_cookie(true, &mut answer, "x");
         assert_eq!(
-            cookie(true, "x"),
+            answer.get::<DeviceCookie>().unwrap().to_string(),
             "__Host-countersign_device=x; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax; Secure"
         );
         let plain = headers(&["countersign_device=x"]);

@@ -29,7 +29,7 @@ use tonic_reflection::pb::{
 };
 use tower::Service;
 
-use super::{auth, health};
+use super::{auth, health, status};
 use crate::{
     limits::Limits,
     pb::{self, PolicyError},
@@ -105,6 +105,7 @@ impl ServerReflection for Reflection {
                 limits.probe(client)?;
                 Ok(files.answer(request))
             })
+            .map(|answer| answer.map_err(status::of_stream))
             .take_until(health::stopped(self.status.clone()));
         Ok(Response::new(answers.boxed()))
     }

@@ -55,7 +55,7 @@ impl SessionService for Service {
             organization: Some(convert::organization(&made.account.organization)),
         });
         let device = answer.get_ref().device_token.clone();
-        device::set_cookie(self.domain.is_https, answer.metadata_mut(), &device);
+        device::set_cookie(self.domain.is_https, answer.extensions_mut(), &device);
         Ok(answer)
     }
 

@@ -17,13 +17,9 @@ use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::{Body as HttpBody, Frame};
 use prost_reflect::DescriptorPool;
 use tonic::{Code, Status, body::Body, metadata::MetadataValue};
-use tonic_types::StatusExt as _;
 use tower::Service;
 
-use crate::{
-    error::{Error, Reason},
-    grpc::status::to_status,
-};
+use crate::error::{Error, Reason};
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// The only coding that is accepted: none.
@@ -99,7 +95,8 @@ fn unsupported_coding(headers: &HeaderMap) -> Option<Status> {
         .filter(|name| name.len() <= LONGEST_CODING && name.bytes().all(is_name))
         .map_or_else(String::new, |name| format!(" {name}"));
     let message = format!("The compression{named} is not supported; send messages as {IDENTITY}.");
-    let mut status = stated(Reason::UnsupportedMediaType, Code::Unimplemented, &message);
+    let error = Error::new(Reason::UnsupportedMediaType).with_message(message);
+    let mut status = Status::from(error);
     let accepted = MetadataValue::from_static(IDENTITY);
     status
         .metadata_mut()
@@ -109,12 +106,6 @@ fn unsupported_coding(headers: &HeaderMap) -> Option<Status> {
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
-}
-
-/// The reason under the code that the specification asks for, which need not be that of its row.
-fn stated(reason: Reason, code: Code, message: &str) -> Status {
-    let details = to_status(&Error::new(reason)).get_error_details();
-    Status::with_error_details(code, message, details)
 }
 
 /// A body whose frames are checked as they pass.
@@ -138,8 +129,8 @@ impl HttpBody for Checked {
                 // Trailers end the messages.
                 None => this.frames.end().map(|()| Some(frame)),
             },
-            // A message that is put together in process fails in the words of the contract already.
-            Some(Err(refusal)) if !refusal.details().is_empty() => Err(refusal),
+            // A message that is put together in process fails with an error of ours already.
+            Some(Err(status)) if Error::in_status(&status).is_some() => Err(status),
             Some(Err(cause)) => Err(Error::new(Reason::MalformedRequest).because(cause).into()),
             None => this.frames.end().map(|()| None),
         };
@@ -202,7 +193,8 @@ impl Frames {
             // "MUST fail with INTERNAL status" (grpc/grpc, doc/compression.md).
             let message =
                 "A message is flagged as compressed, but the call states no grpc-encoding.";
-            return Err(stated(Reason::MalformedRequest, Code::Internal, message));
+            let error = Error::new(Reason::MalformedRequest).with_message(message);
+            return Err(error.with_code(Code::Internal).into());
         }
         self.left = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         if self.left > self.largest {
@@ -225,8 +217,10 @@ impl Frames {
 
 /// "Request cardinality violation" in grpc/grpc, doc/statuscodes.md.
 fn number_of_messages() -> Status {
-    let message = "This rpc takes exactly one message.";
-    stated(Reason::MalformedRequest, Code::Unimplemented, message)
+    Error::new(Reason::MalformedRequest)
+        .with_message("This rpc takes exactly one message.")
+        .with_code(Code::Unimplemented)
+        .into()
 }
 
 #[cfg(test)]

@@ -7,19 +7,22 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{extract::Request, response::Response};
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
 use tower::Service;
 
 /// The answer to come.
-pub(super) type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// An answer that is there already.
-pub(super) fn answer(response: Response) -> Answer {
-    Box::pin(ready(Ok(response)))
+pub(crate) fn answer(response: impl IntoResponse) -> Answer {
+    Box::pin(ready(Ok(response.into_response())))
 }
 
 /// What a layer does with a request and with its answer.
-pub(super) trait Middleware: Clone + Send + Sync + 'static {
+pub(crate) trait Middleware: Clone + Send + Sync + 'static {
     /// Handles the request; `next` passes it inwards.
     fn handle<F>(&self, request: Request, next: impl FnOnce(Request) -> F) -> Answer
     where
@@ -28,13 +31,13 @@ pub(super) trait Middleware: Clone + Send + Sync + 'static {
 
 /// A service inside a layer.
 #[derive(Clone)]
-pub(super) struct Around<M, S> {
+pub(crate) struct Around<M, S> {
     middleware: M,
     inner: S,
 }
 
 impl<M, S> Around<M, S> {
-    pub(super) fn new(middleware: M, inner: S) -> Self {
+    pub(crate) fn new(middleware: M, inner: S) -> Self {
         Self { middleware, inner }
     }
 }

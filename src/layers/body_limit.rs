@@ -9,9 +9,8 @@ use http_body_util::Limited;
 use super::{
     around::{Answer, Middleware, answer},
     call::{Call, Dialect},
-    refusal::{RenderRefusal, refuse},
 };
-use crate::error::Reason;
+use crate::error::{Error, Reason};
 
 /// The compression flag and the length that stand before a gRPC message.
 const FRAME_HEADER: u64 = 5;
@@ -20,12 +19,11 @@ const FRAME_HEADER: u64 = 5;
 #[derive(Clone)]
 pub(super) struct BodyLimit {
     largest: u64,
-    render: RenderRefusal,
 }
 
 impl BodyLimit {
-    pub(super) fn new(largest: u64, render: RenderRefusal) -> Self {
-        Self { largest, render }
+    pub(super) fn new(largest: u64) -> Self {
+        Self { largest }
     }
 
     fn largest_body(&self, dialect: Dialect) -> u64 {
@@ -50,9 +48,7 @@ impl Middleware for BodyLimit {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.parse::<u64>().ok());
         match (announced, call.dialect) {
-            (Some(length), _) if length > largest => {
-                answer(refuse(&call, &Reason::MessageTooLarge.into(), &self.render))
-            }
+            (Some(length), _) if length > largest => answer(Error::new(Reason::MessageTooLarge)),
             // The codec of gRPC counts for itself, and says so in its own words.
             (Some(_), _) | (None, Dialect::Grpc | Dialect::GrpcWeb { .. }) => {
                 Box::pin(next(request))

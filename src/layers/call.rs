@@ -28,8 +28,7 @@ pub enum Dialect {
 
 impl Dialect {
     /// The language of a request with these headers to this path.
-    #[must_use]
-    pub fn of(headers: &HeaderMap, path: &str) -> Self {
+    fn of(headers: &HeaderMap, path: &str) -> Self {
         if path == FORWARD_AUTH {
             return Self::Rest;
         }
@@ -97,7 +96,6 @@ fn is_identifier(text: &str) -> bool {
 
 /// What remains known of a request once it has gone inwards. Deliberately has no `Debug`: a query can
 /// hold a secret.
-#[derive(Clone)]
 pub struct Call {
     /// Names the call in the log and in answers.
     pub request_id: Arc<str>,
@@ -111,9 +109,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// What is to be remembered of this request.
+    /// What is to be remembered of this request. The outermost layer finds it once.
     #[must_use]
-    pub fn of<B>(request: &Request<B>) -> Self {
+    pub fn of<B>(request: &Request<B>) -> Arc<Self> {
+        let found = request.extensions().get().cloned();
+        found.unwrap_or_else(|| Arc::new(Self::find(request)))
+    }
+
+    fn find<B>(request: &Request<B>) -> Self {
         let request_id = request
             .extensions()
             .get::<RequestContext>()

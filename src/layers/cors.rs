@@ -17,7 +17,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::{
     HttpService,
     around::{Answer, Around, Middleware},
-    call::Dialect,
+    call::{Call, Dialect},
     request_id::X_REQUEST_ID,
 };
 
@@ -167,7 +167,7 @@ fn concerns(request: &Request) -> bool {
     if request.method() == Method::OPTIONS {
         return headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     }
-    Dialect::of(headers, request.uri().path()) != Dialect::Grpc
+    Call::of(request).dialect != Dialect::Grpc
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! The deadline of every call: the server's own, or the caller's when that is sooner.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
-use axum::{extract::Request, response::Response};
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 use http::HeaderMap;
 use tokio::time::timeout;
 
 use super::{
     around::{Answer, Middleware, answer},
     call::{Call, Dialect},
-    refusal::{RenderRefusal, refuse},
 };
 use crate::error::{Error, FieldReason, FieldViolation, Reason};
 
@@ -19,12 +21,11 @@ use crate::error::{Error, FieldReason, FieldViolation, Reason};
 #[derive(Clone)]
 pub(super) struct Deadline {
     longest: Duration,
-    render: RenderRefusal,
 }
 
 impl Deadline {
-    pub(super) fn new(longest: Duration, render: RenderRefusal) -> Self {
-        Self { longest, render }
+    pub(super) fn new(longest: Duration) -> Self {
+        Self { longest }
     }
 }
 
@@ -33,18 +34,17 @@ impl Middleware for Deadline {
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        let call = Call::of(&request);
-        let callers = match callers_deadline(call.dialect, request.headers()) {
+        let dialect = Call::of(&request).dialect;
+        let callers = match callers_deadline(dialect, request.headers()) {
             Ok(callers) => callers,
-            Err(malformed) => return answer(refuse(&call, &malformed.into(), &self.render)),
+            Err(malformed) => return answer(Error::from(malformed)),
         };
         let wait = callers.map_or(self.longest, |callers| callers.min(self.longest));
-        let render = Arc::clone(&self.render);
         let answer = next(request);
         Box::pin(async move {
             match timeout(wait, answer).await {
                 Ok(answer) => answer,
-                Err(_) => Ok(refuse(&call, &Reason::DeadlineExceeded.into(), &render)),
+                Err(_) => Ok(Error::new(Reason::DeadlineExceeded).into_response()),
             }
         })
     }

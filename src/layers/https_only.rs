@@ -10,11 +10,9 @@ use ipnet::IpNet;
 use super::{
     Connection,
     around::{Answer, Middleware, answer},
-    call::Call,
     client::{elements, is_trusted, pair},
-    refusal::{RenderRefusal, refuse},
 };
-use crate::error::Reason;
+use crate::error::{Error, Reason};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// What supervisors and load balancers ask from inside, without a secret.
@@ -30,16 +28,11 @@ const PROBES: [&str; 4] = [
 pub(super) struct HttpsOnly {
     required: bool,
     trusted: Vec<IpNet>,
-    render: RenderRefusal,
 }
 
 impl HttpsOnly {
-    pub(super) fn new(required: bool, trusted: Vec<IpNet>, render: RenderRefusal) -> Self {
-        Self {
-            required,
-            trusted,
-            render,
-        }
+    pub(super) fn new(required: bool, trusted: Vec<IpNet>) -> Self {
+        Self { required, trusted }
     }
 
     fn allows(&self, request: &Request) -> bool {
@@ -69,11 +62,7 @@ impl Middleware for HttpsOnly {
         if self.allows(&request) {
             return Box::pin(next(request));
         }
-        answer(refuse(
-            &Call::of(&request),
-            &Reason::HttpsRequired.into(),
-            &self.render,
-        ))
+        answer(Error::new(Reason::HttpsRequired))
     }
 }
 

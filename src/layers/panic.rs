@@ -5,41 +5,29 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     task::Poll,
 };
 
-use axum::{extract::Request, response::Response};
-
-use super::{
-    around::{Answer, Middleware, answer},
-    call::Call,
-    refusal::{RenderRefusal, refuse},
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
 };
+
+use super::around::{Answer, Middleware, answer};
 use crate::error::Error;
 
 /// Turns a panic below into an `INTERNAL` refusal.
 #[derive(Clone)]
-pub(super) struct CatchPanic {
-    render: RenderRefusal,
-}
-
-impl CatchPanic {
-    pub(super) fn new(render: RenderRefusal) -> Self {
-        Self { render }
-    }
-}
+pub(super) struct CatchPanic;
 
 impl Middleware for CatchPanic {
     fn handle<F>(&self, request: Request, next: impl FnOnce(Request) -> F) -> Answer
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        let call = Call::of(&request);
-        let render = Arc::clone(&self.render);
         let inner = match catch_unwind(AssertUnwindSafe(|| next(request))) {
             Ok(inner) => inner,
-            Err(panic) => return answer(refuse(&call, &internal(panic.as_ref()), &render)),
+            Err(panic) => return answer(internal(panic.as_ref())),
         };
         Box::pin(async move {
             let mut inner = Box::pin(inner);
@@ -54,7 +42,7 @@ impl Middleware for CatchPanic {
                 .await;
             match outcome {
                 Ok(answer) => answer,
-                Err(panic) => Ok(refuse(&call, &internal(panic.as_ref()), &render)),
+                Err(panic) => Ok(internal(panic.as_ref()).into_response()),
             }
         })
     }

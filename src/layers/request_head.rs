@@ -13,41 +13,30 @@ use http::{
 use super::{
     HttpService,
     around::{Answer, Around, Middleware, answer},
-    call::Call,
-    refusal::{RenderRefusal, refuse},
 };
 use crate::error::{Error, FieldReason, FieldViolation, Reason};
 
 /// Refuses what is invalid, and answers `OPTIONS *`.
 #[derive(Clone)]
-pub(super) struct RequestHead {
-    render: RenderRefusal,
-}
+pub(super) struct RequestHead;
 
 /// Puts the layer around a service that has no other.
 #[must_use]
-pub fn wrap(render: RenderRefusal, service: HttpService) -> HttpService {
-    HttpService::new(Around::new(RequestHead::new(render), service))
+pub fn wrap(service: HttpService) -> HttpService {
+    HttpService::new(Around::new(RequestHead, service))
 }
 
-impl RequestHead {
-    pub(super) fn new(render: RenderRefusal) -> Self {
-        Self { render }
+/// The HTTP status is that of the problem in every dialect: this is no answer of an rpc.
+fn refuse(request: &Request, problem: Problem) -> Error {
+    let violation = FieldViolation::new(problem.part, FieldReason::InvalidValue, problem.rule);
+    let error = Error::new(Reason::MalformedRequest)
+        .violating(violation)
+        .with_http_status(problem.status);
+    if request.version() < Version::HTTP_2 {
+        // Where the next request begins is not certain.
+        return error.with_header(CONNECTION, HeaderValue::from_static("close"));
     }
-
-    /// The HTTP status is that of the problem in every dialect: this is no answer of an rpc.
-    fn refuse(&self, request: &Request, problem: Problem) -> Response {
-        let violation = FieldViolation::new(problem.part, FieldReason::InvalidValue, problem.rule);
-        let error = Error::new(Reason::MalformedRequest).violating(violation);
-        let mut response = refuse(&Call::of(request), &error, &self.render);
-        *response.status_mut() = problem.status;
-        if request.version() < Version::HTTP_2 {
-            // Where the next request begins is not certain.
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
-        response
-    }
+    error
 }
 
 impl Middleware for RequestHead {
@@ -56,13 +45,9 @@ impl Middleware for RequestHead {
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
         match check(&request) {
-            Err(problem) => answer(self.refuse(&request, problem)),
+            Err(problem) => answer(refuse(&request, problem)),
             // About the server as a whole (RFC 9110 section 9.3.7); it has nothing to say.
-            Ok(()) if request.uri().path() == "*" => {
-                let mut response = Response::default();
-                *response.status_mut() = StatusCode::NO_CONTENT;
-                answer(response)
-            }
+            Ok(()) if request.uri().path() == "*" => answer(StatusCode::NO_CONTENT),
             Ok(()) => Box::pin(next(request)),
         }
     }

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::{
     Connection,
     around::{Answer, Middleware},
+    call::Call,
     client::client_address,
 };
 use crate::{env::Env, model::request::RequestContext};
@@ -82,6 +83,8 @@ impl Middleware for Identify {
         let context = self.context(&request);
         let name = HeaderValue::from_str(&context.request_id);
         request.extensions_mut().insert(context);
+        let call = Call::of(&request);
+        request.extensions_mut().insert(call);
         let answer = next(request);
         Box::pin(async move {
             let mut response = answer.await?;

@@ -11,7 +11,7 @@ use http::{
 use super::{
     Connection,
     around::{Answer, Middleware},
-    call::Dialect,
+    call::{Call, Dialect},
 };
 
 /// Two years, in the header's seconds (RFC 6797).
@@ -26,7 +26,7 @@ impl Middleware for SecurityHeaders {
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        if Dialect::of(request.headers(), request.uri().path()) == Dialect::Grpc {
+        if Call::of(&request).dialect == Dialect::Grpc {
             return Box::pin(next(request));
         }
         let tls = request

@@ -141,7 +141,7 @@ struct Line {
     metrics: Metrics,
     limits: Arc<LimitLog>,
     started: Instant,
-    call: Call,
+    call: Arc<Call>,
     version: Version,
     client: Option<IpAddr>,
     status: Option<StatusCode>,

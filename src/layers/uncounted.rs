@@ -3,26 +3,26 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use axum::{extract::Request, response::Response};
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
 
 use super::{
     HttpService,
     around::{Answer, Around, Middleware},
-    call::Call,
-    refusal::{RenderRefusal, refuse},
 };
 use crate::{limits::Limits, model::request::RequestContext};
 
 #[derive(Clone)]
 struct Uncounted {
     limits: Arc<Limits>,
-    render: RenderRefusal,
 }
 
 /// Puts the count around a service: as calls without a credential.
 #[must_use]
-pub fn wrap(limits: Arc<Limits>, render: RenderRefusal, service: HttpService) -> HttpService {
-    HttpService::new(Around::new(Uncounted { limits, render }, service))
+pub fn wrap(limits: Arc<Limits>, service: HttpService) -> HttpService {
+    HttpService::new(Around::new(Uncounted { limits }, service))
 }
 
 impl Middleware for Uncounted {
@@ -33,7 +33,7 @@ impl Middleware for Uncounted {
         let Some(context) = request.extensions().get::<RequestContext>().cloned() else {
             return Box::pin(next(request));
         };
-        let (this, call, answer) = (self.clone(), Call::of(&request), next(request));
+        let (this, answer) = (self.clone(), next(request));
         Box::pin(async move {
             let response = answer.await?;
             if !response.status().is_client_error() || context.is_counted() {
@@ -41,7 +41,7 @@ impl Middleware for Uncounted {
             }
             Ok(match this.limits.public(context.client_address) {
                 Ok(()) => response,
-                Err(refusal) => refuse(&call, &refusal, &this.render),
+                Err(refusal) => refusal.into_response(),
             })
         })
     }

@@ -2,7 +2,11 @@
 
 use std::convert::Infallible;
 
-use tower::util::BoxCloneSyncService;
+use http::{Request, Response};
+use tonic::body::Body;
+use tower::{Service, ServiceExt as _, util::BoxCloneSyncService};
+
+use crate::error::Error;
 
 /// The services of the contract with every layer that a remote gRPC call passes. Generated clients
 /// are made of it: `AccountServiceClient::new(channel)`.
@@ -10,8 +14,25 @@ use tower::util::BoxCloneSyncService;
 /// A call carries its [`RequestContext`](crate::model::request::RequestContext) in the request's
 /// extensions and its credential in the `authorization` metadata. With
 /// [`AuthorizeOnly`](crate::model::request::AuthorizeOnly) beside it, the call is answered without its service.
-pub type Channel = BoxCloneSyncService<
-    http::Request<tonic::body::Body>,
-    http::Response<tonic::body::Body>,
-    Infallible,
->;
+///
+/// A call that fails gives the error itself. Out of the status that a generated client makes of it, `Error::from` takes it
+/// back.
+pub type Channel = BoxCloneSyncService<Request<Body>, Response<Body>, Error>;
+
+/// The way into these services.
+pub fn to<S>(services: S) -> Channel
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let never = |never: Infallible| -> Error { match never {} };
+    let answers = services.map_err(never).map_result(|answer| {
+        let answer: Response<Body> = answer?;
+        match Error::carried_by(answer.extensions()) {
+            Some(error) => Err(error),
+            None => Ok(answer),
+        }
+    });
+    Channel::new(answers)
+}

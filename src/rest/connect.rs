@@ -1,35 +1,37 @@
 //! The Connect protocol for unary rpcs (connectrpc.com/docs/protocol): plain HTTP at the paths of the
 //! rpcs, with JSON or protobuf bodies, and `GET` for rpcs without side effects.
 
-mod refusal;
+mod error;
 #[cfg(test)]
 mod tests;
 
 use std::{borrow::Cow, collections::HashMap, convert::Infallible, sync::Arc};
 
-use axum::body::Body;
+use axum::{body::Body, response::IntoResponse};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request::Parts,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT_ENCODING, ALLOW},
+    request::Parts,
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
-use tonic::Status;
 use tower::util::BoxCloneSyncService;
 
-use self::refusal::Failure;
+pub use self::error::render;
 use super::{
     channel::Channel,
     contract::{ContractError, Rpc},
     percent, proto_json, unary,
 };
-use crate::error::{Error, FieldReason, Reason};
+use crate::error::{Error, FieldReason, Reason, Result};
 
 const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const HEALTH_CHECK: &str = "grpc.health.v1.Health.Check";
 
@@ -42,8 +44,6 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
 /// Answers Connect calls of the contract's unary rpcs and of the health check.
 struct Connect {
     rpcs: HashMap<String, Rpc>,
-    /// What the details of an error are read with, to show them in words too.
-    details: DescriptorPool,
     /// The largest message, in bytes.
     largest: usize,
     channel: Channel,
@@ -66,7 +66,10 @@ pub fn connect_service(
     channel: Channel,
     pool: &DescriptorPool,
     largest: usize,
-) -> Result<BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>, ContractError> {
+) -> std::result::Result<
+    BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>,
+    ContractError,
+> {
     let connect = Arc::new(Connect::new(channel, pool, largest)?);
     Ok(BoxCloneSyncService::new(tower::service_fn(
         move |request: Request<Body>| {
@@ -76,14 +79,12 @@ pub fn connect_service(
     )))
 }
 
-/// A refusal that no service gives, for layers that refuse a call before it reaches its rpc.
-#[must_use]
-pub fn refuse(status: Status) -> Response<Body> {
-    Failure::of(status).response(&DescriptorPool::new())
-}
-
 impl Connect {
-    fn new(channel: Channel, pool: &DescriptorPool, largest: usize) -> Result<Self, ContractError> {
+    fn new(
+        channel: Channel,
+        pool: &DescriptorPool,
+        largest: usize,
+    ) -> std::result::Result<Self, ContractError> {
         let mut rpcs = HashMap::new();
         for rpc in pool
             .services()
@@ -103,7 +104,6 @@ impl Connect {
         }
         Ok(Self {
             rpcs,
-            details: DescriptorPool::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?,
             largest,
             channel,
         })
@@ -111,17 +111,15 @@ impl Connect {
 
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
-        match self.answer(&mut parts, body).await {
-            Ok(response) => response,
-            Err(failure) => failure.response(&self.details),
-        }
+        let answer = self.answer(&mut parts, body).await;
+        answer.unwrap_or_else(IntoResponse::into_response)
     }
 
-    async fn answer(&self, parts: &mut Parts, body: Body) -> Result<Response<Body>, Failure> {
+    async fn answer(&self, parts: &mut Parts, body: Body) -> Result<Response<Body>> {
         let rpc = self
             .rpcs
             .get(parts.uri.path())
-            .ok_or_else(|| Failure::plain(Reason::MethodNotFound))?;
+            .ok_or_else(|| of_http(Reason::MethodNotFound))?;
         let (codec, message) = match parts.method {
             Method::POST => (posted(parts)?, body),
             Method::GET if rpc.safe => {
@@ -129,7 +127,7 @@ impl Connect {
                 let (codec, message) = queried(query, self.largest)?;
                 (codec, Body::from(message))
             }
-            _ => return Err(Failure::not_allowed(rpc.safe)),
+            _ => return Err(not_allowed(rpc.safe)),
         };
         set_timeout(&mut parts.headers)?;
         let (input, largest) = (rpc.input.clone(), self.largest);
@@ -139,23 +137,27 @@ impl Connect {
         let mut response = unary::response(StatusCode::OK, codec.content_type(), body);
         let metadata = metadata(answer.headers, answer.trailers);
         response.headers_mut().extend(metadata);
+        *response.extensions_mut() = answer.extensions;
         Ok(response)
     }
 }
 
-fn add(rpcs: &mut HashMap<String, Rpc>, rpc: &MethodDescriptor) -> Result<(), ContractError> {
+fn add(
+    rpcs: &mut HashMap<String, Rpc>,
+    rpc: &MethodDescriptor,
+) -> std::result::Result<(), ContractError> {
     let rpc = Rpc::new(rpc)?;
     rpcs.insert(rpc.path.path().to_owned(), rpc);
     Ok(())
 }
 
 /// The codec of a message that comes in the body of a `POST`.
-fn posted(parts: &Parts) -> Result<Codec, Failure> {
+fn posted(parts: &Parts) -> Result<Codec> {
     let media_type = unary::media_type(&parts.headers);
     let codec = match media_type.as_deref() {
         Some("application/json") => Codec::Json,
         Some("application/proto") => Codec::Proto,
-        _ => return Err(Failure::unsupported_codec()),
+        _ => return Err(unsupported_codec()),
     };
     let version = parts.headers.get(CONNECT_VERSION);
     if version.is_some_and(|version| version != "1") {
@@ -166,24 +168,24 @@ fn posted(parts: &Parts) -> Result<Codec, Failure> {
         ));
     }
     if let Some(coding) = unary::compression(&parts.headers) {
-        return Err(Failure::compressed(coding));
+        return Err(compressed(coding));
     }
     Ok(codec)
 }
 
 /// A message that came in the query of a `GET`.
-fn queried(query: &str, largest: usize) -> Result<(Codec, Bytes), Failure> {
+fn queried(query: &str, largest: usize) -> Result<(Codec, Bytes)> {
     let value = |name| parameter(query, name);
     if value("connect")?.is_some_and(|version| version != "v1") {
         return Err(refused("connect", FieldReason::InvalidValue, "must be v1"));
     }
     if let Some(coding) = value("compression")?.filter(|c| !matches!(&**c, "" | "identity")) {
-        return Err(Failure::compressed(coding.as_bytes()));
+        return Err(compressed(coding.as_bytes()));
     }
     let codec = match value("encoding")?.as_deref() {
         Some("json") => Codec::Json,
         Some("proto") => Codec::Proto,
-        Some(_) => return Err(Failure::unsupported_codec()),
+        Some(_) => return Err(unsupported_codec()),
         None => {
             return Err(refused(
                 "encoding",
@@ -206,12 +208,12 @@ fn queried(query: &str, largest: usize) -> Result<(Codec, Bytes), Failure> {
         message.into_owned().into_bytes()
     };
     if message.len() > largest {
-        return Err(Error::new(Reason::MessageTooLarge).into());
+        return Err(Reason::MessageTooLarge.into());
     }
     Ok((codec, message.into()))
 }
 
-fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, str>>, Failure> {
+fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, str>>> {
     let mut values = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
@@ -231,7 +233,7 @@ fn parameter<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, st
 }
 
 /// Turns `connect-timeout-ms` into gRPC's deadline, which has room for eight digits only.
-fn set_timeout(headers: &mut HeaderMap) -> Result<(), Failure> {
+fn set_timeout(headers: &mut HeaderMap) -> Result<()> {
     headers.remove(GRPC_TIMEOUT);
     let Some(timeout) = headers.get(CONNECT_TIMEOUT) else {
         return Ok(());
@@ -266,7 +268,7 @@ impl Codec {
         }
     }
 
-    fn frame(self, input: &MessageDescriptor, message: &[u8]) -> crate::error::Result<Bytes> {
+    fn frame(self, input: &MessageDescriptor, message: &[u8]) -> Result<Bytes> {
         match self {
             Self::Proto => unary::frame_encoded(message),
             Self::Json => {
@@ -276,7 +278,7 @@ impl Codec {
         }
     }
 
-    fn body(self, rpc: &Rpc, message: Bytes) -> crate::error::Result<Bytes> {
+    fn body(self, rpc: &Rpc, message: Bytes) -> Result<Bytes> {
         match self {
             Self::Proto => Ok(message),
             Self::Json => {
@@ -287,8 +289,37 @@ impl Codec {
     }
 }
 
-fn refused(name: &'static str, reason: FieldReason, description: &'static str) -> Failure {
-    Error::invalid_field(name, reason, description).into()
+fn refused(name: &'static str, reason: FieldReason, description: &'static str) -> Error {
+    Error::invalid_field(name, reason, description)
+}
+
+/// An error that HTTP has a status for.
+fn of_http(reason: Reason) -> Error {
+    let error = Error::new(reason);
+    let status = error.http_status();
+    error.with_http_status(status)
+}
+
+/// The rpc is there, but not with this HTTP method.
+fn not_allowed(safe: bool) -> Error {
+    let methods = if safe { "GET, POST" } else { "POST" };
+    of_http(Reason::HttpMethodNotAllowed).with_header(ALLOW, HeaderValue::from_static(methods))
+}
+
+/// The content type is not one of unary Connect.
+fn unsupported_codec() -> Error {
+    let accepted = HeaderValue::from_static("application/json, application/proto");
+    of_http(Reason::UnsupportedMediaType).with_header(ACCEPT_POST, accepted)
+}
+
+/// The message is compressed. Connect asks for `unimplemented` here, and for what is supported.
+fn compressed(coding: &[u8]) -> Error {
+    let named = std::str::from_utf8(coding).map_or("(unreadable name)".into(), proto_json::shown);
+    Error::new(Reason::UnsupportedMediaType)
+        .with_message(format!(
+            "The compression {named} is not supported; send messages as identity."
+        ))
+        .with_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }
 
 /// Leading metadata as headers, and trailing metadata as headers with a prefix.

@@ -2,17 +2,17 @@
 //! services. A face knows paths, key names, statuses and error bodies; every rule and every right
 //! is the services' own.
 
-use axum::{Router, middleware, response::Response};
+use axum::{Router, response::Response};
 
 use crate::{
     env::Env,
-    rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
+    error::Error,
+    rest::{channel::Channel, openapi::FaceOperation},
 };
 
 mod body;
 mod call;
 mod contract;
-mod cookies;
 mod document;
 pub mod mailkite;
 pub mod mailtd;
@@ -33,7 +33,6 @@ pub fn router(channel: Channel, env: Env) -> Router {
         .merge(smtpd::router(channel.clone()))
         .merge(mailkite::router(channel.clone()))
         .merge(mailtd::router(channel))
-        .layer(middleware::from_fn(cookies::hand_on))
 }
 
 /// What every face tells the OpenAPI document.
@@ -48,21 +47,53 @@ pub fn operations() -> Vec<FaceOperation> {
     .concat()
 }
 
-/// An error in the form of the face that this path and query belong to, for what is refused before it reaches a
-/// face; `None` when the path is no face's. Whether the body says that it is JSON tells SMTPD from OAuth.
-#[must_use]
-pub fn refuse(target: &str, is_json: bool, fault: &Fault) -> Option<Response> {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if momail::owns(path) {
-        Some(momail::refuse(fault))
-    } else if smtpd::owns(path) {
-        Some(smtpd::refuse(path, query, is_json, fault))
-    } else if mailkite::owns(path) {
-        Some(mailkite::refuse(fault))
-    } else if mailtd::owns(path) {
-        Some(mailtd::refuse(fault))
-    } else {
-        None
+/// Whose form an error has. A handler that knows better than the path tells it puts it beside the error, into the
+/// extensions of its answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Face {
+    /// `MoMail`.
+    MoMail,
+    /// SMTPD.
+    Smtpd,
+    /// SMTPD, where a token is revoked.
+    SmtpdRevocation,
+    /// OAuth, on the paths that it shares with SMTPD.
+    OAuth,
+    /// MailKite.
+    MailKite,
+    /// Mail.td.
+    MailTd,
+}
+
+impl Face {
+    /// Whose this path and query are, if they are a face's. Whether the body says that it is JSON tells SMTPD from OAuth.
+    #[must_use]
+    pub fn of(target: &str, is_json: bool) -> Option<Self> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if momail::owns(path) {
+            Some(Self::MoMail)
+        } else if smtpd::owns(path) {
+            Some(smtpd::face(path, query, is_json))
+        } else if mailkite::owns(path) {
+            Some(Self::MailKite)
+        } else if mailtd::owns(path) {
+            Some(Self::MailTd)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to an error.
+    #[must_use]
+    pub fn render(self, error: &Error) -> Response {
+        match self {
+            Self::MoMail => momail::render(error),
+            Self::Smtpd => smtpd::render(error, false),
+            Self::SmtpdRevocation => smtpd::render(error, true),
+            Self::OAuth => oauth::render(error),
+            Self::MailKite => mailkite::render(error),
+            Self::MailTd => mailtd::render(error),
+        }
     }
 }
 
@@ -78,14 +109,16 @@ mod tests {
     use crate::error::Reason;
 
     #[test]
-    fn a_layer_can_refuse_in_the_words_of_the_face() {
-        let fault = Fault::from(Reason::RateLimited);
+    fn every_path_is_its_faces() {
         for operation in operations() {
-            let response = refuse(operation.path, true, &fault).expect(operation.path);
-            assert_eq!(response.status(), 429, "{}", operation.path);
+            assert!(
+                Face::of(operation.path, true).is_some(),
+                "{}",
+                operation.path
+            );
         }
         for path in ["/", "/v1/accounts", "/authority", "/oauthority"] {
-            assert!(refuse(path, true, &fault).is_none(), "{path}");
+            assert!(Face::of(path, true).is_none(), "{path}");
         }
     }
 
@@ -99,7 +132,7 @@ mod tests {
             ("/api/token", true),
             ("/oauth/token", false),
         ] {
-            let response = refuse(target, is_json, &reason.into()).unwrap();
+            let response = Face::of(target, is_json).unwrap().render(&reason.into());
             let status = response.status().as_u16();
             let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
             let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();

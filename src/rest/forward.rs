@@ -10,23 +10,23 @@
 mod original;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::get,
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{ALLOW, AUTHORIZATION, CACHE_CONTROL},
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
     request::Parts,
 };
 use tonic::metadata::MetadataMap;
 
 use self::original::Original;
-use super::{challenge, channel::Channel, faces, fault::Fault, transcode, unary};
+use super::{channel::Channel, error_headers, faces::Face, unary};
 use crate::{
-    error::{Error, Reason},
+    error::{Error, Reason, Result},
     model::request::RequestContext,
     pb::v1::{
         CheckAccessRequest, CheckAccessResponse, CredentialKind, Plan,
@@ -60,31 +60,20 @@ pub fn router(channel: Channel) -> Router {
 
 async fn decide(State(channel): State<Channel>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let answer = match check(channel, &parts).await {
-        Ok(identity) => pass(&identity),
-        Err(fault) => Err(fault),
-    };
-    answer.unwrap_or_else(|fault| {
-        let mut response = refuse(&fault, &parts);
-        if may_be_asked(&parts.headers) {
-            challenge::offer_basic_beside(response.headers_mut());
-        }
-        response
-    })
+    let passed = check(channel, &parts).await.and_then(|found| pass(&found));
+    passed.unwrap_or_else(|error| refuse(error, &parts.headers))
 }
 
 async fn another_method(request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    let mut response = refuse(&Reason::HttpMethodNotAllowed.into(), &parts);
-    let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    let error = Error::new(Reason::HttpMethodNotAllowed).with_header(ALLOW, allowed);
+    refuse(error, request.headers())
 }
 
-async fn check(channel: Channel, parts: &Parts) -> Result<CheckAccessResponse, Fault> {
+async fn check(channel: Channel, parts: &Parts) -> Result<CheckAccessResponse> {
     let original = Original::of(&parts.headers).map_err(|problem| {
         tracing::warn!("a proxy asks about a request {problem}; see docs/FORWARD-AUTH.md");
-        Fault::from(Reason::PermissionDenied)
+        Error::new(Reason::PermissionDenied)
     })?;
     let mut request = tonic::Request::new(CheckAccessRequest {
         method: original.method.to_owned(),
@@ -103,22 +92,22 @@ async fn check(channel: Channel, parts: &Parts) -> Result<CheckAccessResponse, F
         .await;
     answer
         .map(tonic::Response::into_inner)
-        .map_err(|status| understood(Fault::from_status(&status)))
+        .map_err(|status| understood(status.into()))
 }
 
 /// A method or path that is none is denied like any other that must not pass: nginx makes a 500 of every status but
 /// 401 and 403.
-fn understood(fault: Fault) -> Fault {
-    match fault.reason {
+fn understood(error: Error) -> Error {
+    match error.reason() {
         Reason::InvalidField | Reason::MalformedRequest | Reason::MessageTooLarge => {
             Reason::PermissionDenied.into()
         }
-        _ => fault,
+        _ => error,
     }
 }
 
 /// The request may pass, as this caller.
-fn pass(identity: &CheckAccessResponse) -> Result<Response, Fault> {
+fn pass(identity: &CheckAccessResponse) -> Result<Response> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -173,20 +162,25 @@ fn encoded(email: &str) -> String {
     word
 }
 
-/// The refusal in the form of whoever owns the path of the request that the proxy asks about: its client reads it.
-fn refuse(fault: &Fault, parts: &Parts) -> Response {
-    let is_json = unary::media_type(&parts.headers).as_deref() == Some("application/json");
-    let face = Original::of(&parts.headers)
+/// The error in the form of whoever owns the path of the request that the proxy asks about: its client reads it. Who is
+/// asked for what is decided here.
+fn refuse(error: Error, headers: &HeaderMap) -> Response {
+    let is_json = unary::media_type(headers).as_deref() == Some("application/json");
+    let face = Original::of(headers)
         .ok()
-        .and_then(|original| faces::refuse(original.uri, is_json, fault));
-    if let Some(mut response) = face {
-        // SMTPD offers Basic by itself; who is asked for it is decided here.
-        let status = response.status();
-        challenge::ask_for_bearer(response.headers_mut(), status, fault.reason);
-        return response;
-    }
-    let context = parts.extensions.get::<RequestContext>();
-    transcode::refuse(fault, context.map_or("", |context| &context.request_id))
+        .and_then(|original| Face::of(original.uri, is_json));
+    let challenge = match error.http_status() {
+        StatusCode::UNAUTHORIZED if may_be_asked(headers) => {
+            Some(error_headers::bearer_or_basic(error.reason()))
+        }
+        StatusCode::UNAUTHORIZED => Some(error_headers::bearer(error.reason())),
+        _ => None,
+    };
+    let error = match challenge {
+        Some(challenge) => error.with_header(WWW_AUTHENTICATE, challenge),
+        None => error,
+    };
+    (face.map(Extension), error).into_response()
 }
 
 /// Whether a person or a program can be asked for a user name and password. A browser would open a dialog for what the

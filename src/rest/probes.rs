@@ -12,8 +12,8 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::{channel::Channel, fault::Fault, transcode};
-use crate::model::request::RequestContext;
+use super::channel::Channel;
+use crate::{error::Error, model::request::RequestContext};
 
 /// `GET /livez` answers while the process does anything at all. `GET /readyz` says what `grpc.health.v1` does of
 /// the whole server: 200 `{"status":"ready"}` or 503 `{"status":"unavailable"}`.
@@ -38,12 +38,6 @@ async fn readiness(State(channel): State<Channel>, request: Request) -> Response
             let body = json!({"status": "unavailable"});
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
-        Err(status) => {
-            let request_id = context.map(|context| context.request_id.clone());
-            transcode::refuse(
-                &Fault::from_status(&status),
-                &request_id.unwrap_or_default(),
-            )
-        }
+        Err(status) => Error::from(status).into_response(),
     }
 }

@@ -12,10 +12,11 @@ use http_body_util::BodyExt as _;
 use prost::Message;
 use serde_json::Value;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
-use tower::{ServiceExt as _, util::BoxCloneSyncService};
+use tower::ServiceExt as _;
 
-use super::channel::Channel;
+use super::channel::{self, Channel};
 use crate::{
+    error::{Error, fill},
     model::request::RequestContext,
     pb::v1::{
         self,
@@ -99,7 +100,7 @@ impl Fake {
             .add_service(health)
             .prepare()
             .into_axum_router();
-        BoxCloneSyncService::new(
+        channel::to(
             router
                 .map_request(|request: http::Request<tonic::body::Body>| request.map(Body::new))
                 .map_response(|response: http::Response<Body>| {
@@ -166,6 +167,17 @@ pub(super) fn request(method: &str, uri: &str, body: Option<(&str, &str)>) -> ht
         None => builder.body(Body::empty()),
     }
     .unwrap()
+}
+
+/// The answer, with the error rendered that it may carry.
+pub(super) fn rendered(
+    response: http::Response<Body>,
+    render: impl FnOnce(&Error) -> http::Response<Body>,
+) -> http::Response<Body> {
+    match Error::carried_by(response.extensions()) {
+        Some(error) => fill(response, render(&error)),
+        None => response,
+    }
 }
 
 /// An answer, read.

@@ -1,9 +1,9 @@
 //! The canonical REST API: every unary rpc at its `google.api.http` paths, from the descriptor.
 //!
-//! Requests and answers are proto3 JSON; a refusal is a `google.rpc.Status`. An answer has every
+//! Requests and answers are proto3 JSON; an error is a `google.rpc.Status`. An answer has every
 //! scalar and list of its message, also where it is empty or zero.
 
-mod refusal;
+mod error;
 mod request;
 pub(super) mod route;
 pub(super) mod template;
@@ -12,12 +12,13 @@ mod tests;
 
 use std::{convert::Infallible, sync::Arc};
 
-use axum::body::Body;
+use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use prost_reflect::DynamicMessage;
 use tower::util::BoxCloneSyncService;
 
+pub use self::error::render;
 use self::{
     route::{Found, Route, Routes},
     template::SplitPath,
@@ -25,14 +26,9 @@ use self::{
 use super::{
     channel::Channel,
     contract::{ContractError, pool},
-    fault::Fault,
-    proto_json,
-    unary::{self, Refusal},
+    proto_json, unary,
 };
-use crate::{
-    error::{Error, Reason},
-    model::request::RequestContext,
-};
+use crate::error::{Error, Reason, Result};
 
 /// Translates REST calls into calls of the contract's services.
 #[derive(Clone, Debug)]
@@ -41,43 +37,12 @@ pub struct Transcoder {
     channel: Channel,
 }
 
-/// What goes back instead of an answer.
-struct Failure {
-    /// Boxed, since an answer should not be as large as its rarest form.
-    fault: Box<Fault>,
-    headers: HeaderMap,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self {
-            fault: Box::new(error.into()),
-            headers: HeaderMap::new(),
-        }
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            fault: Box::new(Fault::from_status(&refusal.status)),
-            headers: visible(refusal.headers),
-        }
-    }
-}
-
-/// A refusal that no service gives, for layers that refuse a call before it reaches the transcoder.
-#[must_use]
-pub fn refuse(fault: &Fault, request_id: &str) -> Response<Body> {
-    refusal::response(fault, Some(request_id), HeaderMap::new())
-}
-
 impl Transcoder {
     /// Reads the HTTP rules of the contract; calls go through `channel`.
     ///
     /// # Errors
     /// The contract has a rule that cannot be served, or two that contradict each other.
-    pub fn new(channel: Channel) -> Result<Self, ContractError> {
+    pub fn new(channel: Channel) -> std::result::Result<Self, ContractError> {
         Ok(Self {
             routes: Arc::new(Routes::new(&pool()?)?),
             channel,
@@ -88,14 +53,8 @@ impl Transcoder {
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let parts = Arc::new(parts);
-        let response = match self.answer(&parts, body).await {
-            Ok(response) => response,
-            Err(failure) => {
-                let context = parts.extensions.get::<RequestContext>();
-                let id = context.map(|context| &*context.request_id);
-                refusal::response(&failure.fault, id, failure.headers)
-            }
-        };
+        let answer = self.answer(&parts, body).await;
+        let response = answer.unwrap_or_else(IntoResponse::into_response);
         if parts.method == Method::HEAD {
             return without_body(response);
         }
@@ -112,7 +71,7 @@ impl Transcoder {
         }))
     }
 
-    async fn answer(&self, parts: &Arc<Parts>, body: Body) -> Result<Response<Body>, Failure> {
+    async fn answer(&self, parts: &Arc<Parts>, body: Body) -> Result<Response<Body>> {
         let path =
             SplitPath::new(parts.uri.path()).ok_or_else(|| Error::new(Reason::MethodNotFound))?;
         let route = self.find(&parts.method, &path)?;
@@ -123,31 +82,32 @@ impl Transcoder {
             .map_err(Error::internal)?;
         let mut response = unary::json_response(StatusCode::OK, proto_json::write(&message)?);
         response.headers_mut().extend(visible(answer.headers));
+        *response.extensions_mut() = answer.extensions;
         Ok(response)
     }
 
-    fn find(&self, method: &Method, path: &SplitPath<'_>) -> Result<&Arc<Route>, Failure> {
+    fn find(&self, method: &Method, path: &SplitPath<'_>) -> Result<&Arc<Route>> {
         match self.routes.find(method, path) {
             Found::Route(route) => Ok(route),
-            Found::Nothing => Err(Error::new(Reason::MethodNotFound).into()),
+            Found::Nothing => Err(Reason::MethodNotFound.into()),
             Found::OtherMethods(allowed) => Err(not_allowed(&allowed)),
         }
     }
 }
 
 /// Reads the body, and makes the message of the whole request.
-async fn frame(route: Arc<Route>, parts: Arc<Parts>, body: Body) -> crate::error::Result<Bytes> {
+async fn frame(route: Arc<Route>, parts: Arc<Parts>, body: Body) -> Result<Bytes> {
     let body = unary::read_body(body, unary::LARGEST_BODY).await?;
     let path = SplitPath::new(parts.uri.path()).ok_or(Reason::MethodNotFound)?;
     unary::frame(&request::message(&route, &parts, &path, &body)?)
 }
 
-fn not_allowed(allowed: &str) -> Failure {
-    let mut failure = Failure::from(Error::new(Reason::HttpMethodNotAllowed));
-    if let Ok(allowed) = HeaderValue::from_str(allowed) {
-        failure.headers.insert(header::ALLOW, allowed);
+fn not_allowed(allowed: &str) -> Error {
+    let error = Error::new(Reason::HttpMethodNotAllowed);
+    match HeaderValue::from_str(allowed) {
+        Ok(allowed) => error.with_header(header::ALLOW, allowed),
+        Err(_) => error,
     }
-    failure
 }
 
 /// The metadata that means something in HTTP; binary metadata is gRPC's own.

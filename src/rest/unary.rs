@@ -5,7 +5,7 @@ use axum::body::Body;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use futures_util::{FutureExt as _, stream};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, header,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, header,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE},
     request::Parts,
 };
@@ -119,30 +119,8 @@ pub(super) struct Answer {
     pub(super) message: Bytes,
     /// The metadata after the message.
     pub(super) trailers: HeaderMap,
-}
-
-/// What a service refused, with the metadata that came along.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: Status,
-    pub(super) headers: HeaderMap,
-    pub(super) trailers: HeaderMap,
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::from(Status::from(error))
-    }
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            trailers: HeaderMap::new(),
-        }
-    }
+    /// What the service asks of whoever speaks HTTP.
+    pub(super) extensions: Extensions,
 }
 
 /// Calls an rpc with a framed message on behalf of the caller whose request has these `parts`. The message is
@@ -152,26 +130,21 @@ pub(super) async fn call(
     rpc: &Rpc,
     parts: &Parts,
     frame: impl Future<Output = Result<Bytes>> + Send + 'static,
-) -> std::result::Result<Answer, Refusal> {
+) -> Result<Answer> {
     let request = request(rpc, parts, frame);
-    let Ok(response) = channel.clone().oneshot(request).await;
-    let (head, body) = response.into_parts();
-    if let Some(status) = status(&head.headers) {
-        // Trailers-only: the metadata stands in the headers.
-        return Err(refusal(status, head.headers, HeaderMap::new()));
-    }
+    let (head, body) = channel.clone().oneshot(request).await?.into_parts();
     let body = body.collect().await?;
     let trailers = body.trailers().cloned().unwrap_or_default();
-    match status(&trailers) {
-        Some(status) if status.code() == Code::Ok => {}
-        Some(status) => return Err(refusal(status, head.headers, trailers)),
-        None => return Err(Error::internal("an answer without grpc-status").into()),
+    match Status::from_header_map(&trailers) {
+        Some(status) if status.code() == Code::Ok => Ok(Answer {
+            headers: head.headers,
+            message: unframe(body.to_bytes())?,
+            trailers,
+            extensions: head.extensions,
+        }),
+        Some(status) => Err(status.into()),
+        None => Err(Error::internal("an answer without grpc-status")),
     }
-    Ok(Answer {
-        headers: head.headers,
-        message: unframe(body.to_bytes())?,
-        trailers,
-    })
 }
 
 fn request(
@@ -208,22 +181,6 @@ pub(super) fn forward_device(from: &HeaderMap, to: &mut HeaderMap) {
         if let Ok(cookie) = HeaderValue::try_from(format!("{name}={value}")) {
             to.append(COOKIE, cookie);
         }
-    }
-}
-
-fn status(headers: &HeaderMap) -> Option<Status> {
-    headers.get(Status::GRPC_STATUS)?;
-    Status::from_header_map(headers)
-}
-
-fn refusal(status: Status, headers: HeaderMap, trailers: HeaderMap) -> Refusal {
-    if status.code() == Code::Ok {
-        return Error::internal("an answer without a message").into();
-    }
-    Refusal {
-        status,
-        headers,
-        trailers,
     }
 }
 

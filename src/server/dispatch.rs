@@ -19,7 +19,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 
 use crate::layers::{
     HttpService,
-    call::{Dialect, content_type},
+    call::{Call, Dialect, content_type},
     trace::GrpcOutcome,
 };
 
@@ -56,7 +56,7 @@ pub fn dispatch(grpc: GrpcService, connect: ConnectService, rest: Router) -> Htt
     let grpc_web = GrpcWebLayer::new().layer(grpc.clone());
     HttpService::new(service_fn(move |request: Request| {
         // Only the one service that is called is cloned.
-        let answer: Answer = match Dialect::of(request.headers(), request.uri().path()) {
+        let answer: Answer = match Call::of(&request).dialect {
             Dialect::Grpc => Box::pin(native(grpc.clone(), request)),
             Dialect::GrpcWeb { .. } => Box::pin(web(grpc_web.clone(), request)),
             Dialect::Connect => Box::pin(connect.clone().oneshot(request)),

@@ -14,6 +14,7 @@ mod client_address;
 mod contract;
 mod database_outages;
 mod database_properties;
+mod error_answers;
 mod faces_mailkite;
 mod faces_mailtd;
 mod faces_momail;

@@ -7,7 +7,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{
     pb::{self, v1},
-    rest::testing::{Answer, Fake, context, request},
+    rest::testing::{Answer, Fake, context, rendered, request},
 };
 
 const JSON: &str = "application/json";
@@ -29,7 +29,7 @@ impl Caller {
 
     async fn send(&self, request: Request<Body>) -> Answer {
         let Ok(response) = self.service.clone().oneshot(request).await;
-        Answer::read(response).await
+        Answer::read(rendered(response, render)).await
     }
 
     async fn post(&self, path: &str, media_type: &str, body: &str) -> Answer {
@@ -366,9 +366,6 @@ async fn a_refused_credential_is_asked_for_as_everywhere() {
         caller.fake.refuses(Error::new(reason));
         let answer = caller.with_header("x-none", "").await;
         assert_eq!(answer.header("www-authenticate"), challenge, "{reason:?}");
-        let layer = refuse(Error::new(reason).into());
-        let layer = layer.headers().get("www-authenticate");
-        assert_eq!(layer.map_or("", |value| value.to_str().unwrap()), challenge);
     }
 }
 

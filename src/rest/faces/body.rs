@@ -10,8 +10,8 @@ use url::form_urlencoded;
 
 use super::{call::Call, contract::Contract, members::Members};
 use crate::{
-    error::{Error, FieldReason, FieldViolation, Reason},
-    rest::{fault::Fault, json, unary},
+    error::{Error, FieldReason, FieldViolation, Reason, Result},
+    rest::{json, unary},
 };
 
 /// The content type of JSON (RFC 8259 section 11).
@@ -29,7 +29,7 @@ pub(super) async fn read(
     rpc: &'static str,
     request: Request,
     content_types: &[&'static str],
-) -> Result<(Call, Members), Fault> {
+) -> Result<(Call, Members)> {
     let (parts, body) = request.into_parts();
     let content_type = content_type(&parts.headers)
         .and_then(|sent| content_types.iter().find(|known| **known == sent))
@@ -52,19 +52,19 @@ pub(super) async fn read_optional(
     contract: &Contract,
     rpc: &'static str,
     request: Request,
-) -> Result<(Call, Members), Fault> {
+) -> Result<(Call, Members)> {
     let (parts, body) = request.into_parts();
     let is_json = content_type(&parts.headers).as_deref() == Some(JSON);
     // Where a length is stated, there is no need to wait for the body.
     if !is_json && body.size_hint().lower() > 0 {
-        return Err(unary::unsupported(&parts.headers, &[JSON]).into());
+        return Err(unary::unsupported(&parts.headers, &[JSON]));
     }
     let call = contract.authorize(Call::of(&parts), rpc).await?;
     let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
     let members = match (bytes.is_empty(), is_json) {
         (true, _) => Map::new(),
         (false, true) => object(&bytes)?,
-        (false, false) => return Err(unary::unsupported(&parts.headers, &[JSON]).into()),
+        (false, false) => return Err(unary::unsupported(&parts.headers, &[JSON])),
     };
     Ok((call, Members::new(members)))
 }
@@ -73,7 +73,7 @@ pub(super) async fn read_optional(
 ///
 /// # Errors
 /// A parameter comes twice or is not UTF-8.
-pub(super) fn parameters(text: &[u8]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn parameters(text: &[u8]) -> Result<Map<String, Value>> {
     let mut parameters = Map::new();
     for (name, value) in form_urlencoded::parse(text) {
         // The parser replaces what is not UTF-8, which would make different passwords equal.
@@ -93,25 +93,20 @@ pub(super) fn parameters(text: &[u8]) -> Result<Map<String, Value>, Fault> {
 }
 
 /// The request could not be read, for this reason.
-fn malformed(message: impl Into<Cow<'static, str>>) -> Fault {
-    Fault {
-        message: message.into().into_owned(),
-        ..Fault::from(Reason::MalformedRequest)
-    }
+fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(Reason::MalformedRequest).with_message(message)
 }
 
-fn given_twice(name: &str) -> Fault {
+fn given_twice(name: &str) -> Error {
     let violation = FieldViolation::new(
         name.to_owned(),
         FieldReason::GivenTwice,
         "must be given once",
     );
-    Error::new(Reason::MalformedRequest)
-        .violating(violation)
-        .into()
+    Error::new(Reason::MalformedRequest).violating(violation)
 }
 
-fn object(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
+fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
     match json::parse(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(malformed("The body must be a JSON object.")),

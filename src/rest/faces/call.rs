@@ -7,7 +7,6 @@ use http::{
 };
 use tonic::metadata::MetadataMap;
 
-use super::cookies::Cookies;
 use crate::{model::request::RequestContext, rest::unary};
 
 /// The services read credentials of every kind from `authorization`, Basic included.
@@ -20,7 +19,6 @@ pub(super) struct Call {
     context: Option<RequestContext>,
     /// What was found when an rpc of it was authorized.
     authorized: Extensions,
-    cookies: Cookies,
 }
 
 impl Call {
@@ -37,7 +35,6 @@ impl Call {
             headers,
             context: parts.extensions.get().cloned(),
             authorized: Extensions::new(),
-            cookies: parts.extensions.get().cloned().unwrap_or_default(),
         }
     }
 
@@ -54,11 +51,6 @@ impl Call {
     /// The same caller, who was authorized to call an rpc: these extensions of the answer say so.
     pub(super) fn authorized_by(self, authorized: Extensions) -> Self {
         Self { authorized, ..self }
-    }
-
-    /// Hands the cookies that a service set on to this caller.
-    pub(super) fn keep_cookies(&self, metadata: &MetadataMap) {
-        self.cookies.keep(metadata.as_ref());
     }
 
     /// Whether a credential came along, good or bad.

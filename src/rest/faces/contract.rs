@@ -1,14 +1,16 @@
 //! The calls of the contract that the faces are made of.
 
+use axum::Extension;
 use http::{Request, Uri};
-use tonic::{Code, Status};
+use tonic::Status;
 use tower::ServiceExt as _;
 
 use super::call::Call;
 use crate::{
     env::Timestamp,
-    error::{Error, Reason},
+    error::{Error, Reason, Result},
     model::{
+        device::DeviceCookie,
         id::{AccountId, ApiKeyId, OrganizationId},
         request::AuthorizeOnly,
     },
@@ -18,7 +20,7 @@ use crate::{
         challenge_service_client::ChallengeServiceClient,
         session_service_client::SessionServiceClient,
     },
-    rest::{channel::Channel, fault::Fault},
+    rest::channel::Channel,
 };
 
 /// The rpcs that a face calls with what stands in a body.
@@ -36,6 +38,9 @@ pub(super) mod rpc {
     pub(in super::super) const CHECK_ACCESS: &str =
         "/countersign.v1.AuthorizationService/CheckAccess";
 }
+
+/// Who logged in, and the cookie that is to be set.
+pub(super) type LoggedIn = (v1::CreateSessionResponse, Option<Extension<DeviceCookie>>);
 
 /// The contract's services, in this process.
 #[derive(Clone)]
@@ -65,7 +70,7 @@ impl Contract {
 
     /// Whether the caller may call this rpc, which is asked before the body is read: a refusal that needs no body
     /// does not wait for one. It counts as the call, and the rpc itself is not authorized again.
-    pub(super) async fn authorize(&self, call: Call, rpc: &'static str) -> Result<Call, Fault> {
+    pub(super) async fn authorize(&self, call: Call, rpc: &'static str) -> Result<Call> {
         let (metadata, extensions, ()) = call.request(()).into_parts();
         let mut request = Request::post(Uri::from_static(rpc))
             .body(tonic::body::Body::empty())
@@ -73,11 +78,8 @@ impl Contract {
         *request.headers_mut() = metadata.into_headers();
         *request.extensions_mut() = extensions;
         request.extensions_mut().insert(AuthorizeOnly);
-        let Ok(answer) = self.0.clone().oneshot(request).await;
-        match Status::from_header_map(answer.headers()) {
-            Some(status) if status.code() != Code::Ok => Err(Fault::from_status(&status)),
-            _ => Ok(call.authorized_by(answer.into_parts().0.extensions)),
-        }
+        let answer = self.0.clone().oneshot(request).await?;
+        Ok(call.authorized_by(answer.into_parts().0.extensions))
     }
 
     /// Signs up.
@@ -85,13 +87,13 @@ impl Contract {
         &self,
         call: &Call,
         message: v1::CreateAccountRequest,
-    ) -> Result<v1::CreateAccountResponse, Fault> {
+    ) -> Result<v1::CreateAccountResponse> {
         let answer = self.accounts().create_account(call.request(message)).await;
         inner(answer)
     }
 
     /// Gets the challenge for a sign-up.
-    pub(super) async fn create_challenge(&self, call: &Call) -> Result<v1::Challenge, Fault> {
+    pub(super) async fn create_challenge(&self, call: &Call) -> Result<v1::Challenge> {
         let message = v1::CreateChallengeRequest {
             purpose: v1::ChallengePurpose::SignUp.into(),
         };
@@ -105,26 +107,26 @@ impl Contract {
         &self,
         call: &Call,
         message: v1::ProvisionAccountRequest,
-    ) -> Result<v1::ProvisionAccountResponse, Fault> {
+    ) -> Result<v1::ProvisionAccountResponse> {
         let request = call.request(message);
         let answer = self.accounts().provision_account(request).await;
         inner(answer)
     }
 
     /// The account that calls.
-    pub(super) async fn me(&self, call: &Call) -> Result<v1::Account, Fault> {
+    pub(super) async fn me(&self, call: &Call) -> Result<v1::Account> {
         self.account(call, "accounts/me".to_owned()).await
     }
 
     /// Reads the account of this name.
-    pub(super) async fn account(&self, call: &Call, name: String) -> Result<v1::Account, Fault> {
+    pub(super) async fn account(&self, call: &Call, name: String) -> Result<v1::Account> {
         let message = v1::GetAccountRequest { name };
         let answer = self.accounts().get_account(call.request(message)).await;
         present(inner(answer)?.account, "account")
     }
 
     /// Deletes the account of this name.
-    pub(super) async fn delete_account(&self, call: &Call, name: String) -> Result<(), Fault> {
+    pub(super) async fn delete_account(&self, call: &Call, name: String) -> Result<()> {
         let message = v1::DeleteAccountRequest {
             name,
             etag: String::new(),
@@ -138,7 +140,7 @@ impl Contract {
         &self,
         call: &Call,
         key: v1::ApiKey,
-    ) -> Result<v1::CreateApiKeyResponse, Fault> {
+    ) -> Result<v1::CreateApiKeyResponse> {
         let message = v1::CreateApiKeyRequest { api_key: Some(key) };
         let answer = self.api_keys().create_api_key(call.request(message)).await;
         inner(answer)
@@ -149,7 +151,7 @@ impl Contract {
         &self,
         call: &Call,
         kind: v1::ApiKeyKind,
-    ) -> Result<Vec<v1::ApiKey>, Fault> {
+    ) -> Result<Vec<v1::ApiKey>> {
         let (mut keys, mut page_token) = (Vec::new(), String::new());
         loop {
             let message = v1::ListApiKeysRequest {
@@ -168,14 +170,14 @@ impl Contract {
     }
 
     /// Reads the API key of this name.
-    pub(super) async fn api_key(&self, call: &Call, name: String) -> Result<v1::ApiKey, Fault> {
+    pub(super) async fn api_key(&self, call: &Call, name: String) -> Result<v1::ApiKey> {
         let message = v1::GetApiKeyRequest { name };
         let answer = self.api_keys().get_api_key(call.request(message)).await;
         present(inner(answer)?.api_key, "api_key")
     }
 
     /// Revokes the API key of this name.
-    pub(super) async fn delete_api_key(&self, call: &Call, name: String) -> Result<(), Fault> {
+    pub(super) async fn delete_api_key(&self, call: &Call, name: String) -> Result<()> {
         let message = v1::DeleteApiKeyRequest { name };
         let answer = self.api_keys().delete_api_key(call.request(message)).await;
         inner(answer).map(drop)
@@ -188,7 +190,7 @@ impl Contract {
         email: String,
         password: String,
         client_id: &str,
-    ) -> Result<v1::CreateSessionResponse, Fault> {
+    ) -> Result<LoggedIn> {
         let message = v1::CreateSessionRequest {
             email,
             password,
@@ -196,11 +198,12 @@ impl Contract {
             // A browser's stands in its cookie.
             device_token: String::new(),
         };
-        let answer = self.sessions().create_session(call.request(message)).await;
-        if let Ok(made) = &answer {
-            call.keep_cookies(made.metadata());
-        }
-        inner(answer)
+        let answer = self
+            .sessions()
+            .create_session(call.request(message))
+            .await?;
+        let (_, made, mut extensions) = answer.into_parts();
+        Ok((made, extensions.remove::<DeviceCookie>().map(Extension)))
     }
 
     /// Gets the next access token.
@@ -208,7 +211,7 @@ impl Contract {
         &self,
         call: &Call,
         refresh_token: String,
-    ) -> Result<v1::SessionTokens, Fault> {
+    ) -> Result<v1::SessionTokens> {
         let bad_token = bad_token(refresh_token.is_empty());
         // Neither face can hand out a new refresh token.
         let message = v1::RefreshSessionRequest {
@@ -224,7 +227,7 @@ impl Contract {
         &self,
         call: &Call,
         refresh_token: String,
-    ) -> Result<(), Fault> {
+    ) -> Result<()> {
         let bad_token = bad_token(refresh_token.is_empty());
         let message = v1::RevokeRefreshTokenRequest { refresh_token };
         let request = call.request(message);
@@ -233,7 +236,7 @@ impl Contract {
     }
 
     /// Logs the session of the call's own token out.
-    pub(super) async fn revoke_current_session(&self, call: &Call) -> Result<(), Fault> {
+    pub(super) async fn revoke_current_session(&self, call: &Call) -> Result<()> {
         let message = v1::DeleteSessionRequest {
             name: "sessions/current".to_owned(),
         };
@@ -242,23 +245,21 @@ impl Contract {
     }
 }
 
-fn inner<M>(answer: Result<tonic::Response<M>, Status>) -> Result<M, Fault> {
-    answer
-        .map(tonic::Response::into_inner)
-        .map_err(|status| Fault::from_status(&status))
+fn inner<M>(answer: std::result::Result<tonic::Response<M>, Status>) -> Result<M> {
+    Ok(answer?.into_inner())
 }
 
 /// What is said of a refresh token in a form that none has: it is a wrong one like any other. A missing one
 /// stays a missing field.
-fn bad_token(is_missing: bool) -> impl FnOnce(Fault) -> Fault {
-    move |fault| match fault.reason {
+fn bad_token(is_missing: bool) -> impl FnOnce(Error) -> Error {
+    move |error| match error.reason() {
         Reason::InvalidField if !is_missing => Reason::RefreshTokenInvalid.into(),
-        _ => fault,
+        _ => error,
     }
 }
 
 /// A message that the contract promises in an answer.
-pub(super) fn present<M>(message: Option<M>, name: &'static str) -> Result<M, Fault> {
+pub(super) fn present<M>(message: Option<M>, name: &'static str) -> Result<M> {
     message.ok_or_else(|| broken(name))
 }
 
@@ -266,7 +267,7 @@ pub(super) fn present<M>(message: Option<M>, name: &'static str) -> Result<M, Fa
 pub(super) fn moment(
     field: Option<prost_types::Timestamp>,
     name: &'static str,
-) -> Result<Timestamp, Fault> {
+) -> Result<Timestamp> {
     let field = present(field, name)?;
     let whole = Timestamp::from_seconds(field.seconds).millis();
     let millis = whole.saturating_add(i64::from(field.nanos / 1_000_000));
@@ -274,21 +275,21 @@ pub(super) fn moment(
 }
 
 /// The id in an account's resource name.
-pub(super) fn account_id(name: &str) -> Result<AccountId, Fault> {
+pub(super) fn account_id(name: &str) -> Result<AccountId> {
     bare(name, AccountId::COLLECTION)
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| broken("account name"))
 }
 
 /// The id in an API key's resource name.
-pub(super) fn api_key_id(name: &str) -> Result<ApiKeyId, Fault> {
+pub(super) fn api_key_id(name: &str) -> Result<ApiKeyId> {
     bare(name, ApiKeyId::COLLECTION)
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| broken("API key name"))
 }
 
 /// The id in an organization's resource name.
-pub(super) fn organization_id(name: &str) -> Result<OrganizationId, Fault> {
+pub(super) fn organization_id(name: &str) -> Result<OrganizationId> {
     bare(name, OrganizationId::COLLECTION)
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| broken("organization name"))
@@ -298,9 +299,8 @@ fn bare<'a>(name: &'a str, collection: &str) -> Option<&'a str> {
     name.strip_prefix(collection)?.strip_prefix('/')
 }
 
-fn broken(what: &'static str) -> Fault {
-    tracing::error!(what, "an answer of the contract lacks this");
-    Error::new(Reason::Internal).into()
+fn broken(what: &'static str) -> Error {
+    Error::internal(format!("an answer of the contract lacks this: {what}"))
 }
 
 #[cfg(test)]

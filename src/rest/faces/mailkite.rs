@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{any, post},
 };
 use http::StatusCode;
@@ -18,17 +18,17 @@ use super::{
     reply,
 };
 use crate::{
-    error::Reason,
+    error::{Error, Reason, Result},
     pb::v1,
-    rest::{channel::Channel, fault::Fault, openapi::FaceOperation},
+    rest::{channel::Channel, openapi::FaceOperation},
 };
 
-mod refusal;
+mod error;
 #[cfg(test)]
 mod tests;
 
-pub use refusal::refuse;
-use refusal::{Failure, Refusal};
+use error::Failure;
+pub(super) use error::render;
 
 /// The client that logs in here.
 const CLIENT_ID: &str = "mailkite";
@@ -43,7 +43,7 @@ pub fn router(channel: Channel) -> Router {
         .route(SIGNUP, post(sign_up))
         .route(LOGIN, post(log_in))
         .route(&format!("{PREFIX}{{*path}}"), any(not_found))
-        .method_not_allowed_fallback(async || refuse(&Reason::HttpMethodNotAllowed.into()))
+        .method_not_allowed_fallback(async || Error::new(Reason::HttpMethodNotAllowed))
         .with_state(Contract::new(channel))
 }
 
@@ -110,7 +110,7 @@ struct User {
 }
 
 impl User {
-    fn of(account: v1::Account) -> Result<Self, Fault> {
+    fn of(account: v1::Account) -> Result<Self> {
         Ok(Self {
             id: contract::account_id(&account.name)?.to_string(),
             email: account.email,
@@ -120,7 +120,7 @@ impl User {
     }
 }
 
-async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&contract, rpc::CREATE_ACCOUNT, request, &[body::JSON]).await?;
     let sent: SignUp = members.typed()?;
@@ -141,22 +141,22 @@ async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<R
     Ok(reply::answer(StatusCode::CREATED, signed_up))
 }
 
-async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: Credentials = members.typed()?;
-    let made = contract
+    let (made, cookie) = contract
         .create_session(&call, sent.email, sent.password, CLIENT_ID)
         .await?;
     let logged_in = LoggedIn {
         token: contract::present(made.tokens, "tokens")?.access_token,
         user: User::of(contract::present(made.account, "account")?)?,
     };
-    Ok(reply::answer(StatusCode::OK, logged_in))
+    Ok((cookie, reply::answer(StatusCode::OK, logged_in)).into_response())
 }
 
-async fn not_found() -> Response {
-    refuse(&Reason::MethodNotFound.into())
+async fn not_found() -> Error {
+    Reason::MethodNotFound.into()
 }
 
 /// What the face tells the OpenAPI document.

@@ -5,7 +5,7 @@
 use axum::{
     Router,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{any, get, post},
 };
 use http::{StatusCode, header::AUTHORIZATION, request::Parts};
@@ -20,21 +20,20 @@ use super::{
     reply,
 };
 use crate::{
-    error::Reason,
+    error::{Error, Reason, Result},
     model::id::AccountId,
     pb::v1::{self, ChallengeAlgorithm, Plan},
-    rest::{channel::Channel, fault::Fault},
+    rest::channel::Channel,
 };
 
 mod document;
-mod refusal;
+mod error;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
 pub use document::operations;
-use refusal::Refusal;
-pub use refusal::refuse;
+pub(super) use error::render;
 
 /// The client that logs a mailbox in.
 const CLIENT_ID: &str = "mailtd";
@@ -67,7 +66,7 @@ pub fn router(channel: Channel) -> Router {
         .route(TOKENS, post(tokens::create).get(tokens::list))
         .route(ONE_TOKEN, axum::routing::delete(tokens::revoke))
         .route(&format!("{PREFIX}{{*path}}"), any(not_found))
-        .method_not_allowed_fallback(async || refuse(&Reason::HttpMethodNotAllowed.into()))
+        .method_not_allowed_fallback(async || Error::new(Reason::HttpMethodNotAllowed))
         .with_state(Contract::new(channel))
 }
 
@@ -98,10 +97,7 @@ struct Challenge {
     iterations: Option<i32>,
 }
 
-async fn challenge(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+async fn challenge(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let given = contract.create_challenge(&Call::of(&parts)).await?;
     let takes_memory = given.algorithm() == ChallengeAlgorithm::Argon2id;
@@ -144,7 +140,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn of(account: Option<v1::Account>, tokens: Option<v1::SessionTokens>) -> Result<Self, Fault> {
+    fn of(account: Option<v1::Account>, tokens: Option<v1::SessionTokens>) -> Result<Self> {
         let account = contract::present(account, "account")?;
         Ok(Self {
             id: contract::account_id(&account.name)?.to_string(),
@@ -154,10 +150,7 @@ impl Opened {
     }
 }
 
-async fn create_account(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+async fn create_account(State(contract): State<Contract>, request: Request) -> Result<Response> {
     // Whoever is not Pro may still sign up.
     let rpc = if request.headers().contains_key(AUTHORIZATION) {
         rpc::CHECK_ACCESS
@@ -171,7 +164,7 @@ async fn create_account(
     } else {
         sign_up(&contract, &call, sent).await
     };
-    let opened = opened.map_err(|fault| reply::rename(&fault, &FIELD_NAMES))?;
+    let opened = opened.map_err(|error| error.renamed(&FIELD_NAMES))?;
     Ok(reply::answer(StatusCode::CREATED, opened))
 }
 
@@ -180,7 +173,7 @@ async fn create_in_organization(
     contract: &Contract,
     call: &Call,
     sent: NewAccount,
-) -> Result<Opened, Fault> {
+) -> Result<Opened> {
     let message = v1::ProvisionAccountRequest {
         parent: "organizations/me".to_owned(),
         email: sent.address.clone(),
@@ -191,13 +184,13 @@ async fn create_in_organization(
     let made = contract.provision_account(call, message).await;
     match made {
         Ok(made) => Opened::of(made.account, made.tokens),
-        Err(fault) if fault.reason != Reason::PermissionDenied => Err(fault),
+        Err(error) if error.reason() != Reason::PermissionDenied => Err(error),
         Err(_) if sent.pow.is_some() => sign_up(contract, call, sent).await,
         Err(_) => Err(Reason::ChallengeRequired.into()),
     }
 }
 
-async fn sign_up(contract: &Contract, call: &Call, sent: NewAccount) -> Result<Opened, Fault> {
+async fn sign_up(contract: &Contract, call: &Call, sent: NewAccount) -> Result<Opened> {
     let message = v1::CreateAccountRequest {
         email: sent.address,
         password: sent.password,
@@ -222,16 +215,16 @@ struct SignIn {
     password: String,
 }
 
-async fn sign_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+async fn sign_in(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: SignIn = members.typed()?;
-    let made = contract
+    let (made, cookie) = contract
         .create_session(&call, sent.address, sent.password, CLIENT_ID)
         .await
-        .map_err(|fault| reply::rename(&fault, &FIELD_NAMES))?;
+        .map_err(|error| error.renamed(&FIELD_NAMES))?;
     let opened = Opened::of(made.account, made.tokens)?;
-    Ok(reply::answer(StatusCode::OK, opened))
+    Ok((cookie, reply::answer(StatusCode::OK, opened)).into_response())
 }
 
 /// An account.
@@ -244,10 +237,7 @@ struct Account {
     created_at: i64,
 }
 
-async fn read_account(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+async fn read_account(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let account = contract
         .account(&Call::of(&parts), account_name(&parts))
@@ -260,10 +250,7 @@ async fn read_account(
     Ok(reply::answer(StatusCode::OK, account))
 }
 
-async fn delete_account(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+async fn delete_account(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     contract
         .delete_account(&Call::of(&parts), account_name(&parts))
@@ -313,11 +300,11 @@ struct LoggedIn {
     expires_at: i64,
 }
 
-async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: LogIn = members.typed()?;
-    let made = contract
+    let (made, cookie) = contract
         .create_session(&call, sent.email, sent.password, PRO_CLIENT_ID)
         .await?;
     let account = contract::present(made.account, "account")?;
@@ -336,9 +323,9 @@ async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Re
         token: tokens.access_token,
         expires_at: contract::moment(end, "access_token_expire_time")?.millis(),
     };
-    Ok(reply::answer(StatusCode::OK, logged_in))
+    Ok((cookie, reply::answer(StatusCode::OK, logged_in)).into_response())
 }
 
-async fn not_found() -> Response {
-    refuse(&Reason::MethodNotFound.into())
+async fn not_found() -> Error {
+    Reason::MethodNotFound.into()
 }

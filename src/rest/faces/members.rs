@@ -9,10 +9,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::{
-    error::{Error, FieldReason, FieldViolation},
-    rest::fault::Fault,
-};
+use crate::error::{self, Error, FieldReason, FieldViolation};
 
 /// More than these in one body help nobody.
 const MOST_VIOLATIONS: usize = 16;
@@ -38,7 +35,7 @@ impl Members {
     ///
     /// # Errors
     /// The fields that are missing, unknown or of the wrong type, all of them up to a limit.
-    pub(super) fn typed<T: DeserializeOwned>(mut self) -> Result<T, Fault> {
+    pub(super) fn typed<T: DeserializeOwned>(mut self) -> error::Result<T> {
         let mut found: Vec<FieldViolation> = Vec::new();
         loop {
             let flaw = match T::deserialize(Object(&self.0)) {
@@ -56,7 +53,7 @@ impl Members {
                 break;
             }
         }
-        Err(Error::invalid(found).into())
+        Err(Error::invalid(found))
     }
 
     fn mend(&mut self, flaw: &Flaw) -> bool {

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{any, post},
 };
 use http::StatusCode;
@@ -20,21 +20,20 @@ use super::{
 };
 use crate::{
     env::{Env, Timestamp},
-    error::{Error, FieldReason, Reason},
+    error::{Error, FieldReason, Reason, Result},
     pb::v1,
     rest::{
         channel::Channel,
-        fault::Fault,
         openapi::{Credential, FaceOperation},
     },
 };
 
-mod refusal;
+mod error;
 #[cfg(test)]
 mod tests;
 
-pub use refusal::refuse;
-use refusal::{Failure, Refusal};
+use error::Failure;
+pub(super) use error::render;
 
 /// The client that logs in here.
 const CLIENT_ID: &str = "momail";
@@ -63,7 +62,7 @@ pub fn router(channel: Channel, env: Env) -> Router {
                 .route(&format!("{prefix}refresh"), post(refresh))
                 .route(&format!("{prefix}{{*path}}"), any(not_found))
         })
-        .method_not_allowed_fallback(async || refuse(&Reason::HttpMethodNotAllowed.into()))
+        .method_not_allowed_fallback(async || Error::new(Reason::HttpMethodNotAllowed))
         .with_state(face)
 }
 
@@ -116,18 +115,17 @@ struct Registered {
     created_at: String,
 }
 
-async fn register(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+async fn register(State(face): State<Face>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&face.contract, rpc::CREATE_ACCOUNT, request, &[body::JSON]).await?;
     let sent: RegisterRequest = members.typed()?;
     let name = sent.name.trim();
     if name.is_empty() {
-        return Err(Fault::from(Error::invalid_field(
+        return Err(Error::invalid_field(
             "name",
             FieldReason::Required,
             "is required",
-        ))
-        .into());
+        ));
     }
     let message = v1::CreateAccountRequest {
         email: sent.email,
@@ -180,11 +178,11 @@ struct User {
     name: String,
 }
 
-async fn login(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+async fn login(State(face): State<Face>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&face.contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
     let sent: LoginRequest = members.typed()?;
-    let made = face
+    let (made, cookie) = face
         .contract
         .create_session(&call, sent.email, sent.password, CLIENT_ID)
         .await?;
@@ -202,7 +200,7 @@ async fn login(State(face): State<Face>, request: Request) -> Result<Response, R
             name: account.display_name,
         },
     };
-    Ok(success(StatusCode::OK, logged_in))
+    Ok((cookie, success(StatusCode::OK, logged_in)).into_response())
 }
 
 /// The session is over.
@@ -211,7 +209,7 @@ struct LoggedOut {
     message: &'static str,
 }
 
-async fn logout(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+async fn logout(State(face): State<Face>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let call = Call::of(&parts);
     face.contract.revoke_current_session(&call).await?;
@@ -238,7 +236,7 @@ struct Refreshed {
     expires_in: u64,
 }
 
-async fn refresh(State(face): State<Face>, request: Request) -> Result<Response, Refusal> {
+async fn refresh(State(face): State<Face>, request: Request) -> Result<Response> {
     let (call, members) =
         body::read(&face.contract, rpc::REFRESH_SESSION, request, &[body::JSON]).await?;
     let sent: RefreshRequest = members.typed()?;
@@ -253,13 +251,13 @@ async fn refresh(State(face): State<Face>, request: Request) -> Result<Response,
     Ok(success(StatusCode::OK, refreshed))
 }
 
-async fn not_found() -> Response {
-    refuse(&Reason::MethodNotFound.into())
+async fn not_found() -> Error {
+    Reason::MethodNotFound.into()
 }
 
 /// Whole seconds that the access token lives after this moment; rounded up, so that the
 /// milliseconds between its making and its answer do not turn 3600 into 3599.
-fn expires_in(tokens: &v1::SessionTokens, from: Timestamp) -> Result<u64, Fault> {
+fn expires_in(tokens: &v1::SessionTokens, from: Timestamp) -> Result<u64> {
     let end = contract::moment(tokens.access_token_expire_time, "access_token_expire_time")?;
     let left = end.since(from);
     Ok(left.as_secs() + u64::from(left.subsec_nanos() > 0))

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::reply;
 use crate::{
-    error::Reason,
-    rest::{challenge, fault::Fault},
+    error::{Error, Reason},
+    rest::error_headers,
 };
 
 /// The body of RFC 6749 section 5.2.
@@ -33,15 +33,21 @@ pub(super) fn unsupported_grant_type() -> Response {
     reply::answer(StatusCode::BAD_REQUEST, body)
 }
 
-/// The answer to a fault in the form of RFC 6749 section 5.2.
-pub(super) fn refuse(fault: &Fault) -> Response {
-    let (status, error) = row(fault.reason);
-    let body = ErrorBody {
-        error,
-        error_description: description(&fault.message),
+/// The answer to an error in the form of RFC 6749 section 5.2.
+#[must_use]
+pub(super) fn render(error: &Error) -> Response {
+    let code = code(error.reason());
+    // "400 (Bad Request) status code (unless specified otherwise)".
+    let status = match code {
+        Some("invalid_grant") => StatusCode::BAD_REQUEST,
+        _ => error.http_status(),
     };
-    let mut response = reply::bearer_refusal(fault, status, body);
-    challenge::offer_basic(response.headers_mut(), status, fault.reason);
+    let body = ErrorBody {
+        error: code,
+        error_description: description(&error.message()),
+    };
+    let mut response = reply::error(error, status, body);
+    error_headers::offer_basic(response.headers_mut(), status, error.reason());
     response
 }
 
@@ -54,47 +60,17 @@ fn description(message: &str) -> String {
         .replace(|char| !allowed(char), "?")
 }
 
-/// The status and the code. `server_error` and `temporarily_unavailable` are for redirects alone (section 4.1.2.1),
-/// which have no status of their own: here a server that fails says so by its status.
-fn row(reason: Reason) -> (StatusCode, Option<&'static str>) {
-    let (status, code) = match reason {
-        Reason::InvalidField
-        | Reason::MalformedRequest
-        | Reason::PasswordTooCommon
-        | Reason::ChallengeRequired
-        | Reason::ChallengeInvalid => (StatusCode::BAD_REQUEST, "invalid_request"),
-        Reason::HttpsRequired => (StatusCode::FORBIDDEN, "invalid_request"),
-        Reason::MethodNotFound
-        | Reason::AccountNotFound
-        | Reason::OrganizationNotFound
-        | Reason::SessionNotFound
-        | Reason::GrantNotFound
-        | Reason::ClientNotFound
-        | Reason::ApiKeyNotFound => (StatusCode::NOT_FOUND, "invalid_request"),
-        Reason::HttpMethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-        Reason::EmailAlreadyExists | Reason::EtagMismatch | Reason::OrganizationNotEmpty => {
-            (StatusCode::CONFLICT, "invalid_request")
-        }
-        Reason::MessageTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
-        Reason::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
-        Reason::RateLimited | Reason::QuotaExceeded => {
-            (StatusCode::TOO_MANY_REQUESTS, "invalid_request")
-        }
-        Reason::InvalidCredentials | Reason::RefreshTokenInvalid => {
-            (StatusCode::BAD_REQUEST, "invalid_grant")
-        }
-        Reason::CredentialMissing | Reason::CredentialInvalid | Reason::CredentialSchemeInvalid => {
-            (StatusCode::UNAUTHORIZED, "invalid_client")
-        }
-        // Proxies that ask about a path of OAuth need a 403.
-        Reason::PermissionDenied => (StatusCode::FORBIDDEN, "unauthorized_client"),
-        Reason::Overloaded | Reason::StorageUnavailable => {
-            return (StatusCode::SERVICE_UNAVAILABLE, None);
-        }
-        Reason::DeadlineExceeded => return (StatusCode::GATEWAY_TIMEOUT, None),
-        Reason::Internal => return (StatusCode::INTERNAL_SERVER_ERROR, None),
-    };
-    (status, Some(code))
+/// `server_error` and `temporarily_unavailable` are for redirects alone (section 4.1.2.1), which have no status of their
+/// own: here a server that fails says so by its status.
+fn code(reason: Reason) -> Option<&'static str> {
+    match (reason, reason.meaning().http) {
+        (_, 500..) => None,
+        (Reason::InvalidCredentials | Reason::RefreshTokenInvalid, _) => Some("invalid_grant"),
+        (_, 401) => Some("invalid_client"),
+        // With the status of the row, 403: proxies that ask about a path of OAuth need it.
+        (Reason::PermissionDenied, _) => Some("unauthorized_client"),
+        _ => Some("invalid_request"),
+    }
 }
 
 #[cfg(test)]

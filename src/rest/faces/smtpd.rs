@@ -9,7 +9,7 @@
 //! clients send more than is documented, such as a `client_id`.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     response::{IntoResponse as _, Response},
     routing::{any, get, post},
@@ -21,26 +21,26 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{
-    body,
+    Face, body,
     call::Call,
     contract::{self, Contract, rpc},
     members::Members,
     oauth, reply,
 };
 use crate::{
-    error::{Error, FieldReason, Reason},
-    model::account::split_name,
+    error::{Error, FieldReason, Reason, Result},
+    model::{account::split_name, device::DeviceCookie},
     pb::v1::{Role, SessionTokens},
-    rest::{channel::Channel, fault::Fault, unary},
+    rest::{channel::Channel, unary},
 };
 
 mod document;
-mod refusal;
+mod error;
 #[cfg(test)]
 mod tests;
 
 pub use document::operations;
-use refusal::Refusal;
+pub(super) use error::render;
 
 /// The client that logs in here.
 const CLIENT_ID: &str = "smtpd";
@@ -68,52 +68,39 @@ pub(super) fn owns(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
-/// Who is answered: a client of SMTPD, or one of OAuth.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Dialect {
-    Smtpd,
-    OAuth,
-}
-
-impl Dialect {
-    /// As far as it is known before the body is read.
-    fn of(path: &str, query: &str, is_json: bool) -> Self {
-        let is_shared = [TOKEN, REVOKE].contains(&path);
-        let names_grant = form_urlencoded::parse(query.as_bytes())
-            .any(|(name, value)| name == "grant_type" && !value.is_empty());
-        if path == ME || is_shared && (is_json || names_grant) {
-            Self::Smtpd
-        } else {
-            Self::OAuth
-        }
-    }
-
-    fn of_request(request: &Request) -> Self {
-        let (uri, headers) = (request.uri(), request.headers());
-        let is_json = unary::media_type(headers).as_deref() == Some(body::JSON);
-        Self::of(uri.path(), uri.query().unwrap_or_default(), is_json)
-    }
-
-    fn refuse(self, fault: Fault) -> Response {
-        match self {
-            Self::Smtpd => Refusal::from(fault).into_response(),
-            Self::OAuth => oauth::refuse(&fault),
-        }
+/// Who is answered on a path of this face: a client of SMTPD, or one of OAuth. As far as it is known before the body is
+/// read.
+pub(super) fn face(path: &str, query: &str, is_json: bool) -> Face {
+    let is_shared = [TOKEN, REVOKE].contains(&path);
+    let names_grant = || {
+        form_urlencoded::parse(query.as_bytes())
+            .any(|(name, value)| name == "grant_type" && !value.is_empty())
+    };
+    let is_smtpd = path == ME || is_shared && (is_json || names_grant());
+    match (is_smtpd, path) {
+        (false, _) => Face::OAuth,
+        (true, REVOKE) => Face::SmtpdRevocation,
+        (true, _) => Face::Smtpd,
     }
 }
 
-/// The answer to a fault on a path of this face, in the form of SMTPD or of OAuth.
-#[must_use]
-pub fn refuse(path: &str, query: &str, is_json: bool, fault: &Fault) -> Response {
-    Dialect::of(path, query, is_json).refuse(fault.clone())
+fn face_of(request: &Request) -> Face {
+    let (uri, headers) = (request.uri(), request.headers());
+    let is_json = unary::media_type(headers).as_deref() == Some(body::JSON);
+    face(uri.path(), uri.query().unwrap_or_default(), is_json)
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    Dialect::of_request(&request).refuse(Reason::HttpMethodNotAllowed.into())
+    answer(face_of(&request), Reason::HttpMethodNotAllowed.into())
 }
 
 async fn not_found(request: Request) -> Response {
-    Dialect::of_request(&request).refuse(Reason::MethodNotFound.into())
+    answer(face_of(&request), Reason::MethodNotFound.into())
+}
+
+/// An error that is to be rendered for a client of this face.
+fn answer(face: Face, error: Error) -> Response {
+    (Extension(face), error).into_response()
 }
 
 /// The tokens of a session.
@@ -131,9 +118,9 @@ struct Tokens {
 }
 
 impl TryFrom<SessionTokens> for Tokens {
-    type Error = Fault;
+    type Error = Error;
 
-    fn try_from(tokens: SessionTokens) -> Result<Self, Fault> {
+    fn try_from(tokens: SessionTokens) -> Result<Self> {
         let end = tokens.access_token_expire_time;
         Ok(Self {
             token_type: "bearer",
@@ -146,12 +133,12 @@ impl TryFrom<SessionTokens> for Tokens {
 }
 
 async fn token(State(contract): State<Contract>, request: Request) -> Response {
-    let dialect = Dialect::of_request(&request);
-    let answer = grant(&contract, dialect, request).await;
-    answer.unwrap_or_else(|fault| dialect.refuse(fault))
+    let face = face_of(&request);
+    let granted = grant(&contract, face, request).await;
+    granted.unwrap_or_else(|error| answer(face, error))
 }
 
-async fn grant(contract: &Contract, dialect: Dialect, request: Request) -> Result<Response, Fault> {
+async fn grant(contract: &Contract, face: Face, request: Request) -> Result<Response> {
     let query = body::parameters(request.uri().query().unwrap_or_default().as_bytes())?;
     let in_query = query.get("grant_type").and_then(Value::as_str);
     let rpc = match in_query {
@@ -160,32 +147,34 @@ async fn grant(contract: &Contract, dialect: Dialect, request: Request) -> Resul
     };
     let (call, members) = body::read(contract, rpc, request, &CONTENT_TYPES).await?;
     let in_body = members.text("grant_type").filter(|grant| !grant.is_empty());
-    if dialect == Dialect::OAuth {
+    if face == Face::OAuth {
         return match in_body {
             Some(_) => Ok(oauth::unsupported_grant_type()),
-            None => Err(grant_fault("is required")),
+            None => Err(grant_error("is required")),
         };
     }
-    let tokens = match (in_query, in_body) {
+    let (tokens, cookie) = match (in_query, in_body) {
         (Some(query), Some(body)) if query != body => {
-            return Err(grant_fault("is not the same in the query and in the body"));
+            return Err(grant_error("is not the same in the query and in the body"));
         }
         (Some("password"), _) => log_in(contract, &call, members.typed()?).await?,
         (Some("refresh_token"), _) => {
             let sent: RefreshToken = members.typed()?;
-            contract.refresh_session(&call, sent.refresh_token).await?
+            let tokens = contract.refresh_session(&call, sent.refresh_token).await?;
+            (tokens, None)
         }
         _ => {
-            return Err(grant_fault(
+            return Err(grant_error(
                 "must stand in the query and be password or refresh_token",
             ));
         }
     };
-    Ok(reply::answer(StatusCode::OK, Tokens::try_from(tokens)?))
+    let tokens = reply::answer(StatusCode::OK, Tokens::try_from(tokens)?);
+    Ok((cookie, tokens).into_response())
 }
 
-fn grant_fault(description: &'static str) -> Fault {
-    Error::invalid_field("grant_type", FieldReason::InvalidValue, description).into()
+fn grant_error(description: &'static str) -> Error {
+    Error::invalid_field("grant_type", FieldReason::InvalidValue, description)
 }
 
 /// Logs in. The user name is an e-mail address and goes by one of three names.
@@ -212,7 +201,7 @@ struct PasswordGrant {
 
 impl PasswordGrant {
     /// The e-mail address, and the name that it came by.
-    fn user_name(&self) -> Result<(&'static str, &str), Fault> {
+    fn user_name(&self) -> Result<(&'static str, &str)> {
         let sent: Vec<_> = [
             ("username", &self.username),
             ("email", &self.email),
@@ -222,14 +211,20 @@ impl PasswordGrant {
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
         .collect();
         let Some((first, rest)) = sent.split_first() else {
-            return Err(
-                Error::invalid_field("username", FieldReason::Required, "is required").into(),
-            );
+            return Err(Error::invalid_field(
+                "username",
+                FieldReason::Required,
+                "is required",
+            ));
         };
         match rest.iter().find(|other| other.1 != first.1) {
             Some((name, _)) => {
                 let description = "says something else than another name of the same field";
-                Err(Error::invalid_field(name, FieldReason::NotAllowed, description).into())
+                Err(Error::invalid_field(
+                    name,
+                    FieldReason::NotAllowed,
+                    description,
+                ))
             }
             None => Ok(*first),
         }
@@ -240,14 +235,14 @@ async fn log_in(
     contract: &Contract,
     call: &Call,
     sent: PasswordGrant,
-) -> Result<SessionTokens, Fault> {
+) -> Result<(SessionTokens, Option<Extension<DeviceCookie>>)> {
     let (name, email) = sent.user_name()?;
     let email = email.to_owned();
-    let made = contract
+    let (made, cookie) = contract
         .create_session(call, email, sent.password, CLIENT_ID)
         .await
-        .map_err(|fault| reply::rename(&fault, &[("email", name)]))?;
-    contract::present(made.tokens, "tokens")
+        .map_err(|error| error.renamed(&[("email", name)]))?;
+    Ok((contract::present(made.tokens, "tokens")?, cookie))
 }
 
 /// Gets the next access token, or logs out.
@@ -263,34 +258,28 @@ struct RefreshToken {
 struct Empty {}
 
 async fn revoke(State(contract): State<Contract>, request: Request) -> Response {
-    let dialect = Dialect::of_request(&request);
-    let (call, members) = match body::read(
-        &contract,
-        rpc::REVOKE_REFRESH_TOKEN,
-        request,
-        &CONTENT_TYPES,
-    )
-    .await
-    {
+    let face = face_of(&request);
+    let rpc = rpc::REVOKE_REFRESH_TOKEN;
+    let (call, members) = match body::read(&contract, rpc, request, &CONTENT_TYPES).await {
         Ok(read) => read,
-        Err(fault) => return dialect.refuse(fault),
+        Err(error) => return answer(face, error),
     };
-    let names_token = members.text("token").is_some();
-    let revoked =
-        if dialect == Dialect::OAuth && (names_token || members.text("refresh_token").is_none()) {
-            let revoked = revoke_by_rfc_7009(&contract, &call, &members).await;
-            revoked.map_err(|fault| oauth::refuse(&fault))
-        } else {
-            let revoked = revoke_by_smtpd(&contract, &call, members).await;
-            revoked.map_err(|fault| Refusal::of_revocation(fault).into_response())
-        };
-    revoked.map_or_else(
-        |refusal| refusal,
-        |()| reply::answer(StatusCode::OK, Empty {}),
-    )
+    let names_token = members.text("token").is_some() || members.text("refresh_token").is_none();
+    let (face, revoked) = if face == Face::OAuth && names_token {
+        (face, revoke_by_rfc_7009(&contract, &call, &members).await)
+    } else {
+        (
+            Face::SmtpdRevocation,
+            revoke_by_smtpd(&contract, &call, members).await,
+        )
+    };
+    match revoked {
+        Ok(()) => reply::answer(StatusCode::OK, Empty {}),
+        Err(error) => answer(face, error),
+    }
 }
 
-async fn revoke_by_smtpd(contract: &Contract, call: &Call, members: Members) -> Result<(), Fault> {
+async fn revoke_by_smtpd(contract: &Contract, call: &Call, members: Members) -> Result<()> {
     let sent: RefreshToken = members.typed()?;
     contract
         .revoke_refresh_token(call, sent.refresh_token)
@@ -305,19 +294,14 @@ const IS_OVER: [Reason; 3] = [
 ];
 
 /// RFC 7009 section 2.2: an invalid token is not an error, as the purpose is already achieved.
-async fn revoke_by_rfc_7009(
-    contract: &Contract,
-    call: &Call,
-    members: &Members,
-) -> Result<(), Fault> {
+async fn revoke_by_rfc_7009(contract: &Contract, call: &Call, members: &Members) -> Result<()> {
     if members.text("refresh_token").is_some() {
         // Only one of the two would end, and the caller would not learn which.
         return Err(Error::invalid_field(
             "refresh_token",
             FieldReason::NotAllowed,
             "must not come together with token",
-        )
-        .into());
+        ));
     }
     let token = members.text("token").unwrap_or_default().to_owned();
     let bearer = call.with_bearer(&token);
@@ -326,8 +310,8 @@ async fn revoke_by_rfc_7009(
         None => contract.revoke_refresh_token(call, token).await,
     };
     match revoked {
-        Err(fault) if !IS_OVER.contains(&fault.reason) => {
-            Err(reply::rename(&fault, &[("refresh_token", "token")]))
+        Err(error) if !IS_OVER.contains(&error.reason()) => {
+            Err(error.renamed(&[("refresh_token", "token")]))
         }
         Ok(()) | Err(_) => Ok(()),
     }
@@ -361,7 +345,7 @@ struct Me {
     modified_at_utc: i64,
 }
 
-async fn me(State(contract): State<Contract>, request: Request) -> Result<Response, Refusal> {
+async fn me(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let account = contract.me(&Call::of(&parts)).await?;
     let home = contract::present(account.home_membership, "home_membership")?;

@@ -9,12 +9,13 @@ use axum::{Router, body::Body};
 use http::{HeaderMap, Request, header::CONTENT_TYPE};
 use serde_json::Value;
 use tonic::{Status, service::Routes};
-use tower::{ServiceExt as _, service_fn, util::BoxCloneSyncService};
+use tower::{ServiceExt as _, service_fn};
 
 pub(super) use self::{
     keys::KEY_ID,
     services::{ACCOUNT_ID, CREATED, Message, NOW, ORGANIZATION_ID, Seen, Services},
 };
+use super::Face;
 use crate::{
     env::{Clock, Env, RandomnessUnavailable, Rng, Timestamp},
     model::request::AuthorizeOnly,
@@ -23,6 +24,7 @@ use crate::{
         challenge_service_server::ChallengeServiceServer,
         session_service_server::SessionServiceServer,
     },
+    rest::{channel, testing, unary},
 };
 
 struct Still;
@@ -78,7 +80,7 @@ impl Caller {
             .add_service(ApiKeyServiceServer::new(services.clone()))
             .add_service(ChallengeServiceServer::new(services.clone()));
         let routes = routes.prepare();
-        let channel = BoxCloneSyncService::new(service_fn(move |request: Request<_>| {
+        let channel = channel::to(service_fn(move |request: Request<_>| {
             let routes = routes.clone();
             async move {
                 // Here the services alone refuse.
@@ -97,7 +99,11 @@ impl Caller {
 
     /// Sends a request.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let is_json = unary::media_type(request.headers()).as_deref() == Some("application/json");
+        let face = Face::of(&request.uri().to_string(), is_json);
         let response = self.router.clone().oneshot(request).await.unwrap();
+        let stated = response.extensions().get::<Face>().copied();
+        let response = testing::rendered(response, |error| stated.or(face).unwrap().render(error));
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         assert_eq!(parts.headers["cache-control"], "no-store");

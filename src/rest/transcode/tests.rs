@@ -4,7 +4,7 @@ mod requests;
 use serde_json::Value;
 
 use super::*;
-use crate::rest::testing::{Answer, Fake, request};
+use crate::rest::testing::{Answer, Fake, rendered, request};
 
 const JSON: &str = "application/json";
 
@@ -21,7 +21,8 @@ impl Rest {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.transcoder.handle(request).await).await
+        let response = self.transcoder.handle(request).await;
+        Answer::read(rendered(response, |error| render(error, "request-7"))).await
     }
 
     async fn get(&self, uri: &str) -> Answer {

@@ -53,7 +53,7 @@ async fn a_panic_is_answered_with_the_request_id() {
     )
     .await;
     assert_eq!((answer.status, answer.header("x-request-id")), (500, "abc"));
-    assert_eq!(answer.json()["request_id"], "abc");
+    assert_eq!(answer.json()["details"][1]["requestId"], "abc");
     assert!(!answer.text().contains("own panic"));
 
     let request =
@@ -118,7 +118,7 @@ async fn a_deadline_ends_a_call_in_its_own_dialect() {
     });
     let answer = call(&short, empty(rest_get("/hang"))).await;
     assert_eq!(
-        (answer.status, &answer.json()["reason"]),
+        (answer.status, &answer.json()["details"][0]["reason"]),
         (504, &"DEADLINE_EXCEEDED".into())
     );
     let late = (
@@ -144,8 +144,8 @@ async fn a_deadline_ends_a_call_in_its_own_dialect() {
     let connect = Request::post("/test.Test/Hang").header("content-type", "application/json");
     let answer = call(&usual, empty(connect.header("connect-timeout-ms", "1"))).await;
     assert_eq!(
-        (answer.status, &answer.json()["dialect"]),
-        (504, &"connect".into())
+        (answer.status, &answer.json()["code"]),
+        (504, &"deadline_exceeded".into())
     );
 }
 
@@ -181,7 +181,7 @@ async fn a_body_that_is_too_large_is_refused() {
     let post = |length: usize| Request::post("/body").header("content-length", length);
     let answer = call(&service, post(65_537).body(Body::empty()).unwrap()).await;
     assert_eq!(
-        (answer.status, &answer.json()["reason"]),
+        (answer.status, &answer.json()["details"][0]["reason"]),
         (413, &"MESSAGE_TOO_LARGE".into())
     );
     let answer = call(&service, post(65_536).body(vec![0; 65_536].into()).unwrap()).await;
@@ -377,9 +377,9 @@ async fn a_page_may_send_and_read_every_header_that_the_contract_names() {
     }
     assert!(named > 0, "the contract names no header");
     // What the sources set on answers by name, but for what no page may read or needs to.
-    let pace = std::fs::read_to_string("src/rest/pace.rs").unwrap();
+    let headers = std::fs::read_to_string("src/rest/error_headers.rs").unwrap();
     let status = std::fs::read_to_string("src/grpc/status.rs").unwrap();
-    for text in [pace, status] {
+    for text in [headers, status] {
         for name in text.split("from_static(\"").skip(1) {
             let name = name.split('"').next().unwrap();
             if name.contains('-') || name.starts_with("ratelimit") {

@@ -17,9 +17,9 @@ use axum::{
 };
 use bytes::Bytes;
 use countersign::{
+    app::errors::rendered,
     env::Env,
-    error::Error,
-    layers::{HttpService, LayerOptions, call::Call, refusal::RenderRefusal, stack},
+    layers::{self, HttpService, LayerOptions},
     metrics::Metrics,
     model::request::RequestContext,
     server::{
@@ -28,7 +28,7 @@ use countersign::{
         options::ServerOptions,
     },
 };
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -120,25 +120,13 @@ pub(crate) fn services(gate: Gate) -> HttpService {
     dispatch(grpc, connect, rest(gate))
 }
 
-fn render() -> RenderRefusal {
-    Arc::new(|call: &Call, error: &Error| {
-        let meaning = error.reason().meaning();
-        let body = json!({
-            "reason": meaning.name,
-            "request_id": &*call.request_id,
-            "dialect": call.dialect.name(),
-        });
-        let status = StatusCode::from_u16(meaning.http).unwrap();
-        (status, Json(body)).into_response()
-    })
-}
-
 /// The services within the layers.
 pub(crate) fn layered(options: &LayerOptions, gate: Gate) -> HttpService {
     hear_everything();
     let env = Env::system();
     let (metrics, _) = Metrics::new(&env);
-    stack(&env, &metrics, options, render(), services(gate))
+    let service = layers::inner(options, services(gate));
+    layers::outer(&env, &metrics, options, rendered(service))
 }
 
 /// A server on a port of its own.

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::{
     super::testing::{ACCOUNT_ID, Caller, GOOD_CONTENT_TYPES, Message, bad_bodies},
-    refusal::row,
     *,
 };
 use crate::error::Error;
@@ -96,21 +95,6 @@ async fn login_answers_as_documented() {
         ..v1::CreateSessionRequest::default()
     });
     assert_eq!(caller.services.seen()[0].message, message);
-}
-
-#[tokio::test]
-async fn every_reason_has_its_answer() {
-    for reason in Reason::ALL.iter().copied() {
-        let caller = Caller::new();
-        caller.services.refuse(move || Error::new(reason));
-        let answer = caller.json(LOGIN, credentials()).await;
-        let (status, code) = row(reason);
-        assert_eq!(answer.status, status.as_u16(), "{reason:?}");
-        let error = json!({"code": code, "message": reason.meaning().message});
-        assert_eq!(answer.body, json!({ "error": error }));
-        let challenges = answer.header("www-authenticate").len();
-        assert_eq!(challenges, usize::from(answer.status == 401), "{reason:?}");
-    }
 }
 
 #[tokio::test]

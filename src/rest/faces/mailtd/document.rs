@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{
     super::document, ACCOUNT, ACCOUNTS, Account, CHALLENGE, Challenge, LOGIN, LogIn, LoggedIn,
-    NewAccount, ONE_TOKEN, Opened, SignIn, TOKEN, TOKENS, refusal::Failure, tokens,
+    NewAccount, ONE_TOKEN, Opened, SignIn, TOKEN, TOKENS, error::Failure, tokens,
 };
 use crate::rest::openapi::{Credential, FaceOperation, RequestBody};
 

@@ -16,14 +16,12 @@ use super::{
         reply,
     },
     last_segment,
-    refusal::Refusal,
 };
 use crate::{
     env::Timestamp,
-    error::Reason,
+    error::{Error, Reason, Result},
     model::id::ApiKeyId,
     pb::v1::{self, ApiKeyKind},
-    rest::fault::Fault,
 };
 
 /// Where the face gives fields other names than the contract.
@@ -69,9 +67,9 @@ pub(super) struct Tokens {
 }
 
 impl TryFrom<v1::ApiKey> for Token {
-    type Error = Fault;
+    type Error = Error;
 
-    fn try_from(key: v1::ApiKey) -> Result<Self, Fault> {
+    fn try_from(key: v1::ApiKey) -> Result<Self> {
         let last_use = key
             .last_use_time
             .map(|moment| contract::moment(Some(moment), "last_use_time"))
@@ -86,10 +84,7 @@ impl TryFrom<v1::ApiKey> for Token {
     }
 }
 
-pub(super) async fn create(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(super) async fn create(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (call, members) = body::read_optional(&contract, rpc::CREATE_API_KEY, request).await?;
     let sent: NewToken = members.typed()?;
     let key = v1::ApiKey {
@@ -100,7 +95,7 @@ pub(super) async fn create(
     let made = contract
         .create_api_key(&call, key)
         .await
-        .map_err(|fault| reply::rename(&fault, &FIELD_NAMES))?;
+        .map_err(|error| error.renamed(&FIELD_NAMES))?;
     let key = contract::present(made.api_key, "api_key")?;
     let created = Created {
         id: contract::api_key_id(&key.name)?.to_string(),
@@ -111,10 +106,7 @@ pub(super) async fn create(
     Ok(reply::answer(StatusCode::CREATED, created))
 }
 
-pub(super) async fn list(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(super) async fn list(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let keys = contract
         .api_keys_of_kind(&Call::of(&parts), ApiKeyKind::Mailtd)
@@ -122,16 +114,13 @@ pub(super) async fn list(
     let tokens = keys
         .into_iter()
         .map(Token::try_from)
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_>>()?;
     Ok(reply::answer(StatusCode::OK, Tokens { tokens }))
 }
 
 /// Revokes a token of this face alone: to it the user's keys of other kinds do not exist. Whoever manages
 /// keys may, so that the tokens of an account can be ended that is no longer a Pro one.
-pub(super) async fn revoke(
-    State(contract): State<Contract>,
-    request: Request,
-) -> Result<Response, Refusal> {
+pub(super) async fn revoke(State(contract): State<Contract>, request: Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let name = last_segment(&parts)
         .parse()
@@ -140,7 +129,7 @@ pub(super) async fn revoke(
     // A key's kind never changes, so nothing comes between the look and the revocation.
     let key = contract.api_key(&call, name).await?;
     if key.kind() != ApiKeyKind::Mailtd {
-        return Err(Fault::from(Reason::ApiKeyNotFound).into());
+        return Err(Reason::ApiKeyNotFound.into());
     }
     contract.delete_api_key(&call, key.name).await?;
     Ok(reply::nothing())

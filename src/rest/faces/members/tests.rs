@@ -16,11 +16,16 @@ fn read<T: DeserializeOwned>(body: Value) -> Result<T, Vec<(String, String)>> {
     let Value::Object(object) = body else {
         panic!("not an object")
     };
-    Members::new(object).typed().map_err(|fault| {
-        fault
-            .violations
-            .into_iter()
-            .map(|violation| (violation.field.into(), violation.description.into()))
+    Members::new(object).typed().map_err(|error| {
+        error
+            .violations()
+            .iter()
+            .map(|violation| {
+                (
+                    violation.field.to_string(),
+                    violation.description.to_string(),
+                )
+            })
             .collect()
     })
 }
@@ -79,10 +84,10 @@ fn an_object_in_a_body_is_read_and_its_flaws_are_named_after_it() {
             panic!("not an object")
         };
         let read = Members::new(object).typed::<Outer>();
-        read.map_err(|fault| {
-            let mut found: Vec<_> = fault
-                .violations
-                .into_iter()
+        read.map_err(|error| {
+            let mut found: Vec<_> = error
+                .violations()
+                .iter()
                 .map(|violation| format!("{} {}", violation.field, violation.description))
                 .collect();
             found.sort();

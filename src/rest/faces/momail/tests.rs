@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::{
     super::testing::{ACCOUNT_ID, Caller, GOOD_CONTENT_TYPES, Message, bad_bodies},
-    refusal::row,
     *,
 };
 use crate::model::request::RequestContext;
@@ -146,23 +145,6 @@ async fn the_caller_travels_along() {
     assert_eq!(seen.headers["authorization"], "Basic a2V5Og==");
     assert_eq!(seen.headers["user-agent"], "Device/1.0 (é)");
     assert!(!seen.headers.contains_key("cookie"));
-}
-
-#[tokio::test]
-async fn every_reason_has_its_answer() {
-    for reason in Reason::ALL.iter().copied() {
-        let caller = Caller::new();
-        caller.services.refuse(move || Error::new(reason));
-        let body = json!({"email": "user@example.com", "password": "secure_password_123"});
-        let answer = caller.json("/v1/auth/login", body).await;
-        let (status, code, message) = row(reason);
-        assert_eq!(answer.status, status.as_u16(), "{reason:?}");
-        let message = message.unwrap_or(reason.meaning().message);
-        let error = json!({"code": code, "message": message});
-        assert_eq!(answer.body, json!({"success": false, "error": error}));
-        let challenges = answer.header("www-authenticate").len();
-        assert_eq!(challenges, usize::from(answer.status == 401), "{reason:?}");
-    }
 }
 
 #[tokio::test]

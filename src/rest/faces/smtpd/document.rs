@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     super::{document, oauth::ErrorBody},
     CONTENT_TYPES, Empty, ME, Me, PasswordGrant, REVOKE, RefreshToken, TOKEN, Tokens,
-    refusal::Failure,
+    error::Failure,
 };
 use crate::rest::openapi::{Credential, FaceOperation, QueryParameter, RequestBody};
 

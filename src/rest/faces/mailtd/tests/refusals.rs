@@ -8,32 +8,10 @@ use super::{
     super::{
         super::testing::{ACCOUNT_ID, Caller, GOOD_CONTENT_TYPES, bad_bodies},
         ACCOUNTS, CHALLENGE, LOGIN, TOKEN, TOKENS,
-        refusal::row,
     },
     chunked, credentials, send, with_pow,
 };
 use crate::error::{Error, Reason};
-
-#[tokio::test]
-async fn every_reason_has_its_answer() {
-    for reason in Reason::ALL.iter().copied() {
-        let caller = Caller::new();
-        caller.services.refuse(move || Error::new(reason));
-        let answer = caller.json(TOKEN, credentials()).await;
-        let (status, error) = row(reason);
-        assert_eq!(answer.status, status.as_u16(), "{reason:?}");
-        let expected = match reason {
-            // The word does not tell what to do.
-            Reason::CredentialSchemeInvalid => {
-                json!({"error": error, "message": reason.meaning().message})
-            }
-            _ => json!({ "error": error }),
-        };
-        assert_eq!(answer.body, expected);
-        let challenges = answer.header("www-authenticate").len();
-        assert_eq!(challenges, usize::from(answer.status == 401), "{reason:?}");
-    }
-}
 
 #[tokio::test]
 async fn the_field_at_fault_has_the_name_of_the_face() {

@@ -1,0 +1,109 @@
+//! The one place where errors are rendered, on their way out: in the dialect of the call.
+
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+
+use axum::{body::Body, extract::Request, response::Response};
+use http::{
+    HeaderValue, Method, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body::Body as _;
+use tower::ServiceExt as _;
+
+use crate::{
+    error::{Error, fill},
+    grpc::{GrpcService, status},
+    layers::{
+        HttpService,
+        around::{Answer, Around, Middleware},
+        call::{Call, Dialect},
+    },
+    rest::{connect, faces::Face, transcode},
+};
+
+/// Renders the errors that the answers of a service carry.
+#[must_use]
+pub fn rendered(service: HttpService) -> HttpService {
+    HttpService::new(Around::new(RenderErrors, service))
+}
+
+/// The same for callers of the services in process, who speak gRPC.
+pub(super) fn rendered_as_grpc(services: GrpcService) -> GrpcService {
+    GrpcService::new(services.map_response(|answer| {
+        let Some(error) = Error::carried_by(answer.extensions()) else {
+            return answer;
+        };
+        error.log();
+        answer_in_grpc(&error, Dialect::Grpc, answer.map(Body::new)).map(tonic::body::Body::new)
+    }))
+}
+
+#[derive(Clone)]
+struct RenderErrors;
+
+impl Middleware for RenderErrors {
+    fn handle<F>(&self, request: Request, next: impl FnOnce(Request) -> F) -> Answer
+    where
+        F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
+        let (call, answer) = (Call::of(&request), next(request));
+        Box::pin(async move {
+            let response = answer.await?;
+            Ok(match Error::carried_by(response.extensions()) {
+                Some(error) => {
+                    error.log();
+                    render(&call, &error, response)
+                }
+                None => response,
+            })
+        })
+    }
+}
+
+/// The answer to a call whose answer so far carries this error.
+fn render(call: &Call, error: &Error, carrier: Response) -> Response {
+    let rendered = match call.dialect {
+        Dialect::Grpc | Dialect::GrpcWeb { .. } => {
+            return answer_in_grpc(error, call.dialect, carrier);
+        }
+        Dialect::Connect => connect::render(error),
+        Dialect::Rest => {
+            let stated = carrier.extensions().get::<Face>().copied();
+            match stated.or_else(|| Face::of(call.target(), call.is_json)) {
+                Some(face) => face.render(error),
+                None => transcode::render(error, &call.request_id),
+            }
+        }
+    };
+    // Said here, where it is known: the layers further out hide it from hyper.
+    let length = rendered.body().size_hint().exact();
+    let mut response = fill(carrier, rendered);
+    if let Some(length) = length {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    if call.method == Method::HEAD {
+        return response.map(|_| Body::empty());
+    }
+    response
+}
+
+/// The status stands in the headers, where grpc-web clients look when there is no body.
+fn answer_in_grpc(error: &Error, dialect: Dialect, carrier: Response) -> Response {
+    // tonic's own is written already.
+    if error.foreign().is_some() {
+        return carrier;
+    }
+    let mut rendered = status::render(error).into_http::<Body>();
+    let content_type = match dialect {
+        Dialect::GrpcWeb { text: true } => "application/grpc-web-text+proto",
+        Dialect::GrpcWeb { text: false } => "application/grpc-web+proto",
+        _ => "application/grpc",
+    };
+    let content_type = HeaderValue::from_static(content_type);
+    rendered.headers_mut().insert(CONTENT_TYPE, content_type);
+    *rendered.status_mut() = error.stated_http_status().unwrap_or(StatusCode::OK);
+    fill(carrier, rendered)
+}
