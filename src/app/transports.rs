@@ -81,8 +81,6 @@ fn rest_router(channel: Channel, domain: &Arc<Domain>, env: &Env) -> Result<Rout
         .fallback_service(transcoder.into_service()))
 }
 
-}
-
 /// The files of the certificate and its key, when the listener speaks TLS.
 pub(super) fn tls_files(config: &Config) -> Option<TlsFiles> {
     let (cert, key) = config.tls.files()?;
