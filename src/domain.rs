@@ -15,6 +15,7 @@ pub mod organizations;
 mod page_tokens;
 pub mod password_change;
 mod refresh;
+mod request_ids;
 pub mod sessions;
 pub mod sign_up;
 pub mod sign_up_rate;
@@ -35,6 +36,7 @@ use self::{
     grants::Grants,
     organizations::Organizations,
     page_tokens::PageTokens,
+    request_ids::RequestIds,
     sessions::Sessions,
     sign_up_rate::SignUpRate,
     signing_keys::{SigningKeys, StoredKeys},
@@ -81,6 +83,8 @@ pub struct Settings {
 pub struct DerivedKeys {
     /// Makes the successor of a refresh token, so that a retry gets the same one.
     pub refresh_successor: [u8; 32],
+    /// Hides the ids of requests, and makes the secrets that follow from them.
+    pub request: [u8; 32],
     /// Signs page tokens.
     pub cursor: [u8; 32],
     /// Signs challenges.
@@ -99,6 +103,7 @@ impl DerivedKeys {
     pub fn from_master(master: &MasterKey) -> Self {
         Self {
             refresh_successor: master.derive("refresh token successor v1"),
+            request: master.derive("request id v1"),
             cursor: master.derive("page token v1"),
             challenge: master.derive("challenge v1"),
             sign_up_rate: master.derive("sign-up rate v1"),
@@ -115,6 +120,7 @@ struct Context {
     store: Store,
     credentials: Credentials,
     pages: PageTokens,
+    request_ids: RequestIds,
 }
 
 /// The use cases, by what they are about.
@@ -179,8 +185,10 @@ impl Domain {
             (env.clone(), store.clone()),
             settings.multi_node,
         ));
+        let request_ids = RequestIds::new(keys.request);
         let tokens = Arc::new(TokenIssuer {
             env: env.clone(),
+            request_ids: request_ids.clone(),
             key_ring: key_ring.clone(),
             credentials: credentials.clone(),
             issuer: issuer.clone(),
@@ -201,6 +209,7 @@ impl Domain {
             store: store.clone(),
             credentials: credentials.clone(),
             pages: PageTokens::new(keys.cursor),
+            request_ids: request_ids.clone(),
         };
         let api_keys = Arc::new(ApiKeys {
             context: context.clone(),

@@ -86,6 +86,8 @@ fn accounts() -> TableCreateStatement {
         .col(big_integer("updated_at"))
         .col(big_integer("version"))
         .col(big_integer_null("disabled_at"))
+        // Of the request that made it (AIP-155).
+        .col(blob_null("request_hash"))
         .foreign_key(
             ForeignKey::create()
                 .from("accounts", "organization_id")
@@ -125,6 +127,8 @@ fn sessions() -> TableCreateStatement {
         .col(text("client_address"))
         .col(blob_null("client_network"))
         .col(text("user_agent"))
+        // Of the request that made it (AIP-155).
+        .col(blob_null("request_hash").unique_key())
         .foreign_key(&mut owned_by("sessions", "account_id", "accounts"))
         .take()
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::{
     crypto::passwords::Passwords,
     domain::{
@@ -10,17 +12,19 @@ use crate::{
         api_keys::ApiKeys,
         caller::{Caller, CredentialId, Reach},
         challenges::Challenges,
-        throttle::Throttle,
-        tokens::TokenIssuer,
+        log_in::check_password,
+        throttle::{Guess, Throttle},
+        tokens::{MaybeSession, TokenIssuer},
     },
     error::{Error, FieldReason, Reason, Result},
     model::{
         account::{Account, Role},
         administration::Administrator,
-        client::Clients,
+        client::{Client, Clients},
         email::{Email, InvalidEmail},
         id::AccountId,
         password::{Password, PasswordRefused},
+        request::RequestOrigin,
     },
     store::{Store, Tx},
 };
@@ -72,6 +76,41 @@ impl Accounts {
             return Err(Reason::AccountNotFound.into());
         }
         self.get(caller, id).await
+    }
+
+    /// The account that an earlier request with the same id has made with this address, and its session when a client is
+    /// named; none when there was no such request. Whoever asks knows the password, as they did then.
+    pub(super) async fn remade(
+        &self,
+        email: &str,
+        password: &str,
+        client: Option<&Client>,
+        request_id: Option<Uuid>,
+        origin: &RequestOrigin,
+    ) -> Result<Option<(Account, MaybeSession)>> {
+        let (Some(_), Ok(email)) = (request_id, chosen_email(email)) else {
+            return Ok(None);
+        };
+        let reader = self.context.store.read();
+        let found = reader.account_by_email(email.normalized()).await?;
+        let is_same = |account: &Account| {
+            account.request_hash == self.context.request_ids.hash(account.id, request_id)
+        };
+        let Some(account) = found.filter(is_same) else {
+            return Ok(None);
+        };
+        let attempt = self.throttle.admit(&Guess::at(&email, origin)).await?;
+        check_password(&self.passwords, Some(&account), password, attempt, origin).await?;
+        let session = match client {
+            Some(client) => {
+                let reopened = self
+                    .tokens
+                    .reopen_session(reader, &account, client, request_id);
+                Some(reopened.await?)
+            }
+            None => None,
+        };
+        Ok(Some((account, session)))
     }
 
     /// Changes an account that the caller reaches.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     domain::{
         Context,
         caller::{Caller, CredentialId, Reach},
+        request_ids,
     },
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
@@ -40,6 +42,8 @@ pub struct NewApiKey {
     pub scopes: Scopes,
     /// When it ends; absent for never.
     pub expires_at: Option<Timestamp>,
+    /// Tells a retry (AIP-155).
+    pub request_id: Option<Uuid>,
 }
 
 impl NewApiKey {
@@ -51,6 +55,7 @@ impl NewApiKey {
             display_name: String::new(),
             scopes: Scopes::full(),
             expires_at: None,
+            request_id: None,
         }
     }
 }
@@ -66,7 +71,7 @@ pub struct Rotated {
 }
 
 /// What is asked of a successor: all that the old key has, and where it had an end, the same lifetime.
-fn like(old: &ApiKey, now: Timestamp) -> NewApiKey {
+fn like(old: &ApiKey, request_id: Option<Uuid>, now: Timestamp) -> NewApiKey {
     NewApiKey {
         kind: old.kind,
         display_name: old.display_name.clone(),
@@ -74,6 +79,7 @@ fn like(old: &ApiKey, now: Timestamp) -> NewApiKey {
         expires_at: old
             .expires_at
             .map(|end| now.after(end.since(old.created_at))),
+        request_id,
     }
 }
 
@@ -124,6 +130,18 @@ async fn lock_owner(
     Ok(())
 }
 
+/// The key that a request has made before, where it is what the same request asks for now.
+fn same(asked: &ApiKey, earlier: ApiKey, now: Timestamp) -> Result<ApiKey> {
+    let is_same = earlier.kind == asked.kind
+        && earlier.display_name == asked.display_name
+        && earlier.scopes == asked.scopes;
+    if is_same && earlier.is_live(now) {
+        Ok(earlier)
+    } else {
+        Err(request_ids::used())
+    }
+}
+
 async fn gone_or_rotated(tx: &Tx<'_>, id: ApiKeyId, now: Timestamp) -> Result<Error> {
     let key = tx.api_key(id).await?;
     let reason = match key.filter(|key| key.is_live(now)) {
@@ -155,7 +173,11 @@ pub struct ApiKeys {
 
 impl ApiKeys {
     pub(super) fn prepare(&self, account_id: AccountId, request: NewApiKey) -> Result<PreparedKey> {
-        let token = secrets::generate(request.kind.prefix(), &self.context.env)?;
+        let Context {
+            request_ids, env, ..
+        } = &self.context;
+        let prefix = request.kind.prefix();
+        let token = request_ids.secret(prefix, account_id, request.request_id, env)?;
         let key = ApiKey {
             id: self.context.env.uuid()?.into(),
             account_id,
@@ -170,7 +192,6 @@ impl ApiKeys {
             last_used_at: None,
             successor_id: None,
         };
-        self.context.credentials.expect_key(&key);
         Ok(PreparedKey {
             key,
             secret: Zeroizing::new(token.text.expose_secret().to_owned()),
@@ -202,20 +223,42 @@ impl ApiKeys {
         }
         let PreparedKey { key, secret } = self.prepare(caller.account_id, request)?;
         let (written, credential) = (key.clone(), caller.credential);
-        self.context
+        let earlier = self
+            .context
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     // Two at once must not pass the quota, nor a thief the owner's change of password.
                     lock_owner(tx, &written, credential, now).await?;
+                    if let Some(earlier) = tx.api_key_by_hash(&written.hash).await? {
+                        return same(&written, earlier, now).map(Some);
+                    }
                     if tx.count_live_api_keys(written.account_id, now).await? >= MAX_KEYS {
                         return Err(Reason::QuotaExceeded.into());
                     }
-                    tx.insert_api_key(&written).await
+                    tx.insert_api_key(&written).await?;
+                    Ok(None)
                 })
             })
             .await?;
+        let key = earlier.unwrap_or(key);
+        self.context.credentials.expect_key(&key);
         Ok((key, secret))
+    }
+
+    /// The key that an earlier request with the same id has made with its account, and its secret.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when it made none of this kind, or the key has changed since.
+    pub(super) async fn remade(
+        &self,
+        account_id: AccountId,
+        request: NewApiKey,
+    ) -> Result<(ApiKey, Zeroizing<String>)> {
+        let PreparedKey { key, secret } = self.prepare(account_id, request)?;
+        let earlier = self.context.store.read().api_key_by_hash(&key.hash).await?;
+        let earlier = earlier.ok_or_else(request_ids::used)?;
+        Ok((same(&key, earlier, self.context.env.now())?, secret))
     }
 
     /// One of the caller's live keys.
@@ -300,6 +343,7 @@ impl ApiKeys {
         caller: &Caller,
         id: ApiKeyId,
         overlap: Duration,
+        request_id: Option<Uuid>,
     ) -> Result<Rotated> {
         if overlap > LONGEST_OVERLAP {
             return Err(Error::invalid_field(
@@ -314,16 +358,25 @@ impl ApiKeys {
             return Err(Error::new(Reason::PermissionDenied).on_field("name"));
         }
         let now = self.context.env.now();
-        let PreparedKey { key, secret } = self.prepare(caller.account_id, like(&old, now))?;
+        let PreparedKey { key, secret } =
+            self.prepare(caller.account_id, like(&old, request_id, now))?;
         let (written, credential) = (key.clone(), caller.credential);
         let ends_at = now.after(overlap);
-        let previous = self
+        let (earlier, previous) = self
             .context
             .credentials
             .end(move |tx| {
                 Box::pin(async move {
                     lock_owner(tx, &written, credential, now).await?;
                     let account = written.account_id;
+                    if let Some(earlier) = tx.api_key_by_hash(&written.hash).await? {
+                        let earlier = same(&written, earlier, now)?;
+                        let previous = tx.api_key(id).await?.ok_or(Reason::ApiKeyNotFound)?;
+                        if previous.successor_id != Some(earlier.id) {
+                            return Err(request_ids::used());
+                        }
+                        return Ok(((Some(earlier), previous), Vec::new()));
+                    }
                     if tx.count_rotated_api_keys(account, now).await? >= MAX_KEYS {
                         return Err(Reason::QuotaExceeded.into());
                     }
@@ -336,10 +389,12 @@ impl ApiKeys {
                     tx.insert_api_key(&written).await?;
                     let previous = tx.api_key(id).await?.ok_or(Reason::ApiKeyNotFound)?;
                     // What is remembered of it has its old end.
-                    Ok((previous, vec![CredentialId::ApiKey(id)]))
+                    Ok(((None, previous), vec![CredentialId::ApiKey(id)]))
                 })
             })
             .await?;
+        let key = earlier.unwrap_or(key);
+        self.context.credentials.expect_key(&key);
         Ok(Rotated {
             key,
             secret,

@@ -1,5 +1,7 @@
 //! Log-in with an e-mail address and a password, from top to bottom.
 
+use uuid::Uuid;
+
 use crate::{
     crypto::passwords::{Passwords, Verdict},
     domain::{
@@ -46,8 +48,11 @@ impl Sessions {
         password: &str,
         client: &Client,
         origin: RequestOrigin,
+        request_id: Option<Uuid>,
     ) -> Result<LoggedIn> {
-        let answer = self.try_log_in(address, password, client, origin).await;
+        let answer = self
+            .try_log_in(address, password, client, origin, request_id)
+            .await;
         self.metrics.log_in(outcome(&answer));
         answer
     }
@@ -58,6 +63,7 @@ impl Sessions {
         password: &str,
         client: &Client,
         origin: RequestOrigin,
+        request_id: Option<Uuid>,
     ) -> Result<LoggedIn> {
         if !client.may(GrantType::Password) {
             return Err(Error::new(Reason::PermissionDenied).on_field("client_id"));
@@ -81,25 +87,40 @@ impl Sessions {
         .await?;
         let device = self.throttle.know_device(&guess);
         let account = found.ok_or(Reason::InvalidCredentials)?;
-        let opened = self.tokens.open_session(&account, client, origin)?;
+        let opened = self
+            .tokens
+            .open_session(&account, client, origin, request_id)?;
         let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
         let (checked, now) = (account.clone(), self.context.env.now());
         let replaces = client.replaces_grants;
         let access_lifetime = client.access_token_lifetime;
-        self.context
+        let is_new = self
+            .context
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     keep_password(tx, &checked, rehashed.as_deref(), now).await?;
+                    if opened.is_repeated(tx).await? {
+                        return Ok(false);
+                    }
                     if replaces {
                         let client_id = &opened.tokens.grant.client_id;
                         tx.expire_refresh_tokens(checked.id, client_id, access_lifetime)
                             .await?;
                     }
-                    opened.write(tx).await
+                    opened.write(tx).await?;
+                    Ok(true)
                 })
             })
             .await?;
+        let (session, tokens) = if is_new {
+            (session, tokens)
+        } else {
+            let reader = self.context.store.read();
+            self.tokens
+                .reopen_session(reader, &account, client, request_id)
+                .await?
+        };
         self.end_oldest_sessions(account.id).await?;
         Ok(LoggedIn {
             account,

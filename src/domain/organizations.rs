@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         api_keys::is_live,
         caller::{Caller, CredentialId, Reach},
         throttle::Guess,
-        tokens::{Opened, Tokens},
+        tokens::{MaybeSession, Opened},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
@@ -23,7 +24,6 @@ use crate::{
         id::{AccountId, OrganizationId},
         page::Page,
         request::RequestOrigin,
-        session::Session,
     },
     store::Tx,
 };
@@ -40,10 +40,9 @@ pub struct NewMember {
     pub display_name: String,
     /// Also signs the account in, with this client.
     pub session: Option<Client>,
+    /// Tells a retry (AIP-155).
+    pub request_id: Option<Uuid>,
 }
-
-/// A session and its tokens, where one was asked for.
-pub type MaybeSession = Option<(Session, Tokens)>;
 
 /// Everything that the making of an account writes, all or nothing.
 struct Prepared {
@@ -129,6 +128,14 @@ impl Organizations {
         if caller.reach() == Reach::Account {
             return Err(Reason::PermissionDenied.into());
         }
+        let (client, id) = (request.session.as_ref(), request.request_id);
+        let accounts = &self.accounts;
+        let remade = accounts.remade(&request.email, &request.password, client, id, &origin);
+        if let Some((account, session)) = remade.await?
+            && account.organization.id == organization
+        {
+            return Ok((account, session));
+        }
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
@@ -140,8 +147,10 @@ impl Organizations {
         }
         self.admit_member(&email, caller.plan, &origin).await?;
         let now = self.context.env.now();
+        let id = self.context.env.uuid()?.into();
         let account = Account {
-            id: self.context.env.uuid()?.into(),
+            id,
+            request_hash: self.context.request_ids.hash(id, request.request_id),
             organization: home,
             role: Role::Member,
             administrator: false,
@@ -162,7 +171,11 @@ impl Organizations {
         let session = request
             .session
             .as_ref()
-            .map(|client| self.accounts.tokens.open_session(&account, client, origin))
+            .map(|client| {
+                self.accounts
+                    .tokens
+                    .open_session(&account, client, origin, request.request_id)
+            })
             .transpose()?;
         let prepared = Prepared {
             account,

@@ -60,7 +60,7 @@ impl Accounts {
         let hash = self.passwords.hash(&chosen, Some(origin.address)).await?;
         let opened = self
             .tokens
-            .open_session(&account, self.clients.own(), origin)?;
+            .open_session(&account, self.clients.own(), origin, None)?;
         let now = self.context.env.now();
         self.context
             .credentials

@@ -1,5 +1,6 @@
 //! Sign-up, from top to bottom.
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -39,6 +40,17 @@ pub struct SignUp {
     pub api_key: Option<ApiKeyKind>,
     /// The solution of a challenge.
     pub work: Option<ProofOfWork>,
+    /// Tells a retry (AIP-155).
+    pub request_id: Option<Uuid>,
+}
+
+impl SignUp {
+    fn first_key(&self, kind: ApiKeyKind) -> NewApiKey {
+        NewApiKey {
+            request_id: self.request_id,
+            ..NewApiKey::default_of(kind)
+        }
+    }
 }
 
 /// What a sign-up made.
@@ -68,6 +80,9 @@ impl Accounts {
     /// `CHALLENGE_REQUIRED`, `CHALLENGE_INVALID`, `INVALID_FIELD`, `PASSWORD_TOO_COMMON`,
     /// `EMAIL_ALREADY_EXISTS`, `RATE_LIMITED`, `OVERLOADED`.
     pub async fn sign_up(&self, mut request: SignUp, origin: RequestOrigin) -> Result<SignedUp> {
+        if let Some(signed_up) = self.repeat(&request, &origin).await? {
+            return Ok(signed_up);
+        }
         let strict = request
             .session
             .as_ref()
@@ -93,7 +108,31 @@ impl Accounts {
             .write(move |tx| Box::pin(async move { prepared.write(tx).await }))
             .await?;
         self.challenges.count_sign_up(address);
+        if let Some((key, _)) = &signed_up.api_key {
+            self.context.credentials.expect_key(key);
+        }
         Ok(signed_up)
+    }
+
+    /// What an earlier request with the same id has made; none when there was no such request.
+    async fn repeat(&self, request: &SignUp, origin: &RequestOrigin) -> Result<Option<SignedUp>> {
+        let (client, id) = (request.session.as_ref(), request.request_id);
+        let made = self.remade(&request.email, &request.password, client, id, origin);
+        let Some((account, session)) = made.await? else {
+            return Ok(None);
+        };
+        let api_key = match request.api_key {
+            Some(kind) => {
+                let key = self.api_keys.remade(account.id, request.first_key(kind));
+                Some(key.await?)
+            }
+            None => None,
+        };
+        Ok(Some(SignedUp {
+            account,
+            session,
+            api_key,
+        }))
     }
 
     /// Refuses an address that is taken, and spends the limits on new accounts for one that is not. Gives the work
@@ -170,18 +209,22 @@ impl Accounts {
             version: 1,
             disabled_at: None,
             administrator: false,
+            request_hash: self
+                .context
+                .request_ids
+                .hash(account_id, request.request_id),
         };
         let session = request
             .session
             .as_ref()
-            .map(|client| self.tokens.open_session(&account, client, origin))
+            .map(|client| {
+                self.tokens
+                    .open_session(&account, client, origin, request.request_id)
+            })
             .transpose()?;
         let api_key = request
             .api_key
-            .map(|kind| {
-                self.api_keys
-                    .prepare(account_id, NewApiKey::default_of(kind))
-            })
+            .map(|kind| self.api_keys.prepare(account_id, request.first_key(kind)))
             .transpose()?;
         let welcomes = request
             .session

@@ -2,14 +2,15 @@
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{
-        keyring::{KeyRing, TokenType},
-        secrets,
+    crypto::keyring::{KeyRing, TokenType},
+    domain::{
+        credentials::Credentials,
+        request_ids::{self, RequestIds},
     },
-    domain::credentials::Credentials,
     env::{Env, Timestamp},
     error::Result,
     model::{
@@ -20,7 +21,7 @@ use crate::{
         session::{Grant, PASSWORD, RefreshToken, Session},
         signing_key::Algorithm,
     },
-    store::Tx,
+    store::{Reader, Tx},
 };
 
 /// What refresh tokens start with.
@@ -39,6 +40,9 @@ pub struct Tokens {
     pub refresh: Option<Zeroizing<String>>,
 }
 
+/// A session and its tokens, where one was asked for.
+pub type MaybeSession = Option<(Session, Tokens)>;
+
 /// A session that is about to be written, with its first grant and the tokens of that.
 pub(super) struct Opened {
     pub(super) session: Session,
@@ -47,6 +51,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// Whether its request has opened a session before. Lock the account first: two requests with one id may come at once.
+    pub(super) async fn is_repeated(&self, tx: &Tx<'_>) -> Result<bool> {
+        Ok(match &self.session.request_hash {
+            Some(hash) => tx.session_of_request(hash).await?.is_some(),
+            None => false,
+        })
+    }
+
     pub(super) async fn write(&self, tx: &Tx<'_>) -> Result<()> {
         tx.insert_session(&self.session).await?;
         tx.insert_grant(&self.tokens.grant).await?;
@@ -60,6 +72,7 @@ impl Opened {
 /// Issues tokens, and opens the sessions that they are of.
 pub(super) struct TokenIssuer {
     pub(super) env: Env,
+    pub(super) request_ids: RequestIds,
     pub(super) key_ring: KeyRing,
     pub(super) credentials: Credentials,
     pub(super) issuer: String,
@@ -75,6 +88,7 @@ impl TokenIssuer {
         account: &Account,
         client: &Client,
         origin: RequestOrigin,
+        request_id: Option<Uuid>,
     ) -> Result<Opened> {
         let now = self.env.now();
         let expires_at = now.after(client.grant_lifetime);
@@ -87,6 +101,7 @@ impl TokenIssuer {
             revoked_at: None,
             client_address: origin.address.to_string(),
             user_agent: origin.user_agent,
+            request_hash: self.request_ids.hash(account.id, request_id),
         };
         let grant = Grant {
             id: self.env.uuid()?.into(),
@@ -102,7 +117,8 @@ impl TokenIssuer {
             revoked_at: None,
         };
         let secret = if client.may(GrantType::RefreshToken) {
-            Some(secrets::generate(REFRESH_PREFIX, &self.env)?)
+            let (ids, env) = (&self.request_ids, &self.env);
+            Some(ids.secret(REFRESH_PREFIX, account.id, request_id, env)?)
         } else {
             None
         };
@@ -119,6 +135,40 @@ impl TokenIssuer {
             refresh,
             tokens,
         })
+    }
+
+    /// The session that an earlier request with the same id has opened, with an access token of its grant and the same
+    /// refresh token.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` when there is none, or it was for another client, or was refreshed or ended since.
+    pub(super) async fn reopen_session(
+        &self,
+        reader: Reader<'_>,
+        account: &Account,
+        client: &Client,
+        request_id: Option<Uuid>,
+    ) -> Result<(Session, Tokens)> {
+        let hash = self.request_ids.hash(account.id, request_id);
+        let hash = hash.ok_or_else(request_ids::used)?;
+        let session = reader.session_of_request(&hash).await?;
+        let session = session.ok_or_else(request_ids::used)?;
+        let now = self.env.now();
+        let grant = reader.first_grant(session.id).await?;
+        let grant = grant.filter(|grant| grant.is_live(now) && grant.client_id == client.id);
+        let grant = grant.ok_or_else(request_ids::used)?;
+        let mut refresh = None;
+        if client.may(GrantType::RefreshToken) {
+            let (ids, env) = (&self.request_ids, &self.env);
+            let secret = ids.secret(REFRESH_PREFIX, account.id, request_id, env)?;
+            let stored = reader.refresh_token(&secret.hash).await?;
+            if stored.is_none_or(|token| token.consumed_at.is_some()) {
+                return Err(request_ids::used());
+            }
+            refresh = Some(Zeroizing::new(secret.text.expose_secret().to_owned()));
+        }
+        let tokens = self.issue(account, client, grant, refresh, now)?;
+        Ok((session, tokens))
     }
 
     /// Issues an access token of a grant, beside the refresh token that goes with it.

@@ -35,7 +35,7 @@ impl AccountService for Service {
         &self,
         request: Request<CreateAccountRequest>,
     ) -> std::result::Result<Response<CreateAccountResponse>, Status> {
-        let client = auth::origin(&self.domain, &request);
+        let origin = auth::origin(&self.domain, &request);
         let client_id = &request.get_ref().session_client_id;
         let session =
             convert::client(&self.domain.clients, "session_client_id", client_id)?.cloned();
@@ -46,9 +46,10 @@ impl AccountService for Service {
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,
+            request_id: convert::request_id(&message.request_id),
             work: message.proof_of_work.map(convert::proof_of_work),
         };
-        let made = self.domain.accounts.sign_up(sign_up, client).await?;
+        let made = self.domain.accounts.sign_up(sign_up, origin).await?;
         let (session, tokens) = made.session.unzip();
         let (key, secret) = made.api_key.unzip();
         Ok(Response::new(CreateAccountResponse {
@@ -65,7 +66,7 @@ impl AccountService for Service {
         request: Request<ProvisionAccountRequest>,
     ) -> std::result::Result<Response<ProvisionAccountResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let client = auth::origin(&self.domain, &request);
+        let origin = auth::origin(&self.domain, &request);
         let mut message = request.into_inner();
         let organization = convert::organization_id(&message.parent, Some(caller.organization_id))?;
         let client_id = &message.session_client_id;
@@ -76,11 +77,12 @@ impl AccountService for Service {
             password: convert::secret(&mut message.password),
             email: message.email,
             display_name: message.display_name,
+            request_id: convert::request_id(&message.request_id),
         };
         let (account, session) = self
             .domain
             .organizations
-            .provision_account(&caller, organization, member, client)
+            .provision_account(&caller, organization, member, origin)
             .await?;
         let (session, tokens) = session.unzip();
         Ok(Response::new(ProvisionAccountResponse {

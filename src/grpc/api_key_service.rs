@@ -44,7 +44,11 @@ impl ApiKeyService for Service {
         request: Request<CreateApiKeyRequest>,
     ) -> std::result::Result<Response<CreateApiKeyResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let wanted = new_key(request.into_inner().api_key.unwrap_or_default())?;
+        let message = request.into_inner();
+        let wanted = NewApiKey {
+            request_id: convert::request_id(&message.request_id),
+            ..new_key(message.api_key.unwrap_or_default())?
+        };
         let (key, secret) = self.domain.api_keys.create(&caller, wanted).await?;
         Ok(Response::new(CreateApiKeyResponse {
             api_key: Some(convert::api_key(&key)),
@@ -107,7 +111,9 @@ impl ApiKeyService for Service {
         let message = request.into_inner();
         let id = convert::api_key_id(&message.name)?;
         let overlap = overlap(message.overlap)?;
-        let made = self.domain.api_keys.rotate(&caller, id, overlap).await?;
+        let request_id = convert::request_id(&message.request_id);
+        let api_keys = &self.domain.api_keys;
+        let made = api_keys.rotate(&caller, id, overlap, request_id).await?;
         Ok(Response::new(RotateApiKeyResponse {
             api_key: Some(convert::api_key(&made.key)),
             secret: made.secret.to_string(),
@@ -159,6 +165,7 @@ fn new_key(wanted: ApiKey) -> Result<NewApiKey> {
         display_name: wanted.display_name,
         scopes,
         expires_at,
+        request_id: None,
     })
 }
 

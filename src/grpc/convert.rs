@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prost_types::Timestamp as ProtoTimestamp;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -169,6 +170,12 @@ pub(super) fn client<'c>(
         Error::invalid_field(field, FieldReason::InvalidValue, among(&known))
     };
     clients.find(id).map(Some).ok_or_else(unknown)
+}
+
+/// The id of a request (AIP-155); none when it was left open.
+pub(super) fn request_id(id: &str) -> Option<Uuid> {
+    // The field rules let nothing else through.
+    id.parse().ok()
 }
 
 /// The kind of key that was asked for; none when it was left open.

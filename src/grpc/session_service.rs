@@ -32,12 +32,12 @@ impl SessionService for Service {
         &self,
         request: Request<CreateSessionRequest>,
     ) -> Result<Response<CreateSessionResponse>, Status> {
-        let mut client = auth::origin(&self.domain, &request);
+        let mut origin = auth::origin(&self.domain, &request);
         let mut message = request.into_inner();
         if !message.device_token.is_empty() {
-            client.device = Some(mem::take(&mut message.device_token));
+            origin.device = Some(mem::take(&mut message.device_token));
         }
-        let oauth = match convert::client(&self.domain.clients, "client_id", &message.client_id)? {
+        let client = match convert::client(&self.domain.clients, "client_id", &message.client_id)? {
             Some(chosen) => chosen,
             None => self.domain.clients.own(),
         };
@@ -45,7 +45,13 @@ impl SessionService for Service {
         let made = self
             .domain
             .sessions
-            .log_in(&message.email, &password, oauth, client)
+            .log_in(
+                &message.email,
+                &password,
+                client,
+                origin,
+                convert::request_id(&message.request_id),
+            )
             .await?;
         let mut answer = Response::new(CreateSessionResponse {
             session: Some(convert::session(&made.session, false)),

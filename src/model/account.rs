@@ -108,6 +108,8 @@ pub struct Account {
     pub disabled_at: Option<Timestamp>,
     /// Whether it administers the server.
     pub administrator: bool,
+    /// Tells the request that made it from others (AIP-155); absent when that had no id.
+    pub request_hash: Option<[u8; 32]>,
 }
 
 impl Account {

@@ -30,6 +30,8 @@ pub struct Session {
     pub client_address: String,
     /// The program that signed in, as it named itself.
     pub user_agent: String,
+    /// Tells the request that made it from others (AIP-155); absent when that had no id.
+    pub request_hash: Option<[u8; 32]>,
 }
 
 impl Session {

@@ -19,7 +19,7 @@ use crate::{
     env::Timestamp,
     error::{Reason, Result},
     model::{
-        id::{AccountId, GrantId, OrganizationId},
+        id::{AccountId, GrantId, OrganizationId, SessionId},
         page::{Page, PageRequest},
         session::{Grant, RefreshToken},
     },
@@ -47,6 +47,19 @@ impl Reader<'_> {
     /// See [`Reader`].
     pub async fn grant(&self, id: GrantId) -> Result<Option<Grant>> {
         let row = grant::Entity::find_by_id(id.uuid())
+            .one(&self.database)
+            .await?;
+        Ok(row.map(Grant::from))
+    }
+
+    /// The first grant that was given in a session.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn first_grant(&self, session: SessionId) -> Result<Option<Grant>> {
+        let row = grant::Entity::find()
+            .filter(grant::Column::SessionId.eq(session.uuid()))
+            .order_by_asc(grant::Column::Id)
             .one(&self.database)
             .await?;
         Ok(row.map(Grant::from))

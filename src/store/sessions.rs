@@ -40,6 +40,18 @@ impl Reader<'_> {
         Ok(row.map(Session::from))
     }
 
+    /// The session that the request with this hash made, live or not.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn session_of_request(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
+        let row = session::Entity::find()
+            .filter(session::Column::RequestHash.eq(hash.to_vec()))
+            .one(&self.database)
+            .await?;
+        Ok(row.map(Session::from))
+    }
+
     /// The account's sessions that are not over at this moment, newest first.
     ///
     /// # Errors

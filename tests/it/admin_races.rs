@@ -189,6 +189,7 @@ async fn a_key_that_its_account_was_disabled_under_is_refused(base: Base) {
     ] {
         let request = CreateApiKeyRequest {
             api_key: Some(ApiKey::default()),
+            request_id: String::new(),
         };
         let mut keys = app.api_keys();
         let make = keys.create_api_key(session.asks(request));
@@ -241,6 +242,7 @@ fn session(app: &TestApp, account: AccountId) -> Session {
         revoked_at: None,
         client_address: String::new(),
         user_agent: String::new(),
+        request_hash: None,
     }
 }
 

@@ -25,6 +25,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 async fn make(app: &TestApp, who: &LoggedIn<'_>, api_key: ApiKey) -> CreateApiKeyResponse {
     let request = CreateApiKeyRequest {
         api_key: Some(api_key),
+        request_id: String::new(),
     };
     let made = app.api_keys().create_api_key(who.asks(request)).await;
     made.unwrap().into_inner()
@@ -46,6 +47,7 @@ async fn rotate(
     let request = RotateApiKeyRequest {
         name: name.to_owned(),
         overlap: overlap.map(|overlap| overlap.try_into().unwrap()),
+        request_id: String::new(),
     };
     let answer = app
         .api_keys()
@@ -305,6 +307,7 @@ async fn mail_td_keys_are_for_the_owner_of_a_paid_organization() {
             kind: ApiKeyKind::Mailtd.into(),
             ..ApiKey::default()
         }),
+        request_id: String::new(),
     };
     let list = || ListApiKeysRequest {
         filter: "kind = API_KEY_KIND_MAILTD".to_owned(),

@@ -287,6 +287,7 @@ async fn a_deleted_account_is_gone_with_all_its_credentials() {
         .api_keys()
         .create_api_key(ann.asks(CreateApiKeyRequest {
             api_key: Some(Default::default()),
+            request_id: String::new(),
         }))
         .await;
     let secret = key.unwrap().into_inner().secret;
@@ -314,6 +315,7 @@ async fn a_new_password_ends_everything_that_the_old_one_opened() {
         .api_keys()
         .create_api_key(ann.asks(CreateApiKeyRequest {
             api_key: Some(Default::default()),
+            request_id: String::new(),
         }))
         .await;
     let secret = key.unwrap().into_inner().secret;
@@ -355,6 +357,7 @@ async fn a_routine_change_of_password_can_leave_keys_alive() {
         .api_keys()
         .create_api_key(ann.asks(CreateApiKeyRequest {
             api_key: Some(Default::default()),
+            request_id: String::new(),
         }))
         .await;
     let change = ChangePasswordRequest {

@@ -18,6 +18,7 @@ async fn make(
 ) -> Result<CreateApiKeyResponse, Status> {
     let request = CreateApiKeyRequest {
         api_key: Some(api_key),
+        request_id: String::new(),
     };
     app.api_keys()
         .create_api_key(who.asks(request))
@@ -162,7 +163,10 @@ async fn bad_keys_are_not_made() {
     }
     let none = app
         .api_keys()
-        .create_api_key(ann.asks(CreateApiKeyRequest { api_key: None }))
+        .create_api_key(ann.asks(CreateApiKeyRequest {
+            api_key: None,
+            request_id: String::new(),
+        }))
         .await;
     assert_eq!(
         refused(none, Code::InvalidArgument, "INVALID_FIELD"),
@@ -186,6 +190,7 @@ async fn a_key_can_do_no_more_than_its_scopes() {
     .unwrap();
     let request = CreateApiKeyRequest {
         api_key: Some(ApiKey::default()),
+        request_id: String::new(),
     };
     let answer = app
         .api_keys()

@@ -165,6 +165,7 @@ async fn an_api_key_sees_the_grants_of_its_account_and_has_none() {
     let ann = app.sign_up("ann").await.logs_in().await;
     let request = CreateApiKeyRequest {
         api_key: Some(ApiKey::default()),
+        request_id: String::new(),
     };
     let made = app.api_keys().create_api_key(ann.asks(request)).await;
     let key = made.unwrap().into_inner().secret;

@@ -40,6 +40,7 @@ mod poolers;
 mod pow_vectors;
 mod proof_of_work;
 mod reflection;
+mod request_ids;
 mod rest_transcode;
 mod server;
 mod session_cap;

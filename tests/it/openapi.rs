@@ -119,6 +119,7 @@ async fn a_key_of_too_few_scopes_is_refused_as_documented() {
             scopes: vec!["openid".to_owned()],
             ..ApiKey::default()
         }),
+        request_id: String::new(),
     };
     let made = app.api_keys().create_api_key(ann.asks(request)).await;
     let secret = made.unwrap().into_inner().secret;

@@ -49,6 +49,7 @@ async fn key(app: &TestApp, token: &str, kind: ApiKeyKind) -> String {
     };
     let request = CreateApiKeyRequest {
         api_key: Some(api_key),
+        request_id: String::new(),
     };
     let made = app
         .api_keys()

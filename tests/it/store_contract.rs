@@ -204,6 +204,7 @@ fn owner(organization: &Organization, email: &str) -> Account {
         version: 1,
         disabled_at: None,
         administrator: false,
+        request_hash: None,
     }
 }
 
@@ -248,6 +249,7 @@ fn sign_in_with(account: AccountId, client_id: &str) -> SignIn {
         revoked_at: None,
         client_address: "192.0.2.1".to_owned(),
         user_agent: "test/1".to_owned(),
+        request_hash: None,
     };
     let grant = Grant {
         client_id: client_id.to_owned(),

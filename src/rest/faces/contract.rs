@@ -141,7 +141,10 @@ impl Contract {
         call: &Call,
         key: v1::ApiKey,
     ) -> Result<v1::CreateApiKeyResponse> {
-        let message = v1::CreateApiKeyRequest { api_key: Some(key) };
+        let message = v1::CreateApiKeyRequest {
+            api_key: Some(key),
+            request_id: String::new(),
+        };
         let answer = self.api_keys().create_api_key(call.request(message)).await;
         inner(answer)
     }
@@ -197,6 +200,7 @@ impl Contract {
             client_id: client_id.to_owned(),
             // A browser's stands in its cookie.
             device_token: String::new(),
+            request_id: String::new(),
         };
         let answer = self
             .sessions()

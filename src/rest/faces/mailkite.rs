@@ -131,6 +131,7 @@ async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<R
         session_client_id: CLIENT_ID.to_owned(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
         proof_of_work: sent.pow.map(Into::into),
+        request_id: String::new(),
     };
     let made = contract.create_account(&call, message).await?;
     let signed_up = SignedUp {

@@ -180,6 +180,7 @@ async fn create_in_organization(
         password: sent.password.clone(),
         display_name: String::new(),
         session_client_id: CLIENT_ID.to_owned(),
+        request_id: String::new(),
     };
     let made = contract.provision_account(call, message).await;
     match made {
@@ -198,6 +199,7 @@ async fn sign_up(contract: &Contract, call: &Call, sent: NewAccount) -> Result<O
         session_client_id: CLIENT_ID.to_owned(),
         api_key_kind: v1::ApiKeyKind::Unspecified.into(),
         proof_of_work: sent.pow.map(Into::into),
+        request_id: String::new(),
     };
     let made = contract.create_account(call, message).await?;
     Opened::of(made.account, made.tokens)

@@ -134,6 +134,7 @@ async fn register(State(face): State<Face>, request: Request) -> Result<Response
         session_client_id: String::new(),
         api_key_kind: v1::ApiKeyKind::Unspecified.into(),
         proof_of_work: sent.pow.map(Into::into),
+        request_id: String::new(),
     };
     let made = face.contract.create_account(&call, message).await?;
     let account = contract::present(made.account, "account")?;

@@ -30,6 +30,7 @@ pub struct Model {
     pub disabled_at: Option<i64>,
     pub administrator: bool,
     pub display_name_folded: String,
+    pub request_hash: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -78,6 +79,7 @@ impl From<&Account> for ActiveModel {
             disabled_at: Set(account.disabled_at.map(Timestamp::millis)),
             administrator: Set(account.administrator),
             display_name_folded: Set(email::fold(&account.display_name)),
+            request_hash: Set(account.request_hash.map(Vec::from)),
         }
     }
 }
@@ -108,6 +110,8 @@ impl TryFrom<Rows> for Account {
             version: row.version,
             disabled_at: row.disabled_at.map(Timestamp::from_millis),
             administrator: row.administrator,
+            // One of another length is of no request that there is.
+            request_hash: row.request_hash.and_then(|hash| hash.try_into().ok()),
         })
     }
 }

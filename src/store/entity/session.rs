@@ -21,6 +21,8 @@ pub struct Model {
     pub client_address: String,
     pub client_network: Option<Vec<u8>>,
     pub user_agent: String,
+    #[sea_orm(unique)]
+    pub request_hash: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
@@ -47,6 +49,7 @@ impl From<&Session> for ActiveModel {
             client_address: Set(session.client_address.clone()),
             user_agent: Set(session.user_agent.clone()),
             client_network: Set(network.map(stored_network)),
+            request_hash: Set(session.request_hash.map(Vec::from)),
         }
     }
 }
@@ -62,6 +65,8 @@ impl From<Model> for Session {
             revoked_at: row.revoked_at.map(Timestamp::from_millis),
             client_address: row.client_address,
             user_agent: row.user_agent,
+            // One of another length is of no request that there is.
+            request_hash: row.request_hash.and_then(|hash| hash.try_into().ok()),
         }
     }
 }

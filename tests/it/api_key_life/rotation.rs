@@ -134,6 +134,7 @@ async fn bad_rotations_change_nothing() {
             seconds: -1,
             nanos: 0,
         }),
+        request_id: String::new(),
     };
     let answer = app.api_keys().rotate_api_key(ann.asks(negative)).await;
     assert_eq!(
@@ -171,6 +172,7 @@ async fn a_full_list_can_still_be_rotated_once_round() {
     }
     let one_more = || CreateApiKeyRequest {
         api_key: Some(ApiKey::default()),
+        request_id: String::new(),
     };
     let answer = app.api_keys().create_api_key(ann.asks(one_more())).await;
     refused(answer, Code::ResourceExhausted, "QUOTA_EXCEEDED");

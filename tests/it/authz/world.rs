@@ -193,6 +193,7 @@ async fn key(app: &TestApp, token: &str, scopes: &[&str]) -> String {
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             ..ApiKey::default()
         }),
+        request_id: String::new(),
     };
     let answer = app
         .api_keys()

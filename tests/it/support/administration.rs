@@ -63,7 +63,10 @@ impl LoggedIn<'_> {
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             ..ApiKey::default()
         };
-        let request = CreateApiKeyRequest { api_key: Some(key) };
+        let request = CreateApiKeyRequest {
+            api_key: Some(key),
+            request_id: String::new(),
+        };
         let answer = self.app.api_keys().create_api_key(self.asks(request)).await;
         answer.unwrap().into_inner().secret
     }

@@ -72,6 +72,7 @@ impl TestApp {
             password: PASSWORD.to_owned(),
             display_name: String::new(),
             session_client_id: "mailtd".to_owned(),
+            request_id: String::new(),
         };
         let answer = self
             .accounts()

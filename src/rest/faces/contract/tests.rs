@@ -4,9 +4,10 @@ use std::{
 };
 
 use tonic::body::Body;
-use tower::{service_fn, util::BoxCloneSyncService};
+use tower::service_fn;
 
 use super::*;
+use crate::rest::channel;
 
 /// What the services put into the answer to a call that may be made.
 #[derive(Clone)]
@@ -16,7 +17,7 @@ struct Authorized;
 async fn what_was_authorized_goes_along_with_the_rpc_and_with_no_other_credential() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&calls);
-    let channel = BoxCloneSyncService::new(service_fn(move |request: Request<Body>| {
+    let channel = channel::to(service_fn(move |request: Request<Body>| {
         let extensions = request.extensions();
         let mut answer = Status::ok("").into_http::<Body>();
         if extensions.get::<AuthorizeOnly>().is_some() {

@@ -41,6 +41,7 @@ async fn signup_is_one_rpc_and_answers_as_documented() {
         session_client_id: "mailkite".to_owned(),
         api_key_kind: v1::ApiKeyKind::Mailkite.into(),
         proof_of_work: None,
+        request_id: String::new(),
     });
     assert_eq!(seen[0].message, message);
 }

@@ -119,6 +119,7 @@ async fn a_bearer_makes_an_account_in_its_organization_with_and_without_work() {
         password: "supersecret".into(),
         display_name: String::new(),
         session_client_id: "mailtd".to_owned(),
+        request_id: String::new(),
     });
     let seen = caller.services.seen();
     assert_eq!(seen.len(), 2);
