@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! connection ─ server ─ layers ─┬─ grpc ──────────────┐
-//!                               ├─ rest ─ (is a client of) grpc
+//!                               ├─ rest, faces ─ (clients of) grpc
 //!                               └─ pages ─────────────┴─ domain ─┬─ limits
 //!                                                                ├─ crypto
 //!                                                                └─ store ─ SQLite | Postgres
@@ -22,6 +22,7 @@ pub mod crypto;
 pub mod domain;
 pub mod env;
 pub mod error;
+pub mod faces;
 pub mod grpc;
 pub mod jobs;
 pub mod layers;

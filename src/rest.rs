@@ -3,8 +3,7 @@
 pub mod channel;
 pub mod connect;
 mod contract;
-mod error_headers;
-pub mod faces;
+pub(crate) mod error_headers;
 pub mod forward;
 pub mod json;
 pub mod openapi;
@@ -14,7 +13,7 @@ mod proto_json;
 #[cfg(test)]
 mod testing;
 pub mod transcode;
-mod unary;
+pub(crate) mod unary;
 pub mod well_known;
 
 pub use contract::ContractError;

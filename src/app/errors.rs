@@ -15,13 +15,14 @@ use tower::ServiceExt as _;
 
 use crate::{
     error::{Error, fill},
+    faces::Face,
     grpc::{GrpcService, status},
     layers::{
         HttpService,
         around::{Answer, Around, Middleware},
         call::{Call, Dialect},
     },
-    rest::{connect, faces::Face, transcode},
+    rest::{connect, forward::AskedAbout, transcode},
 };
 
 /// Renders the errors that the answers of a service carry.
@@ -70,13 +71,10 @@ fn render(call: &Call, error: &Error, carrier: Response) -> Response {
             return answer_in_grpc(error, call.dialect, carrier);
         }
         Dialect::Connect => connect::render(error),
-        Dialect::Rest => {
-            let stated = carrier.extensions().get::<Face>().copied();
-            match stated.or_else(|| Face::of(call.target(), call.is_json)) {
-                Some(face) => face.render(error),
-                None => transcode::render(error, &call.request_id),
-            }
-        }
+        Dialect::Rest => match face(call, &carrier) {
+            Some(face) => face.render(error),
+            None => transcode::render(error, &call.request_id),
+        },
     };
     // Said here, where it is known: the layers further out hide it from hyper.
     let length = rendered.body().size_hint().exact();
@@ -88,6 +86,16 @@ fn render(call: &Call, error: &Error, carrier: Response) -> Response {
         return response.map(|_| Body::empty());
     }
     response
+}
+
+/// Whose form an error has: what the handler says, else by the path of the call, or of the one that a proxy asks about.
+fn face(call: &Call, carrier: &Response) -> Option<Face> {
+    let stated = carrier.extensions().get::<Face>().copied();
+    let asked = carrier.extensions().get::<AskedAbout>();
+    let (target, is_json) = asked.map_or((call.target(), call.is_json), |asked| {
+        (&asked.target, asked.is_json)
+    });
+    stated.or_else(|| Face::of(target, is_json))
 }
 
 /// The status stands in the headers, where grpc-web clients look when there is no body.

@@ -10,6 +10,7 @@ use crate::{
     config::{Config, Issuer},
     domain::Domain,
     env::Env,
+    faces,
     grpc::{self, GrpcService, auth::as_operator, health::Status},
     layers::{self, HttpService, LayerOptions, uncounted},
     limits::Limits,
@@ -17,7 +18,7 @@ use crate::{
     pages, pb,
     rest::{
         channel::{self, Channel},
-        connect, faces, forward, openapi, probes,
+        connect, forward, openapi, probes,
         transcode::Transcoder,
         well_known,
     },

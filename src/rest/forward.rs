@@ -9,6 +9,8 @@
 
 mod original;
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Router,
     body::Body,
@@ -24,7 +26,7 @@ use http::{
 use tonic::metadata::MetadataMap;
 
 use self::original::Original;
-use super::{channel::Channel, error_headers, faces::Face, unary};
+use super::{channel::Channel, error_headers, unary};
 use crate::{
     error::{Error, Reason, Result},
     model::request::RequestContext,
@@ -50,6 +52,15 @@ pub const IDENTITY_HEADERS: [&str; 7] = [
 
 /// How a browser came to make a request: `navigate` when a person follows a link (Fetch Metadata, section 2.3).
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// The request that a proxy asks about, whose client reads the error that stands beside this in the extensions of an answer.
+#[derive(Clone)]
+pub struct AskedAbout {
+    /// The path and the query.
+    pub target: Arc<str>,
+    /// Whether its body says that it is JSON.
+    pub is_json: bool,
+}
 
 /// The path of forward-auth; calls go through `channel`.
 pub fn router(channel: Channel) -> Router {
@@ -165,10 +176,12 @@ fn encoded(email: &str) -> String {
 /// The error in the form of whoever owns the path of the request that the proxy asks about: its client reads it. Who is
 /// asked for what is decided here.
 fn refuse(error: Error, headers: &HeaderMap) -> Response {
-    let is_json = unary::media_type(headers).as_deref() == Some("application/json");
-    let face = Original::of(headers)
-        .ok()
-        .and_then(|original| Face::of(original.uri, is_json));
+    let asked = Original::of(headers).ok().map(|original| {
+        Extension(AskedAbout {
+            target: original.uri.into(),
+            is_json: unary::media_type(headers).as_deref() == Some("application/json"),
+        })
+    });
     let challenge = match error.http_status() {
         StatusCode::UNAUTHORIZED if may_be_asked(headers) => {
             Some(error_headers::bearer_or_basic(error.reason()))
@@ -180,7 +193,7 @@ fn refuse(error: Error, headers: &HeaderMap) -> Response {
         Some(challenge) => error.with_header(WWW_AUTHENTICATE, challenge),
         None => error,
     };
-    (face.map(Extension), error).into_response()
+    (asked, error).into_response()
 }
 
 /// Whether a person or a program can be asked for a user name and password. A browser would open a dialog for what the

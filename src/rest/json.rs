@@ -26,7 +26,7 @@ impl JsonError {
 }
 
 /// Whether a name that the caller made up may stand in an answer: short plain names with dots between.
-pub(super) fn is_repeatable(path: &str) -> bool {
+pub(crate) fn is_repeatable(path: &str) -> bool {
     let is_plain = |name: &str| {
         !name.is_empty()
             && name

@@ -27,12 +27,12 @@ use crate::{
 };
 
 /// The largest body of a REST call, in octets.
-pub(super) const LARGEST_BODY: usize = 64 * 1024;
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 
 const PREFIX_LENGTH: usize = 5;
 
 /// Reads a whole body of at most `largest` octets.
-pub(super) async fn read_body(body: Body, largest: usize) -> Result<Bytes> {
+pub(crate) async fn read_body(body: Body, largest: usize) -> Result<Bytes> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -54,7 +54,7 @@ fn is_too_large(cause: &(dyn std::error::Error + 'static)) -> bool {
 /// The media type of a request without its parameters, in lower case. None when it is absent, not alone, or no
 /// media type (RFC 9110 section 8.3.1). No parameter changes how a body is read: JSON has none (RFC 8259 section
 /// 11), a form neither, and both are UTF-8 whatever a `charset` says.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return None;
@@ -64,7 +64,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The error for a body in another media type than these, or compressed: it names what is accepted.
-pub(super) fn unsupported(headers: &HeaderMap, accepted: &[&str]) -> Error {
+pub(crate) fn unsupported(headers: &HeaderMap, accepted: &[&str]) -> Error {
     let (header, rule) = match compression(headers) {
         Some(_) => (
             CONTENT_ENCODING,
@@ -80,7 +80,7 @@ pub(super) fn unsupported(headers: &HeaderMap, accepted: &[&str]) -> Error {
 }
 
 /// The coding of a body that does not stand there as it is.
-pub(super) fn compression(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn compression(headers: &HeaderMap) -> Option<&[u8]> {
     headers
         .get_all(CONTENT_ENCODING)
         .iter()
@@ -170,7 +170,7 @@ fn request(
 }
 
 /// Lets the cookie that a device is known by travel on into the contract. No other cookie is its business.
-pub(super) fn forward_device(from: &HeaderMap, to: &mut HeaderMap) {
+pub(crate) fn forward_device(from: &HeaderMap, to: &mut HeaderMap) {
     let headers = from.get_all(COOKIE).iter();
     let devices = headers
         .filter_map(|header| header.to_str().ok())

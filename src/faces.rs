@@ -16,7 +16,6 @@ mod contract;
 mod document;
 pub mod mailkite;
 pub mod mailtd;
-mod members;
 pub mod momail;
 mod oauth;
 mod pow;
@@ -99,14 +98,14 @@ impl Face {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
 
     use axum::body::Body;
     use http::Request;
     use serde_json::Value;
 
     use super::*;
-    use crate::error::Reason;
+    use crate::{error::Reason, rest::openapi};
 
     #[test]
     fn every_path_is_its_faces() {
@@ -147,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_document_says_what_each_face_answers_for_every_reason() {
-        let document = include_str!("../../docs/ERRORS.md");
+        let document = include_str!("../docs/ERRORS.md");
         let mut missing = String::new();
         for reason in Reason::ALL {
             let row = row(*reason).await;
@@ -172,6 +171,53 @@ mod tests {
                 assert!(!text.contains("$schema"), "{}: {text}", operation.path);
             }
         }
+    }
+
+    /// The document with all that they say.
+    fn written() -> Value {
+        serde_json::from_slice(&openapi::document(operations()).unwrap()).unwrap()
+    }
+
+    fn patterns(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                if let Some(Value::String(pattern)) = object.get("pattern") {
+                    found.insert(pattern.clone());
+                }
+                object.values().for_each(|value| patterns(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| patterns(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn patterns_mean_the_same_in_ecma_262() {
+        let mut found = BTreeSet::new();
+        patterns(&written(), &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for pattern in found {
+            assert!(
+                pattern.starts_with('^') == pattern.ends_with('$'),
+                "{pattern}"
+            );
+            for only_rust in [r"\p", r"\A", r"\z", "(?", "[[", "&&", "--", "~~"] {
+                assert!(!pattern.contains(only_rust), "{pattern}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_face_states_the_rules_of_the_fields_that_it_fills() {
+        let document = written();
+        let contract = &document["components"]["schemas"]["CreateAccountRequest"]["properties"];
+        let sign_up = &document["paths"]["/api/auth/signup"]["post"]["requestBody"];
+        let face = &sign_up["content"]["application/json"]["schema"]["properties"];
+        for rule in ["minLength", "maxLength", "pattern"] {
+            assert!(!face["email"][rule].is_null(), "{rule}");
+            assert_eq!(face["email"][rule], contract["email"][rule], "{rule}");
+        }
+        assert!(!document.to_string().contains("x-field"));
     }
 
     #[tokio::test]

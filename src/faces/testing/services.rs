@@ -13,17 +13,17 @@ use crate::{
     },
 };
 
-pub(in crate::rest::faces) const ACCOUNT_ID: &str = "19ab52c7-da60-4dd2-af27-19f17d6afe37";
-pub(in crate::rest::faces) const ORGANIZATION_ID: &str = "811affc1-66c7-4982-b39e-29f9536b4720";
+pub(in crate::faces) const ACCOUNT_ID: &str = "19ab52c7-da60-4dd2-af27-19f17d6afe37";
+pub(in crate::faces) const ORGANIZATION_ID: &str = "811affc1-66c7-4982-b39e-29f9536b4720";
 /// 2024-01-15T10:30:00.000Z.
-pub(in crate::rest::faces) const CREATED: i64 = 1_705_314_600_000;
+pub(in crate::faces) const CREATED: i64 = 1_705_314_600_000;
 /// 2024-04-07T22:08:13.539Z.
-pub(in crate::rest::faces) const NOW: i64 = 1_712_527_693_539;
+pub(in crate::faces) const NOW: i64 = 1_712_527_693_539;
 const ACCESS_LIFETIME: i64 = 3_600_000;
 
 /// A message that arrived at a service.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::rest::faces) enum Message {
+pub(in crate::faces) enum Message {
     CreateAccount(v1::CreateAccountRequest),
     ProvisionAccount(v1::ProvisionAccountRequest),
     GetAccount(v1::GetAccountRequest),
@@ -41,10 +41,10 @@ pub(in crate::rest::faces) enum Message {
 
 /// A call that arrived at a service.
 #[derive(Clone, Debug)]
-pub(in crate::rest::faces) struct Seen {
-    pub(in crate::rest::faces) message: Message,
-    pub(in crate::rest::faces) headers: HeaderMap,
-    pub(in crate::rest::faces) context: Option<RequestContext>,
+pub(in crate::faces) struct Seen {
+    pub(in crate::faces) message: Message,
+    pub(in crate::faces) headers: HeaderMap,
+    pub(in crate::faces) context: Option<RequestContext>,
 }
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ enum Answers {
 
 /// The services: they keep what they are sent and answer one well-known account and session.
 #[derive(Clone, Default)]
-pub(in crate::rest::faces) struct Services(Arc<Mutex<State>>);
+pub(in crate::faces) struct Services(Arc<Mutex<State>>);
 
 impl Services {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -71,17 +71,17 @@ impl Services {
     }
 
     /// Refuses every call from now on.
-    pub(in crate::rest::faces) fn refuse(&self, refusal: impl Fn() -> Error + Send + 'static) {
+    pub(in crate::faces) fn refuse(&self, refusal: impl Fn() -> Error + Send + 'static) {
         self.state().refusal = Some(Box::new(refusal));
     }
 
     /// Leaves everything out of every answer from now on.
-    pub(in crate::rest::faces) fn answer_nothing(&self) {
+    pub(in crate::faces) fn answer_nothing(&self) {
         self.state().answers = Answers::Empty;
     }
 
     /// What has arrived.
-    pub(in crate::rest::faces) fn seen(&self) -> Vec<Seen> {
+    pub(in crate::faces) fn seen(&self) -> Vec<Seen> {
         self.state().seen.clone()
     }
 

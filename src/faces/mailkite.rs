@@ -121,9 +121,7 @@ impl User {
 }
 
 async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&contract, rpc::CREATE_ACCOUNT, request, &[body::JSON]).await?;
-    let sent: SignUp = members.typed()?;
+    let (call, sent): (_, SignUp) = body::read(&contract, rpc::CREATE_ACCOUNT, request).await?;
     let message = v1::CreateAccountRequest {
         email: sent.email,
         password: sent.password,
@@ -143,9 +141,8 @@ async fn sign_up(State(contract): State<Contract>, request: Request) -> Result<R
 }
 
 async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
-    let sent: Credentials = members.typed()?;
+    let (call, sent): (_, Credentials) =
+        body::read(&contract, rpc::CREATE_SESSION, request).await?;
     let (made, cookie) = contract
         .create_session(&call, sent.email, sent.password, CLIENT_ID)
         .await?;

@@ -28,7 +28,7 @@ struct FailureDetail {
 
 /// The face's answer to an error.
 #[must_use]
-pub(in crate::rest::faces) fn render(error: &Error) -> Response {
+pub(in crate::faces) fn render(error: &Error) -> Response {
     let error = error.clone().renamed(&pow::FIELD_NAMES);
     let field = error.violations().first();
     let body = Failure {

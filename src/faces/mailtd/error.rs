@@ -25,7 +25,7 @@ pub(super) struct Failure {
 
 /// The face's answer to an error.
 #[must_use]
-pub(in crate::rest::faces) fn render(error: &Error) -> Response {
+pub(in crate::faces) fn render(error: &Error) -> Response {
     let field = field_at_fault(error);
     let is_told = field.is_some() || error.reason() == Reason::CredentialSchemeInvalid;
     let body = Failure {

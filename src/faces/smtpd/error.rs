@@ -22,7 +22,7 @@ pub(super) struct Failure {
 
 /// The face's answer to an error. A revocation answers 401 where other calls answer 403.
 #[must_use]
-pub(in crate::rest::faces) fn render(error: &Error, is_revocation: bool) -> Response {
+pub(in crate::faces) fn render(error: &Error, is_revocation: bool) -> Response {
     let reason = error.reason();
     let status = match reason {
         Reason::RefreshTokenInvalid if is_revocation => StatusCode::UNAUTHORIZED,

@@ -157,8 +157,7 @@ async fn create_account(State(contract): State<Contract>, request: Request) -> R
     } else {
         rpc::CREATE_ACCOUNT
     };
-    let (call, members) = body::read(&contract, rpc, request, &[body::JSON]).await?;
-    let sent: NewAccount = members.typed()?;
+    let (call, sent): (_, NewAccount) = body::read(&contract, rpc, request).await?;
     let opened = if call.has_credential() {
         create_in_organization(&contract, &call, sent).await
     } else {
@@ -218,9 +217,7 @@ struct SignIn {
 }
 
 async fn sign_in(State(contract): State<Contract>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
-    let sent: SignIn = members.typed()?;
+    let (call, sent): (_, SignIn) = body::read(&contract, rpc::CREATE_SESSION, request).await?;
     let (made, cookie) = contract
         .create_session(&call, sent.address, sent.password, CLIENT_ID)
         .await
@@ -303,9 +300,7 @@ struct LoggedIn {
 }
 
 async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
-    let sent: LogIn = members.typed()?;
+    let (call, sent): (_, LogIn) = body::read(&contract, rpc::CREATE_SESSION, request).await?;
     let (made, cookie) = contract
         .create_session(&call, sent.email, sent.password, PRO_CLIENT_ID)
         .await?;

@@ -40,7 +40,7 @@ struct FailedField {
 
 /// The face's answer to an error.
 #[must_use]
-pub(in crate::rest::faces) fn render(error: &Error) -> Response {
+pub(in crate::faces) fn render(error: &Error) -> Response {
     let error = error
         .clone()
         .renamed(&FIELD_NAMES)

@@ -21,10 +21,10 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{
-    Face, body,
+    Face,
+    body::{self, Members},
     call::Call,
     contract::{self, Contract, rpc},
-    members::Members,
     oauth, reply,
 };
 use crate::{
@@ -145,8 +145,8 @@ async fn grant(contract: &Contract, face: Face, request: Request) -> Result<Resp
         Some("refresh_token") => rpc::REFRESH_SESSION,
         _ => rpc::CREATE_SESSION,
     };
-    let (call, members) = body::read(contract, rpc, request, &CONTENT_TYPES).await?;
-    let in_body = members.text("grant_type").filter(|grant| !grant.is_empty());
+    let (call, members) = body::read_members(contract, rpc, request, &CONTENT_TYPES).await?;
+    let in_body = body::text(&members, "grant_type").filter(|grant| !grant.is_empty());
     if face == Face::OAuth {
         return match in_body {
             Some(_) => Ok(oauth::unsupported_grant_type()),
@@ -157,9 +157,9 @@ async fn grant(contract: &Contract, face: Face, request: Request) -> Result<Resp
         (Some(query), Some(body)) if query != body => {
             return Err(grant_error("is not the same in the query and in the body"));
         }
-        (Some("password"), _) => log_in(contract, &call, members.typed()?).await?,
+        (Some("password"), _) => log_in(contract, &call, body::typed(members)?).await?,
         (Some("refresh_token"), _) => {
-            let sent: RefreshToken = members.typed()?;
+            let sent: RefreshToken = body::typed(members)?;
             let tokens = contract.refresh_session(&call, sent.refresh_token).await?;
             (tokens, None)
         }
@@ -260,11 +260,12 @@ struct Empty {}
 async fn revoke(State(contract): State<Contract>, request: Request) -> Response {
     let face = face_of(&request);
     let rpc = rpc::REVOKE_REFRESH_TOKEN;
-    let (call, members) = match body::read(&contract, rpc, request, &CONTENT_TYPES).await {
+    let (call, members) = match body::read_members(&contract, rpc, request, &CONTENT_TYPES).await {
         Ok(read) => read,
         Err(error) => return answer(face, error),
     };
-    let names_token = members.text("token").is_some() || members.text("refresh_token").is_none();
+    let names_token =
+        body::text(&members, "token").is_some() || body::text(&members, "refresh_token").is_none();
     let (face, revoked) = if face == Face::OAuth && names_token {
         (face, revoke_by_rfc_7009(&contract, &call, &members).await)
     } else {
@@ -280,7 +281,7 @@ async fn revoke(State(contract): State<Contract>, request: Request) -> Response 
 }
 
 async fn revoke_by_smtpd(contract: &Contract, call: &Call, members: Members) -> Result<()> {
-    let sent: RefreshToken = members.typed()?;
+    let sent: RefreshToken = body::typed(members)?;
     contract
         .revoke_refresh_token(call, sent.refresh_token)
         .await
@@ -295,7 +296,7 @@ const IS_OVER: [Reason; 3] = [
 
 /// RFC 7009 section 2.2: an invalid token is not an error, as the purpose is already achieved.
 async fn revoke_by_rfc_7009(contract: &Contract, call: &Call, members: &Members) -> Result<()> {
-    if members.text("refresh_token").is_some() {
+    if body::text(members, "refresh_token").is_some() {
         // Only one of the two would end, and the caller would not learn which.
         return Err(Error::invalid_field(
             "refresh_token",
@@ -303,7 +304,7 @@ async fn revoke_by_rfc_7009(contract: &Contract, call: &Call, members: &Members)
             "must not come together with token",
         ));
     }
-    let token = members.text("token").unwrap_or_default().to_owned();
+    let token = body::text(members, "token").unwrap_or_default().to_owned();
     let bearer = call.with_bearer(&token);
     let revoked = match bearer.filter(|_| is_access_token(&token)) {
         Some(bearer) => contract.revoke_current_session(&bearer).await,

@@ -7,7 +7,7 @@ use crate::pb::v1::{
     self, api_key_service_server::ApiKeyService, challenge_service_server::ChallengeService,
 };
 
-pub(in crate::rest::faces) const KEY_ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
+pub(in crate::faces) const KEY_ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
 fn key(display_name: &str) -> v1::ApiKey {
     v1::ApiKey {

@@ -116,9 +116,8 @@ struct Registered {
 }
 
 async fn register(State(face): State<Face>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&face.contract, rpc::CREATE_ACCOUNT, request, &[body::JSON]).await?;
-    let sent: RegisterRequest = members.typed()?;
+    let (call, sent): (_, RegisterRequest) =
+        body::read(&face.contract, rpc::CREATE_ACCOUNT, request).await?;
     let name = sent.name.trim();
     if name.is_empty() {
         return Err(Error::invalid_field(
@@ -180,9 +179,8 @@ struct User {
 }
 
 async fn login(State(face): State<Face>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&face.contract, rpc::CREATE_SESSION, request, &[body::JSON]).await?;
-    let sent: LoginRequest = members.typed()?;
+    let (call, sent): (_, LoginRequest) =
+        body::read(&face.contract, rpc::CREATE_SESSION, request).await?;
     let (made, cookie) = face
         .contract
         .create_session(&call, sent.email, sent.password, CLIENT_ID)
@@ -238,9 +236,8 @@ struct Refreshed {
 }
 
 async fn refresh(State(face): State<Face>, request: Request) -> Result<Response> {
-    let (call, members) =
-        body::read(&face.contract, rpc::REFRESH_SESSION, request, &[body::JSON]).await?;
-    let sent: RefreshRequest = members.typed()?;
+    let (call, sent): (_, RefreshRequest) =
+        body::read(&face.contract, rpc::REFRESH_SESSION, request).await?;
     let tokens = face
         .contract
         .refresh_session(&call, sent.refresh_token)

@@ -85,8 +85,8 @@ impl TryFrom<v1::ApiKey> for Token {
 }
 
 pub(super) async fn create(State(contract): State<Contract>, request: Request) -> Result<Response> {
-    let (call, members) = body::read_optional(&contract, rpc::CREATE_API_KEY, request).await?;
-    let sent: NewToken = members.typed()?;
+    let (call, sent): (_, NewToken) =
+        body::read_optional(&contract, rpc::CREATE_API_KEY, request).await?;
     let key = v1::ApiKey {
         display_name: sent.name.unwrap_or_default(),
         kind: ApiKeyKind::Mailtd.into(),

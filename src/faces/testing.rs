@@ -18,13 +18,14 @@ pub(super) use self::{
 use super::Face;
 use crate::{
     env::{Clock, Env, RandomnessUnavailable, Rng, Timestamp},
+    error::{Error, fill},
     model::request::AuthorizeOnly,
     pb::v1::{
         account_service_server::AccountServiceServer, api_key_service_server::ApiKeyServiceServer,
         challenge_service_server::ChallengeServiceServer,
         session_service_server::SessionServiceServer,
     },
-    rest::{channel, testing, unary},
+    rest::{channel, unary},
 };
 
 struct Still;
@@ -103,7 +104,10 @@ impl Caller {
         let face = Face::of(&request.uri().to_string(), is_json);
         let response = self.router.clone().oneshot(request).await.unwrap();
         let stated = response.extensions().get::<Face>().copied();
-        let response = testing::rendered(response, |error| stated.or(face).unwrap().render(error));
+        let response = match Error::carried_by(response.extensions()) {
+            Some(error) => fill(response, stated.or(face).unwrap().render(&error)),
+            None => response,
+        };
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         assert_eq!(parts.headers["cache-control"], "no-store");

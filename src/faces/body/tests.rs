@@ -12,11 +12,11 @@ struct Sample {
     display_name: Option<String>,
 }
 
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, Vec<(String, String)>> {
+fn read<T: DeserializeOwned>(body: Value) -> std::result::Result<T, Vec<(String, String)>> {
     let Value::Object(object) = body else {
         panic!("not an object")
     };
-    Members::new(object).typed().map_err(|error| {
+    typed(object).map_err(|error| {
         error
             .violations()
             .iter()
@@ -83,7 +83,7 @@ fn an_object_in_a_body_is_read_and_its_flaws_are_named_after_it() {
         let Value::Object(object) = body else {
             panic!("not an object")
         };
-        let read = Members::new(object).typed::<Outer>();
+        let read = typed::<Outer>(object);
         read.map_err(|error| {
             let mut found: Vec<_> = error
                 .violations()
