@@ -4,15 +4,12 @@
 
 use axum::{Router, response::Response};
 
-use crate::{
-    env::Env,
-    error::Error,
-    rest::{channel::Channel, openapi::FaceOperation},
-};
+use crate::{env::Env, error::Error, rest::channel::Channel};
 
 mod body;
 mod call;
 mod contract;
+#[cfg(test)]
 mod document;
 pub mod mailkite;
 pub mod mailtd;
@@ -35,13 +32,13 @@ pub fn router(channel: Channel, env: Env) -> Router {
 }
 
 /// What every face tells the OpenAPI document.
-#[must_use]
-pub fn operations() -> Vec<FaceOperation> {
+#[cfg(test)]
+fn operations() -> Vec<crate::rest::openapi::FaceOperation> {
     [
-        momail::operations(),
-        smtpd::operations(),
-        mailkite::operations(),
-        mailtd::operations(),
+        momail::document::operations(),
+        smtpd::document::operations(),
+        mailkite::document::operations(),
+        mailtd::document::operations(),
     ]
     .concat()
 }
@@ -175,7 +172,19 @@ mod tests {
 
     /// The document with all that they say.
     fn written() -> Value {
-        serde_json::from_slice(&openapi::document(operations()).unwrap()).unwrap()
+        openapi::document(operations()).unwrap()
+    }
+
+    #[test]
+    fn the_document_that_is_served_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rest/openapi/openapi.json");
+        let written = serde_json::to_string_pretty(&written()).unwrap() + "\n";
+        if std::env::var_os("COUNTERSIGN_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, &written).unwrap();
+        }
+        let served = std::fs::read_to_string(path).unwrap();
+        let advice = "out of date: run `COUNTERSIGN_WRITE_OPENAPI=1 cargo test --lib up_to_date`";
+        assert!(served == written, "{path} is {advice}");
     }
 
     fn patterns(value: &Value, found: &mut BTreeSet<String>) {

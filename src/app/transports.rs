@@ -69,14 +69,13 @@ pub(super) fn build(
 }
 
 fn rest_router(channel: Channel, domain: &Arc<Domain>, env: &Env) -> Result<Router, StartError> {
-    let document = openapi::document(faces::operations()).map_err(broken)?;
     let transcoder = Transcoder::new(channel.clone()).map_err(broken)?;
     let keys = Arc::clone(domain);
     Ok(Router::new()
         .merge(forward::router(channel.clone()))
         .merge(probes::router(channel.clone()))
         .merge(faces::router(channel, env.clone()))
-        .merge(openapi::router(document))
+        .merge(openapi::router())
         .merge(well_known::router(move || keys.signing_keys.jwks()))
         .merge(pages::router())
         .fallback_service(transcoder.into_service()))

@@ -13,21 +13,21 @@ use serde::{Deserialize, Serialize};
 use super::{
     body,
     contract::{self, Contract, rpc},
-    document,
     pow::Pow,
     reply,
 };
 use crate::{
     error::{Error, Reason, Result},
     pb::v1,
-    rest::{channel::Channel, openapi::FaceOperation},
+    rest::channel::Channel,
 };
 
+#[cfg(test)]
+pub(super) mod document;
 mod error;
 #[cfg(test)]
 mod tests;
 
-use error::Failure;
 pub(super) use error::render;
 
 /// The client that logs in here.
@@ -155,30 +155,4 @@ async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Re
 
 async fn not_found() -> Error {
     Reason::MethodNotFound.into()
-}
-
-/// What the face tells the OpenAPI document.
-#[must_use]
-pub fn operations() -> Vec<FaceOperation> {
-    const TAG: &str = "MailKite";
-    vec![
-        FaceOperation {
-            request: Some(document::json::<SignUp>()),
-            responses: document::responses::<SignedUp, Failure>(
-                (201, "The account is made"),
-                &[(409, "The email exists")],
-                &document::BODY_REFUSALS,
-            ),
-            ..document::post(SIGNUP, TAG, "Sign up")
-        },
-        FaceOperation {
-            request: Some(document::json::<Credentials>()),
-            responses: document::responses::<LoggedIn, Failure>(
-                (200, "The user is logged in"),
-                &[(401, "The email or the password is wrong")],
-                &document::BODY_REFUSALS,
-            ),
-            ..document::post(LOGIN, TAG, "Log in")
-        },
-    ]
 }

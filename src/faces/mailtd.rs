@@ -26,13 +26,13 @@ use crate::{
     rest::channel::Channel,
 };
 
-mod document;
+#[cfg(test)]
+pub(super) mod document;
 mod error;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-pub use document::operations;
 pub(super) use error::render;
 
 /// The client that logs a mailbox in.

@@ -14,7 +14,6 @@ use super::{
     body,
     call::Call,
     contract::{self, Contract, rpc},
-    document,
     pow::Pow,
     reply, user_id,
 };
@@ -22,17 +21,15 @@ use crate::{
     env::{Env, Timestamp},
     error::{Error, FieldReason, Reason, Result},
     pb::v1,
-    rest::{
-        channel::Channel,
-        openapi::{Credential, FaceOperation},
-    },
+    rest::channel::Channel,
 };
 
+#[cfg(test)]
+pub(super) mod document;
 mod error;
 #[cfg(test)]
 mod tests;
 
-use error::Failure;
 pub(super) use error::render;
 
 /// The client that logs in here.
@@ -259,70 +256,4 @@ fn expires_in(tokens: &v1::SessionTokens, from: Timestamp) -> Result<u64> {
     let end = contract::moment(tokens.access_token_expire_time, "access_token_expire_time")?;
     let left = end.since(from);
     Ok(left.as_secs() + u64::from(left.subsec_nanos() > 0))
-}
-
-/// What the face tells the OpenAPI document.
-#[must_use]
-pub fn operations() -> Vec<FaceOperation> {
-    let long = [
-        "/v1/auth/register",
-        "/v1/auth/login",
-        "/v1/auth/logout",
-        "/v1/auth/refresh",
-    ];
-    let short = [
-        "/auth/register",
-        "/auth/login",
-        "/auth/logout",
-        "/auth/refresh",
-    ];
-    [long, short]
-        .into_iter()
-        .flat_map(operations_under)
-        .collect()
-}
-
-fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [FaceOperation; 4] {
-    const TAG: &str = "MoMail";
-    [
-        FaceOperation {
-            request: Some(document::json::<RegisterRequest>()),
-            responses: document::responses::<Success<Registered>, Failure>(
-                (201, "The account is made"),
-                &[(409, "The email is already registered")],
-                &document::BODY_REFUSALS,
-            ),
-            ..document::post(register, TAG, "Register a new user")
-        },
-        FaceOperation {
-            request: Some(document::json::<LoginRequest>()),
-            responses: document::responses::<Success<LoggedIn>, Failure>(
-                (200, "The user is logged in"),
-                &[(401, "The email or the password is wrong")],
-                &document::BODY_REFUSALS,
-            ),
-            ..document::post(login, TAG, "Log in")
-        },
-        FaceOperation {
-            credential: Credential::Required,
-            responses: document::responses::<Success<LoggedOut>, Failure>(
-                (200, "The session is over"),
-                &[
-                    (401, "The access token is missing, wrong or has expired"),
-                    (404, "The credential has no session to log out"),
-                ],
-                &[document::SCOPE_REFUSAL],
-            ),
-            ..document::post(logout, TAG, "Log out")
-        },
-        FaceOperation {
-            request: Some(document::json::<RefreshRequest>()),
-            responses: document::responses::<Success<Refreshed>, Failure>(
-                (200, "A new access token"),
-                &[(401, "The refresh token is wrong or has expired")],
-                &document::BODY_REFUSALS,
-            ),
-            ..document::post(refresh, TAG, "Refresh the access token")
-        },
-    ]
 }

@@ -34,12 +34,12 @@ use crate::{
     rest::{channel::Channel, unary},
 };
 
-mod document;
+#[cfg(test)]
+pub(super) mod document;
 mod error;
 #[cfg(test)]
 mod tests;
 
-pub use document::operations;
 pub(super) use error::render;
 
 /// The client that logs in here.

@@ -28,7 +28,7 @@ const MANAGER_ALONE: (u16, &str) = (
 
 /// What the face tells the OpenAPI document.
 #[must_use]
-pub fn operations() -> Vec<FaceOperation> {
+pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
     vec![
         challenge(),
         create_account(),

@@ -23,7 +23,7 @@ enum SharedFailure {
 
 /// What the face tells the OpenAPI document.
 #[must_use]
-pub fn operations() -> Vec<FaceOperation> {
+pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
     vec![token(), revoke(), me()]
 }
 

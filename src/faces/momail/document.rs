@@ -1,0 +1,73 @@
+//! What `MoMail` tells the OpenAPI document.
+
+use super::{
+    super::document, LoggedIn, LoggedOut, LoginRequest, RefreshRequest, Refreshed, RegisterRequest,
+    Registered, Success, error::Failure,
+};
+use crate::rest::openapi::{Credential, FaceOperation};
+
+/// What the face tells the OpenAPI document.
+#[must_use]
+pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
+    let long = [
+        "/v1/auth/register",
+        "/v1/auth/login",
+        "/v1/auth/logout",
+        "/v1/auth/refresh",
+    ];
+    let short = [
+        "/auth/register",
+        "/auth/login",
+        "/auth/logout",
+        "/auth/refresh",
+    ];
+    [long, short]
+        .into_iter()
+        .flat_map(operations_under)
+        .collect()
+}
+
+fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [FaceOperation; 4] {
+    const TAG: &str = "MoMail";
+    [
+        FaceOperation {
+            request: Some(document::json::<RegisterRequest>()),
+            responses: document::responses::<Success<Registered>, Failure>(
+                (201, "The account is made"),
+                &[(409, "The email is already registered")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(register, TAG, "Register a new user")
+        },
+        FaceOperation {
+            request: Some(document::json::<LoginRequest>()),
+            responses: document::responses::<Success<LoggedIn>, Failure>(
+                (200, "The user is logged in"),
+                &[(401, "The email or the password is wrong")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(login, TAG, "Log in")
+        },
+        FaceOperation {
+            credential: Credential::Required,
+            responses: document::responses::<Success<LoggedOut>, Failure>(
+                (200, "The session is over"),
+                &[
+                    (401, "The access token is missing, wrong or has expired"),
+                    (404, "The credential has no session to log out"),
+                ],
+                &[document::SCOPE_REFUSAL],
+            ),
+            ..document::post(logout, TAG, "Log out")
+        },
+        FaceOperation {
+            request: Some(document::json::<RefreshRequest>()),
+            responses: document::responses::<Success<Refreshed>, Failure>(
+                (200, "A new access token"),
+                &[(401, "The refresh token is wrong or has expired")],
+                &document::BODY_REFUSALS,
+            ),
+            ..document::post(refresh, TAG, "Refresh the access token")
+        },
+    ]
+}
