@@ -26,7 +26,7 @@ pub mod user_id;
 pub fn router(channel: Channel, env: Env) -> Router {
     Router::new()
         .merge(momail::router(channel.clone(), env))
-        .merge(smtpd::router(channel.clone()))
+        .merge(oauth::router(channel.clone()))
         .merge(mailkite::router(channel.clone()))
         .merge(mailtd::router(channel))
 }
@@ -68,8 +68,8 @@ impl Face {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if momail::owns(path) {
             Some(Self::MoMail)
-        } else if smtpd::owns(path) {
-            Some(smtpd::face(path, query, is_json))
+        } else if oauth::owns(path) {
+            Some(oauth::face(path, query, is_json))
         } else if mailkite::owns(path) {
             Some(Self::MailKite)
         } else if mailtd::owns(path) {

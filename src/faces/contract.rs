@@ -39,8 +39,10 @@ pub(super) mod rpc {
         "/countersign.v1.AuthorizationService/CheckAccess";
 }
 
+/// The cookie that an answer is to set.
+pub(super) type Cookie = Extension<DeviceCookie>;
 /// Who logged in, and the cookie that is to be set.
-pub(super) type LoggedIn = (v1::CreateSessionResponse, Option<Extension<DeviceCookie>>);
+pub(super) type LoggedIn = (v1::CreateSessionResponse, Option<Cookie>);
 
 /// The contract's services, in this process.
 #[derive(Clone)]

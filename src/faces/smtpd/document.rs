@@ -4,8 +4,11 @@ use schemars::{JsonSchema, json_schema};
 use serde::Serialize;
 
 use super::{
-    super::{document, oauth::ErrorBody},
-    CONTENT_TYPES, Empty, ME, Me, PasswordGrant, REVOKE, RefreshToken, TOKEN, Tokens,
+    super::{
+        document,
+        oauth::{CONTENT_TYPES, Empty, ErrorBody, REVOKE, TOKEN},
+    },
+    ME, Me, PasswordGrant, RefreshToken, Tokens,
     error::Failure,
 };
 use crate::rest::openapi::{Credential, FaceOperation, QueryParameter, RequestBody};

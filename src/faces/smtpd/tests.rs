@@ -5,10 +5,13 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::{
-    super::testing::{ACCOUNT_ID, CREATED, Caller, Message, NOW, ORGANIZATION_ID},
+    super::{
+        oauth::{REVOKE, TOKEN},
+        testing::{ACCOUNT_ID, CREATED, Caller, Message, NOW, ORGANIZATION_ID},
+    },
     *,
 };
-use crate::pb::v1;
+use crate::{error::Reason, pb::v1};
 
 const PASSWORD: &str = "/oauth/token?grant_type=password";
 const REFRESH: &str = "/oauth/token?grant_type=refresh_token";

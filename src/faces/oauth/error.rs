@@ -1,0 +1,90 @@
+//! How OAuth says no: the codes of RFC 6749 section 5.2 and nothing else, as RFC 7009 section 2.2.1 has it too.
+
+use axum::response::Response;
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::reply;
+use crate::{
+    error::{Error, Reason},
+    rest::error_headers,
+};
+
+/// The body of RFC 6749 section 5.2.
+#[derive(JsonSchema, Serialize)]
+pub(in crate::faces) struct ErrorBody {
+    /// A code of the RFC; absent with a status of 500 and above, for which the RFC has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    /// What is wrong, for people.
+    error_description: String,
+}
+
+/// A grant that this server does not know (RFC 6749 section 5.2).
+pub(super) fn unsupported_grant_type() -> Response {
+    let body = ErrorBody {
+        error: Some("unsupported_grant_type"),
+        error_description:
+            "Only SMTPD's grants are supported: password and refresh_token, in the query."
+                .to_owned(),
+    };
+    reply::answer(StatusCode::BAD_REQUEST, body)
+}
+
+/// The answer to an error in the form of RFC 6749 section 5.2.
+#[must_use]
+pub(in crate::faces) fn render(error: &Error) -> Response {
+    let code = code(error.reason());
+    // "400 (Bad Request) status code (unless specified otherwise)".
+    let status = match code {
+        Some("invalid_grant") => StatusCode::BAD_REQUEST,
+        _ => error.http_status(),
+    };
+    let body = ErrorBody {
+        error: code,
+        error_description: description(&error.message()),
+    };
+    let mut response = reply::error(error, status, body);
+    error_headers::offer_basic(response.headers_mut(), status, error.reason());
+    response
+}
+
+/// The characters that RFC 6749 section 5.2 allows: visible ASCII and spaces, without quotes and backslashes.
+fn description(message: &str) -> String {
+    let allowed = |char: char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\');
+    message
+        .replace('…', "...")
+        .replace('"', "'")
+        .replace(|char| !allowed(char), "?")
+}
+
+/// `server_error` and `temporarily_unavailable` are for redirects alone (section 4.1.2.1), which have no status of their
+/// own: here a server that fails says so by its status.
+fn code(reason: Reason) -> Option<&'static str> {
+    match (reason, reason.meaning().http) {
+        (_, 500..) => None,
+        (Reason::InvalidCredentials | Reason::RefreshTokenInvalid, _) => Some("invalid_grant"),
+        (_, 401) => Some("invalid_client"),
+        // With the status of the row, 403: proxies that ask about a path of OAuth need it.
+        (Reason::PermissionDenied, _) => Some("unauthorized_client"),
+        _ => Some("invalid_request"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_has_only_the_characters_of_the_rfc() {
+        for (message, sent) in [
+            ("Wait and try again.", "Wait and try again."),
+            ("send `Bearer …`", "send `Bearer ...`"),
+            (r#"must match "^\p{L}é$""#, "must match '^?p{L}?$'"),
+            ("a\nb\u{7f}", "a?b?"),
+        ] {
+            assert_eq!(description(message), sent);
+        }
+    }
+}
