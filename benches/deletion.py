@@ -25,8 +25,11 @@ from pathlib import Path
 SESSIONS = 100_000
 PASSWORD = "correct horse battery"
 BINARY, URL = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
-SESSION = "id, account_id, profile, scopes, created_at, refreshed_at, expires_at, client_address, user_agent"
-TOKEN = "hash, session_id, created_at"
+COLUMNS = {
+    "sessions": "id, account_id, amr, created_at, expires_at, client_address, user_agent",
+    "grants": "id, session_id, account_id, client_id, scopes, audience, outlives_session, created_at, refreshed_at, expires_at",
+    "refresh_tokens": "hash, grant_id, created_at",
+}
 
 
 def call(base, path, method="GET", body=None, token=None):
@@ -64,26 +67,44 @@ def log_in(base, name):
     return call(base, "/v1/sessions", "POST", {"email": f"{name}@example.com", "password": PASSWORD})["tokens"]["accessToken"]
 
 
-def fill(folder, account):
-    """A hundred thousand sessions, each with a refresh token."""
+def rows(account):
+    """Sessions that began one in a millisecond until now, each with a grant and a refresh token of it."""
     now = int(time.time() * 1000)
-    ids = [uuid.UUID(int=(now - SESSIONS + at) << 80 | 7 << 76 | 2 << 62 | secrets.randbits(62)) for at in range(SESSIONS)]
-    session = ("countersign", "account", now, now, now + 10**9, "127.0.0.1", "benchmark")
-    if not URL:
-        with closing(sqlite3.connect(folder / "countersign.db")) as base:
-            base.executemany(f"INSERT INTO sessions({SESSION}) VALUES (?,?,?,?,?,?,?,?,?)", ((id.bytes, account.bytes, *session) for id in ids))
-            base.executemany(f"INSERT INTO refresh_tokens({TOKEN}) VALUES (?,?,?)", ((secrets.token_bytes(32), id.bytes, now) for id in ids))
-            base.commit()
-            base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return
-    rows = [
-        ("sessions", SESSION, [(id, account, *session) for id in ids]),
-        ("refresh_tokens", TOKEN, [(f"\\x{secrets.token_hex(32)}", id, now) for id in ids]),
-    ]
-    for table, columns, values in rows:
-        file = folder / f"{table}.csv"
-        file.write_text("".join(",".join(map(str, row)) + "\n" for row in values))
-        subprocess.run(["psql", URL, "-qc", f"\\copy {table}({columns}) from '{file}' csv"], check=True)
+    end = now + 10**9
+    for at in range(now - SESSIONS, now):
+        # A session and its grant have one id: they stand in different tables.
+        id = uuid.UUID(int=at << 80 | 7 << 76 | 2 << 62 | secrets.randbits(62))
+        yield {
+            "sessions": (id, account, "pwd", now, end, "127.0.0.1", "benchmark"),
+            "grants": (id, id, account, "countersign", "account", "", False, now, now, end),
+            "refresh_tokens": (secrets.token_bytes(32), id, now),
+        }
+
+
+def fill(folder, account):
+    """A hundred thousand sessions."""
+    made = list(rows(account))
+    for table, columns in COLUMNS.items():
+        values = [row[table] for row in made]
+        if URL:
+            copy(folder / f"{table}.csv", f"{table}({columns})", values)
+        else:
+            insert(folder / "countersign.db", f"{table}({columns})", values)
+
+
+def insert(file, table, values):
+    blob = lambda value: value.bytes if isinstance(value, uuid.UUID) else value
+    with closing(sqlite3.connect(file)) as base:
+        marks = ",".join("?" * len(values[0]))
+        base.executemany(f"INSERT INTO {table} VALUES ({marks})", (tuple(map(blob, row)) for row in values))
+        base.commit()
+        base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def copy(file, table, values):
+    text = lambda value: f"\\x{value.hex()}" if isinstance(value, bytes) else f'"{value}"'
+    file.write_text("".join(",".join(map(text, row)) + "\n" for row in values))
+    subprocess.run(["psql", URL, "-qc", f"\\copy {table} from '{file}' csv"], check=True)
 
 
 def left(folder):

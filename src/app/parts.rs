@@ -372,8 +372,8 @@ fn limits(settings: &config::Limits, env: &Env, metrics: &Metrics) -> Limits {
             free: settings.log_in_free_failures,
             first_delay: settings.log_in_first_delay,
             longest_delay: settings.log_in_longest_delay,
-            untrusted: settings.log_in_strangers,
-            untrusted_refill: settings.log_in_strangers_refill,
+            untrusted: settings.log_in_untrusted,
+            untrusted_refill: settings.log_in_untrusted_refill,
             client: settings.log_in_client_failures,
         },
     };

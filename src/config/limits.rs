@@ -36,9 +36,9 @@ settings! {
         log_in_longest_delay: Duration = Duration::from_secs(15 * 60),
         /// Attempts at one account by all together who are neither on a known device nor in a network where
         /// the account has had a session, 1 to 1000000; more have to queue.
-        log_in_strangers: u32 = 300,
+        log_in_untrusted: u32 = 300,
         /// How long one of those takes to be given back, 1ms to 1d.
-        log_in_strangers_refill: Duration = Duration::from_secs(30),
+        log_in_untrusted_refill: Duration = Duration::from_secs(30),
         /// Wrong passwords of one network at all accounts together before it has to wait, 1 to 1000000. A
         /// known device, and a network where the account has had a session, do not wait for it.
         log_in_client_failures: u32 = 100,
@@ -60,7 +60,7 @@ impl Limits {
                 "limits.pro_creation_per_second",
                 self.pro_creation_per_second,
             ),
-            ("limits.log_in_strangers", self.log_in_strangers),
+            ("limits.log_in_untrusted", self.log_in_untrusted),
             ("limits.log_in_client_failures", self.log_in_client_failures),
         ] {
             within(key, &value, calls.clone())?;
@@ -91,8 +91,8 @@ impl Limits {
             shortest..=self.log_in_longest_delay,
         )?;
         within(
-            "limits.log_in_strangers_refill",
-            &self.log_in_strangers_refill,
+            "limits.log_in_untrusted_refill",
+            &self.log_in_untrusted_refill,
             shortest..=longest,
         )
     }

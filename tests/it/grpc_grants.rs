@@ -1,5 +1,7 @@
 //! What an account allows each client: looked at, and taken back.
 
+use std::time::Duration;
+
 use countersign::pb::v1::{
     ApiKey, CreateApiKeyRequest, DeleteGrantRequest, DeleteSessionRequest, GetClientRequest,
     GetGrantRequest, GetSessionRequest, Grant, ListGrantsRequest, RevokeGrantsRequest,
@@ -36,6 +38,8 @@ async fn a_log_in_grants_what_its_client_may() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let here = ann.logs_in().await;
+    // Two ids of one millisecond have no order.
+    app.clock.advance(Duration::from_secs(1));
     app.token(&ann.email, "momail").await;
 
     let all = grants(&app, &here, "").await;

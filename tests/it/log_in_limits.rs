@@ -243,7 +243,7 @@ async fn the_owner_gets_in_while_twenty_addresses_flood_the_account() {
 async fn a_flood_from_everywhere_holds_up_strangers_alone() {
     let app = TestApp::with(|config| {
         config.limits.enabled = true;
-        config.limits.log_in_strangers = 20;
+        config.limits.log_in_untrusted = 20;
     })
     .await;
     app.sign_up("ann").await;

@@ -14,6 +14,8 @@ SERVICES = (
     "ApiKeyService",
     "AuthorizationService",
     "ChallengeService",
+    "ClientService",
+    "GrantService",
     "OrganizationService",
     "SessionService",
     "admin.v1.AccountService",

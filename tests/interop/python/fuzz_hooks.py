@@ -12,6 +12,7 @@ EMAIL = "fuzz@example.com"
 PASSWORD = "a long enough secret"
 ADDRESSES = ("email", "username", "email_address", "address")
 FORM = ("username", "email", "email_address", "password", "refresh_token", "token")
+FILTERS = {"/v1/apiKeys": "kind = API_KEY_KIND_STANDARD", "/v1/grants": 'client_id = "countersign"'}
 ENUMS = ("kind", "plan", "purpose", "apiKeyKind")
 
 
@@ -81,7 +82,7 @@ def mend_parameters(case) -> None:
     (case.query or {}).pop("pageToken", None)
     # JSON Schema has no grammar for a filter (AIP-160).
     if "filter" in (case.query or {}):
-        case.query["filter"] = "kind = API_KEY_KIND_STANDARD" if "apiKeys" in case.path else "fuzz"
+        case.query["filter"] = FILTERS.get(case.path, "fuzz")
     parameters = case.path_parameters or {}
     if case.method.upper() in ("GET", "PATCH") and "account" in parameters and checksum(parameters) % 2 == 0:
         parameters["account"] = "me"

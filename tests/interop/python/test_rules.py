@@ -22,7 +22,8 @@ LENGTHS = [0, 0, 1, 1, 2, *(limit + off for limit in (8, 32, 64, 100, 128, 200, 
 ALPHABETS = ["a", "aZ09_-", "é", "\U0001f512", "aé\U0001f512", " a", "a.@", "/a", "!~"]
 # The first and the last control characters, their neighbours, and what a `$` could let through.
 SPICES = ["\x00", "\x1f", "\x20", "\x7e", "\x7f", "\x80", "\x9f", "\xa0", "\n", "\u2028", "\ufeff", "/", "@", "%", ":"]
-COLLECTIONS = ["accounts/", "apiKeys/", "organizations/", "sessions/", "", "accounts", "Accounts/"]
+RESOURCES = ["accounts/", "apiKeys/", "clients/", "grants/", "organizations/", "sessions/"]
+COLLECTIONS = [*RESOURCES, "", "accounts", "Accounts/"]
 VALID = {
     "email": ["somebody@example.com", "s@x.y", "ü@exämple.com"],
     "password": ["a long enough secret"],
@@ -102,7 +103,7 @@ class Requests:
         """Names of nobody: a request that passes must not delete who sends it."""
         if field.name != "name":
             return ["", "a"]
-        return [f"{collection}{self.chance.choice(['a', 'é', 'x' * 40])}" for collection in COLLECTIONS[:4]]
+        return [f"{collection}{self.chance.choice(['a', 'é', 'x' * 40])}" for collection in RESOURCES]
 
 
 @pytest.fixture(scope="module")

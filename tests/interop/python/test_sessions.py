@@ -46,7 +46,7 @@ def test_a_refresh_that_got_lost_can_be_repeated(person):
     assert len(successors) == 1
 
 
-def test_a_used_refresh_token_ends_the_session(person):
+def test_a_used_refresh_token_ends_the_grant(person):
     stolen = person.refresh_token
     person.refreshes()
     person.refreshes()
@@ -127,5 +127,5 @@ def test_access_tokens_are_verified_with_the_published_keys(server, person):
         person.access_token, key.key, algorithms=["ES256"], options={"verify_aud": False, "require": ["exp", "iat", "iss", "sub", "aud"]}
     )
     assert claims["iss"] == server.url
-    assert claims["jti"] and claims["sid"]
+    assert claims["jti"] and claims["sid"] and claims["grant_id"]
     assert all("d" not in published_key for published_key in server.get("/.well-known/jwks.json").json()["keys"])

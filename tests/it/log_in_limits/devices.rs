@@ -15,7 +15,7 @@ const COOKIE: &str = "countersign_device";
 async fn a_device_value_that_is_not_this_accounts_is_no_device() {
     let app = TestApp::with(|config| {
         config.limits.enabled = true;
-        config.limits.log_in_strangers = 5;
+        config.limits.log_in_untrusted = 5;
     })
     .await;
     app.sign_up("ann").await;
