@@ -138,7 +138,7 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
         ("ChallengeService/CreateChallenge", json!({})),
         (
             "SessionService/CreateSession",
-            json!({"email": "ann@example.com", "password": PASSWORD, "deviceToken": "x"}),
+            json!({"email": "ann@example.com", "password": PASSWORD, "deviceToken": "x", "requestId": NOBODY}),
         ),
         (
             "SessionService/RefreshSession",
@@ -162,6 +162,14 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
             "SessionService/RevokeRefreshToken",
             json!({"refreshToken": "x"}),
         ),
+        ("GrantService/GetGrant", named("grants/current")),
+        (
+            "GrantService/ListGrants",
+            json!({"filter": "client_id = \"countersign\"", "pageToken": "x"}),
+        ),
+        ("GrantService/DeleteGrant", named(&format!("grants/{NOBODY}"))),
+        ("ClientService/GetClient", named("clients/countersign")),
+        ("ClientService/RevokeGrants", named("clients/momail")),
     ]
 }
 
