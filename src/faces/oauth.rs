@@ -29,7 +29,9 @@ use crate::{
 
 mod error;
 
-pub(super) use error::{ErrorBody, render};
+#[cfg(test)]
+pub(super) use error::ErrorBody;
+pub(super) use error::render;
 
 const PREFIX: &str = "/oauth/";
 pub(super) const TOKEN: &str = "/oauth/token";

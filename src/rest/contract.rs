@@ -145,6 +145,7 @@ pub(super) fn extension(options: &DynamicMessage, name: &str) -> Option<DynamicM
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Behavior {
     Required = 2,
+    #[cfg(test)]
     OutputOnly = 3,
 }
 

@@ -167,7 +167,10 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
             "GrantService/ListGrants",
             json!({"filter": "client_id = \"countersign\"", "pageToken": "x"}),
         ),
-        ("GrantService/DeleteGrant", named(&format!("grants/{NOBODY}"))),
+        (
+            "GrantService/DeleteGrant",
+            named(&format!("grants/{NOBODY}")),
+        ),
         ("ClientService/GetClient", named("clients/countersign")),
         ("ClientService/RevokeGrants", named("clients/momail")),
     ]
