@@ -237,10 +237,11 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Reader`].
     pub async fn revoke_grant(&self, grant: &Grant, now: Timestamp) -> Result<bool> {
+        let session = Condition::from(session::Column::Id.eq(grant.session_id.uuid()));
+        self.lock_sessions(session.clone()).await?;
         let this = live(now).add(grant::Column::Id.eq(grant.id.uuid()));
         let ended = revoked(self, this, now).await?;
-        let session = session::Column::Id.eq(grant.session_id.uuid());
-        self.end_sessions_without_grant(session.into(), now).await?;
+        self.end_sessions_without_grant(session, now).await?;
         Ok(!ended.is_empty())
     }
 
@@ -255,10 +256,11 @@ impl Tx<'_> {
         client_id: &str,
         now: Timestamp,
     ) -> Result<Vec<GrantId>> {
-        let ended = revoked(self, to_client(account, client_id), now).await?;
         let sessions = session::Column::Id.in_subquery(sessions_of(account, client_id));
-        self.end_sessions_without_grant(sessions.into(), now)
-            .await?;
+        let sessions = Condition::from(sessions);
+        self.lock_sessions(sessions.clone()).await?;
+        let ended = revoked(self, to_client(account, client_id), now).await?;
+        self.end_sessions_without_grant(sessions, now).await?;
         Ok(ended)
     }
 
@@ -273,6 +275,8 @@ impl Tx<'_> {
         client_id: &str,
         access_lifetime: Duration,
     ) -> Result<()> {
+        let sessions = session::Column::Id.in_subquery(sessions_of(account, client_id));
+        self.lock_sessions(sessions.into()).await?;
         let lifetime = i64::try_from(access_lifetime.as_millis()).unwrap_or(i64::MAX);
         let end = || Expr::col(grant::Column::RefreshedAt).add(lifetime);
         let grants = || {

@@ -4,7 +4,7 @@
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     QuerySelect,
-    sea_query::{Expr, Order, Query},
+    sea_query::{Expr, LockType, Order, Query},
 };
 use uuid::Uuid;
 
@@ -156,6 +156,8 @@ impl Tx<'_> {
             .order_by(session::Column::Id, Order::Asc)
             .limit(FEW)
             .take();
+        let these = session::Column::Id.in_subquery(oldest.clone());
+        self.lock_sessions(these.into()).await?;
         let mut revocation = Query::update();
         revocation
             .table(session::Entity)
@@ -204,6 +206,7 @@ impl Tx<'_> {
         grants: Expr,
         now: Timestamp,
     ) -> Result<Vec<GrantId>> {
+        self.lock_sessions(sessions.clone().into()).await?;
         session::Entity::update_many()
             .filter(sessions)
             .filter(session::Column::RevokedAt.is_null())
@@ -211,6 +214,25 @@ impl Tx<'_> {
             .exec(&self.database)
             .await?;
         revoked(self, grants.into(), now).await
+    }
+
+    /// Locks those of these sessions that were not ended early, the oldest first. Whoever ends several of them, or the
+    /// grants in them, does so before, and none of them waits for another who waits for it.
+    pub(super) async fn lock_sessions(&self, which: Condition) -> Result<()> {
+        // SQLite has one writer.
+        if !self.is_postgres() {
+            return Ok(());
+        }
+        let lock = Query::select()
+            .column(session::Column::Id)
+            .from(session::Entity)
+            .cond_where(which)
+            .and_where(session::Column::RevokedAt.is_null())
+            .order_by(session::Column::Id, Order::Asc)
+            .lock(LockType::NoKeyUpdate)
+            .take();
+        self.database.execute(&lock).await?;
+        Ok(())
     }
 
     /// Ends what was granted in those of these sessions that were ended early, but for what outlives its session.

@@ -84,7 +84,7 @@ async fn all_wait(base: &Base) {
 }
 
 /// Returns when so many wait for a lock.
-async fn wait_for(postgres: &DatabaseConnection, waiting: i64) {
+pub(crate) async fn wait_for(postgres: &DatabaseConnection, waiting: i64) {
     loop {
         let question = Statement::from_string(DbBackend::Postgres, WAITING);
         let row = postgres.query_one_raw(question).await.unwrap().unwrap();
@@ -95,7 +95,7 @@ async fn wait_for(postgres: &DatabaseConnection, waiting: i64) {
 }
 
 /// Holds what this statement locks.
-async fn hold(postgres: &DatabaseConnection, lock: &str) -> DatabaseTransaction {
+pub(crate) async fn hold(postgres: &DatabaseConnection, lock: &str) -> DatabaseTransaction {
     let held = postgres.begin().await.unwrap();
     held.execute_unprepared(lock).await.unwrap();
     held

@@ -9,6 +9,7 @@ mod api_keys;
 mod challenges;
 mod credentials;
 mod deletion;
+mod grant_races;
 mod housekeeping;
 mod organizations;
 mod schema;
