@@ -42,7 +42,7 @@ impl Session {
     }
 }
 
-/// What one client may do in a session: a family of access and refresh tokens.
+/// What one client may do in a session: all access and refresh tokens that follow from one permission.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Grant {
     /// Its id, the `grant_id` of access tokens.

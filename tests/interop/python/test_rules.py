@@ -16,7 +16,7 @@ REQUESTS_PER_RPC = 120
 # A larger message is refused before it is read.
 LARGEST_MESSAGE = 64 * 1024 - 1024
 # Fields that a use case reads further than their rules, and refuses under the same reason.
-READ_FURTHER = {"api_key.expire_time", "client_id", "email", "filter", "new_password", "organization", "organization.plan", "page_token", "password", "session_client_id"}
+READ_FURTHER = {"api_key.expire_time", "client_id", "email", "filter", "new_password", "organization", "organization.plan", "page_token", "password", "request_id", "session_client_id"}
 # One less than a rule's limit, the limit, and one more.
 LENGTHS = [0, 0, 1, 1, 2, *(limit + off for limit in (8, 32, 64, 100, 128, 200, 254, 256, 300, 512, 1024) for off in (-1, 0, 1))]
 ALPHABETS = ["a", "aZ09_-", "é", "\U0001f512", "aé\U0001f512", " a", "a.@", "/a", "!~"]
@@ -39,6 +39,7 @@ VALID = {
     "client_id": ["", "countersign"],
     "session_client_id": ["", "countersign"],
     "filter": ["", "somebody"],
+    "request_id": ["", "0f8fad5b-d9cb-469f-a165-70867728950e"],
     "scopes": ["account", "mcp", "email", "offline_access"],
 }
 
