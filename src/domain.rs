@@ -153,116 +153,149 @@ pub struct Domain {
     pub is_https: bool,
 }
 
+/// What the use cases are over.
+pub struct Parts {
+    /// Time and randomness.
+    pub env: Env,
+    /// The database.
+    pub store: Store,
+    /// Hashes passwords.
+    pub passwords: Arc<Passwords>,
+    /// The signing keys in the database.
+    pub stored_keys: StoredKeys,
+    /// The signing keys in use.
+    pub key_ring: KeyRing,
+    /// Keys that never leave the process.
+    pub keys: DerivedKeys,
+    /// How often who may call.
+    pub limits: Arc<Limits>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl Parts {
+    fn credentials(&self, settings: &Settings) -> Credentials {
+        Credentials::new(
+            (self.env.clone(), self.store.clone()),
+            self.key_ring.clone(),
+            settings.issuer.clone(),
+            Arc::clone(&self.limits),
+            settings.multi_node,
+        )
+    }
+
+    fn throttle(&self, devices: Devices, settings: &Settings) -> Throttle {
+        Throttle::new(
+            (Arc::clone(&self.limits), self.metrics.clone()),
+            devices,
+            self.keys.throttle,
+            (self.env.clone(), self.store.clone()),
+            settings.multi_node,
+        )
+    }
+
+    fn challenges(&self, work: WorkSettings) -> Challenges {
+        let key = self.keys.sign_up_rate;
+        Challenges {
+            env: self.env.clone(),
+            store: self.store.clone(),
+            passwords: Arc::clone(&self.passwords),
+            limits: Arc::clone(&self.limits),
+            metrics: self.metrics.clone(),
+            key: self.keys.challenge,
+            sign_up_rate: SignUpRate::new(work.thresholds, key, self.env.clone()),
+            work,
+        }
+    }
+
+    fn tokens(&self, context: &Context, settings: &Settings) -> TokenIssuer {
+        TokenIssuer {
+            env: self.env.clone(),
+            request_ids: context.request_ids.clone(),
+            key_ring: self.key_ring.clone(),
+            credentials: context.credentials.clone(),
+            issuer: settings.issuer.clone(),
+            audiences: settings.audiences.clone(),
+        }
+    }
+
+    fn signing_keys(&self, context: &Context) -> SigningKeys {
+        SigningKeys {
+            env: self.env.clone(),
+            stored: self.stored_keys.clone(),
+            key_ring: self.key_ring.clone(),
+            credentials: context.credentials.clone(),
+        }
+    }
+}
+
 impl Domain {
     /// The use cases over these parts.
     #[must_use]
-    pub fn new(
-        env: Env,
-        store: Store,
-        passwords: Arc<Passwords>,
-        (stored_keys, key_ring): (StoredKeys, KeyRing),
-        keys: DerivedKeys,
-        settings: Settings,
-        (limits, metrics): (Arc<Limits>, Metrics),
-    ) -> Self {
-        let issuer = settings.issuer;
-        let is_https = issuer.starts_with("https://");
-        let credentials = Credentials::new(
-            (env.clone(), store.clone()),
-            key_ring.clone(),
-            issuer.clone(),
-            Arc::clone(&limits),
-            settings.multi_node,
-        );
-        let devices = Devices {
-            key: keys.device,
-            env: env.clone(),
-        };
-        let throttle = Arc::new(Throttle::new(
-            (Arc::clone(&limits), metrics.clone()),
-            devices.clone(),
-            keys.throttle,
-            (env.clone(), store.clone()),
-            settings.multi_node,
-        ));
-        let request_ids = RequestIds::new(keys.request);
-        let tokens = Arc::new(TokenIssuer {
-            env: env.clone(),
-            request_ids: request_ids.clone(),
-            key_ring: key_ring.clone(),
-            credentials: credentials.clone(),
-            issuer: issuer.clone(),
-            audiences: settings.audiences,
-        });
-        let challenges = Arc::new(Challenges {
-            env: env.clone(),
-            store: store.clone(),
-            passwords: Arc::clone(&passwords),
-            limits,
-            metrics: metrics.clone(),
-            key: keys.challenge,
-            sign_up_rate: SignUpRate::new(settings.work.thresholds, keys.sign_up_rate, env.clone()),
-            work: settings.work,
-        });
+    pub fn new(parts: Parts, settings: Settings) -> Self {
         let context = Context {
-            env: env.clone(),
-            store: store.clone(),
-            credentials: credentials.clone(),
-            pages: PageTokens::new(keys.cursor),
-            request_ids: request_ids.clone(),
+            env: parts.env.clone(),
+            store: parts.store.clone(),
+            credentials: parts.credentials(&settings),
+            pages: PageTokens::new(parts.keys.cursor),
+            request_ids: RequestIds::new(parts.keys.request),
         };
+        let devices = Devices {
+            key: parts.keys.device,
+            env: parts.env.clone(),
+        };
+        let throttle = Arc::new(parts.throttle(devices.clone(), &settings));
+        let tokens = Arc::new(parts.tokens(&context, &settings));
+        let challenges = Arc::new(parts.challenges(settings.work));
         let api_keys = Arc::new(ApiKeys {
             context: context.clone(),
         });
         let accounts = Arc::new(Accounts {
             context: context.clone(),
-            passwords: Arc::clone(&passwords),
+            passwords: Arc::clone(&parts.passwords),
             throttle: Arc::clone(&throttle),
             tokens: Arc::clone(&tokens),
             challenges: Arc::clone(&challenges),
             api_keys: Arc::clone(&api_keys),
             clients: settings.clients.clone(),
-            issuer,
+            issuer: settings.issuer.clone(),
             sends_mail: settings.sends_mail,
         });
         Self {
-            sessions: Sessions {
-                context: context.clone(),
-                clients: settings.clients.clone(),
-                passwords,
-                throttle,
-                tokens,
-                metrics,
-                most: settings.sessions,
-                refresh_retry_window: settings.refresh_retry_window,
-                successor_key: keys.refresh_successor,
-            },
-            grants: Grants {
-                context: context.clone(),
-            },
-            clients: settings.clients,
-            api_keys,
             organizations: Organizations {
                 context: context.clone(),
                 accounts: Arc::clone(&accounts),
                 most: settings.organization_accounts,
             },
-            accounts,
-            administration: Administration { context },
-            signing_keys: SigningKeys {
-                env,
-                stored: stored_keys,
-                key_ring,
-                credentials: credentials.clone(),
+            grants: Grants {
+                context: context.clone(),
             },
-            challenges,
+            administration: Administration {
+                context: context.clone(),
+            },
             authorization: Authorization {
-                store,
+                store: parts.store.clone(),
                 rules: settings.access_rules,
             },
-            credentials,
+            signing_keys: parts.signing_keys(&context),
+            credentials: context.credentials.clone(),
+            sessions: Sessions {
+                context,
+                clients: settings.clients.clone(),
+                passwords: parts.passwords,
+                throttle,
+                tokens,
+                metrics: parts.metrics,
+                most: settings.sessions,
+                refresh_retry_window: settings.refresh_retry_window,
+                successor_key: parts.keys.refresh_successor,
+            },
+            is_https: settings.issuer.starts_with("https://"),
+            clients: settings.clients,
+            accounts,
+            api_keys,
+            challenges,
             devices,
-            is_https,
         }
     }
 }

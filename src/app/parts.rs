@@ -19,7 +19,7 @@ use crate::{
         seal::MasterKey,
     },
     domain::{
-        DerivedKeys, Domain, Settings,
+        self, DerivedKeys, Domain, Settings,
         challenges::{WorkPolicy, WorkSettings},
         sign_up_rate::Thresholds,
         signing_keys::{KeyPolicy, StoredKeys},
@@ -125,13 +125,17 @@ impl Parts {
         let hashing = Arc::clone(&passwords);
         exposition.watch_hashing(move || hashing_load(&hashing));
         let domain = Arc::new(Domain::new(
-            env.clone(),
-            store.clone(),
-            passwords,
-            (signing_keys, key_ring),
-            DerivedKeys::from_master(master),
+            domain::Parts {
+                env: env.clone(),
+                store: store.clone(),
+                passwords,
+                stored_keys: signing_keys,
+                key_ring,
+                keys: DerivedKeys::from_master(master),
+                limits: Arc::clone(&limits),
+                metrics: metrics.clone(),
+            },
             settings,
-            (Arc::clone(&limits), metrics.clone()),
         ));
         let exposition = Arc::new(exposition);
         let Transports {
