@@ -33,7 +33,7 @@ pub(super) enum Command {
     /// a new access token; MailKite's and Mail.td's users log in again.
     Revoke {
         /// The key id, as `countersign keys list` shows it
-        #[arg(value_name = "KEY")]
+        #[arg(value_name = "KEY", allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         output: Output,

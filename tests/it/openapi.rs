@@ -40,6 +40,8 @@ impl Operation {
             .replace("{account}", "me")
             .replace("{organization}", "me")
             .replace("{session}", "current")
+            .replace("{grant}", "current")
+            .replace("{client}", "countersign")
             .replace("{id}", "x")
             .replace("{signingKey}", "x")
             .replace("{apiKey}", "x");

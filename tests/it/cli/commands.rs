@@ -190,7 +190,13 @@ fn keys_are_listed_rotated_and_revoked_beside_the_running_server_and_without_one
 fn keys_of_a_folder_without_a_database_are_refused_and_nothing_is_made() {
     let person = Person::new();
     let typo = person.home.path().join("typo");
-    for command in [&["list"][..], &["rotate"], &["revoke", "x"]] {
+    // One key id in 64 begins with a hyphen.
+    for command in [
+        &["list"][..],
+        &["rotate"],
+        &["revoke", "x"],
+        &["revoke", "-Dx", "--json"],
+    ] {
         let refusal = person
             .runs(&[&["keys", "--data-dir", "typo"], command].concat())
             .refusal();
