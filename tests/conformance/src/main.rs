@@ -8,23 +8,22 @@ use std::{
     error::Error,
     fs,
     io::{Read as _, Write as _, stdin, stdout},
-    sync::Arc,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::Router;
 use countersign::{
+    app::errors,
     env::Env,
-    grpc::{status::to_status, wire::Wire},
-    layers::{self, HttpService, LayerOptions, call::Dialect},
+    grpc::wire::Wire,
+    layers::{self, HttpService, LayerOptions},
     metrics::Metrics,
-    rest::connect::{self, connect_service},
+    rest::{channel, connect::connect_service},
     server::{
         Server,
         dispatch::{GrpcService, dispatch},
         options::{ServerOptions, TlsFiles},
     },
 };
-use http::StatusCode;
 use prost::Message;
 use prost_reflect::DescriptorPool;
 use tokio::signal::unix::{SignalKind, signal};
@@ -79,7 +78,7 @@ fn transports(largest: usize) -> Result<HttpService, Box<dyn Error>> {
     let answers = checked.map_response(with_trailers);
     // Before grpc-web, which writes trailers into the body.
     let grpc = GrpcService::new(answers.map_response(reasons::off_services));
-    let connect = connect_service(grpc.clone(), &pool, largest)?;
+    let connect = connect_service(channel::to(grpc.clone()), &pool, largest)?;
     let (env, options) = (
         Env::system(),
         LayerOptions {
@@ -88,17 +87,9 @@ fn transports(largest: usize) -> Result<HttpService, Box<dyn Error>> {
         },
     );
     let (metrics, _) = Metrics::new(&env);
-    let render = |call: &layers::call::Call, error: &countersign::error::Error| {
-        if call.dialect == Dialect::Connect {
-            connect::refuse(to_status(error))
-        } else {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        }
-    };
     let service = dispatch(grpc, connect, Router::new());
-    let service = layers::stack(&env, &metrics, &options, Arc::new(render), service);
+    let service = errors::rendered(layers::inner(&options, service));
+    let service = layers::outer(&env, &metrics, &options, service);
     Ok(HttpService::new(service.and_then(reasons::off_layers)))
 }
 
