@@ -3,8 +3,10 @@
 use axum::{body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use http::StatusCode;
+use prost::Message as _;
+use prost_types::Any;
 use serde_json::{Map, Value, json};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::{
     error::{Detail, Error, Reason},
@@ -28,6 +30,10 @@ pub fn render(error: &Error) -> Response {
         unary::json_response(status, body(error, code).to_string().into())
     };
     error_headers::add(response.headers_mut(), status, error);
+    if let Some(status) = error.foreign() {
+        let metadata = unary::metadata(status.metadata().clone().into_headers());
+        response.headers_mut().extend(metadata);
+    }
     response
 }
 
@@ -39,13 +45,25 @@ fn is_told_by_http(error: &Error) -> bool {
 
 fn body(error: &Error, code: Code) -> Value {
     let (message, details): (_, Vec<Value>) = match error.foreign() {
-        Some(status) => (status.message().to_owned(), Vec::new()),
+        Some(status) => (status.message().to_owned(), foreign_details(status)),
         None => (
             error.message(),
             error.details().map(|d| shown(&d)).collect(),
         ),
     };
     json!({"code": code_name(code), "message": message, "details": details})
+}
+
+/// The details of a status that is not ours, as they came.
+fn foreign_details(status: &Status) -> Vec<Value> {
+    let details = tonic_types::Status::decode(status.details())
+        .unwrap_or_default()
+        .details;
+    let shown = |detail: &Any| {
+        let name = detail.type_url.rsplit('/').next();
+        json!({"type": name, "value": STANDARD_NO_PAD.encode(&detail.value)})
+    };
+    details.iter().map(shown).collect()
 }
 
 fn shown(detail: &Detail<'_>) -> Value {
