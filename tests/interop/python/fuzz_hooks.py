@@ -4,6 +4,7 @@ A request that is meant to be good gets what only this server can have made, or 
 meant to be bad is sent as it is. The choice is made by a checksum, so that it is the same in every run.
 """
 
+import uuid
 import zlib
 
 import schemathesis
@@ -78,6 +79,10 @@ def mend_body(case) -> None:
 
 
 def mend_parameters(case) -> None:
+    # JSON Schema does not say that an id is of one request.
+    for place in (case.body, case.query):
+        if isinstance(place, dict) and "requestId" in place:
+            place["requestId"] = str(uuid.uuid5(uuid.NAMESPACE_OID, repr((case.path, case.body))))
     # Only the server makes them.
     (case.query or {}).pop("pageToken", None)
     # JSON Schema has no grammar for a filter (AIP-160).
