@@ -231,6 +231,9 @@ impl ApiKeys {
                     // Two at once must not pass the quota, nor a thief the owner's change of password.
                     lock_owner(tx, &written, credential, now).await?;
                     if let Some(earlier) = tx.api_key_by_hash(&written.hash).await? {
+                        if earlier.expires_at != written.expires_at {
+                            return Err(request_ids::used());
+                        }
                         return same(&written, earlier, now).map(Some);
                     }
                     if tx.count_live_api_keys(written.account_id, now).await? >= MAX_KEYS {

@@ -60,8 +60,10 @@ impl Network {
         if !is_down(*outages.borrow_and_update()) {
             let mut server = TcpStream::connect(server).await.unwrap();
             tokio::select! {
-                () = self.pass_on(&mut client, &mut server) => return,
+                // What comes after the cut passes no more.
+                biased;
                 _ = outages.changed() => {}
+                () = self.pass_on(&mut client, &mut server) => return,
             }
             // Neither end hears of it: both sockets stay open, and nobody reads them.
             std::future::pending::<()>().await;

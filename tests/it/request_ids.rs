@@ -179,6 +179,16 @@ async fn a_key_that_is_asked_for_again_is_the_same_key() {
     assert_eq!(count_keys(&app, &ann).await, 1);
     let other = make_key(&app, &ann, "phone", ID).await;
     refused(other, Code::InvalidArgument, "INVALID_FIELD");
+    let request = CreateApiKeyRequest {
+        api_key: Some(ApiKey {
+            display_name: "laptop".to_owned(),
+            expire_time: Some("2999-01-01T00:00:00Z".parse().unwrap()),
+            ..ApiKey::default()
+        }),
+        request_id: ID.to_owned(),
+    };
+    let ends = app.api_keys().create_api_key(ann.asks(request)).await;
+    refused(ends, Code::InvalidArgument, "INVALID_FIELD");
     // Others may use the same id: it is told by account.
     let bob = app.sign_up("bob").await.logs_in().await;
     let bobs = make_key(&app, &bob, "laptop", ID).await.unwrap();
