@@ -265,6 +265,9 @@ impl Domain {
             organizations: Organizations {
                 context: context.clone(),
                 accounts: Arc::clone(&accounts),
+                passwords: Arc::clone(&parts.passwords),
+                throttle: Arc::clone(&throttle),
+                tokens: Arc::clone(&tokens),
                 most: settings.organization_accounts,
             },
             grants: Grants {

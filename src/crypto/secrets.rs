@@ -3,7 +3,6 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -28,7 +27,7 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// whose order no part of the text could influence.
 pub struct SecretToken {
     /// The whole text, for its owner alone.
-    pub text: SecretString,
+    pub text: Zeroizing<String>,
     /// Its SHA-256, for the database. 256 random bits need no slow hash.
     pub hash: [u8; 32],
 }
@@ -43,7 +42,7 @@ impl SecretToken {
         push_base62::<CHECK_CHARS>(&mut text, &check);
         Self {
             hash: hash(&text),
-            text: text.into(),
+            text: Zeroizing::new(text),
         }
     }
 }
@@ -189,11 +188,9 @@ fn divide_by_62(number: &mut [u8]) -> u8 {
 mod tests {
     use std::collections::HashSet;
 
-    use proptest::prelude::*;
-    use secrecy::ExposeSecret;
-
     use super::*;
     use crate::crypto::test_env;
+    use proptest::prelude::*;
 
     const PREFIX: &str = "cs_live_";
     const KEY: &[u8; 32] = &[7; 32];
@@ -201,13 +198,7 @@ mod tests {
     fn tokens(count: usize) -> Vec<String> {
         let env = test_env::still();
         (0..count)
-            .map(|_| {
-                generate(PREFIX, &env)
-                    .unwrap()
-                    .text
-                    .expose_secret()
-                    .to_owned()
-            })
+            .map(|_| generate(PREFIX, &env).unwrap().text.to_string())
             .collect()
     }
 
@@ -225,7 +216,7 @@ mod tests {
     fn all_256_bits_are_in_the_text() {
         let text = |bits| {
             let token = SecretToken::from_bits("", &bits);
-            token.text.expose_secret()[..BODY_CHARS].to_owned()
+            token.text[..BODY_CHARS].to_owned()
         };
         let distinct: HashSet<_> = (0..256)
             .map(|bit| {
@@ -298,8 +289,8 @@ mod tests {
     fn the_same_key_label_and_material_derive_the_same_secret() {
         let text = |key, label, material: &[u8]| {
             let token = derive("cs_rt_", key, label, material);
-            assert!(well_formed(token.text.expose_secret(), "cs_rt_"));
-            assert_eq!(token.hash, hash(token.text.expose_secret()));
+            assert!(well_formed(&token.text, "cs_rt_"));
+            assert_eq!(token.hash, hash(&token.text));
             token.hash
         };
         let base = text(KEY, "refresh", b"one");

@@ -25,7 +25,6 @@ const LAST_ADMINISTRATOR: &str =
     "must not be the last administrator; `countersign admin` on the server can change even that";
 
 /// What administrators do, to any account and any organization.
-#[derive(Clone)]
 pub struct Administration {
     pub(super) context: Context,
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -166,7 +165,6 @@ pub(super) struct PreparedKey {
 }
 
 /// The API keys of accounts.
-#[derive(Clone)]
 pub struct ApiKeys {
     pub(super) context: Context,
 }
@@ -183,7 +181,7 @@ impl ApiKeys {
             account_id,
             kind: request.kind,
             hash: token.hash,
-            hint: secrets::hint(token.text.expose_secret()),
+            hint: secrets::hint(&token.text),
             display_name: request.display_name.trim().to_owned(),
             scopes: request.scopes,
             created_at: self.context.env.now(),
@@ -194,7 +192,7 @@ impl ApiKeys {
         };
         Ok(PreparedKey {
             key,
-            secret: Zeroizing::new(token.text.expose_secret().to_owned()),
+            secret: token.text,
         })
     }
 

@@ -15,7 +15,6 @@ use crate::{
 };
 
 /// Decides for services behind a proxy.
-#[derive(Clone)]
 pub struct Authorization {
     pub(super) store: Store,
     pub(super) rules: access::Rules,

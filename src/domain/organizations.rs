@@ -6,13 +6,14 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
+    crypto::passwords::Passwords,
     domain::{
         Context,
         accounts::{Accounts, chosen_email, chosen_password, is_taken},
         api_keys::is_live,
         caller::{Caller, CredentialId, Reach},
-        throttle::Guess,
-        tokens::{MaybeSession, Opened},
+        throttle::{Guess, Throttle},
+        tokens::{MaybeSession, Opened, TokenIssuer},
     },
     env::Timestamp,
     error::{Error, Reason, Result},
@@ -58,6 +59,9 @@ struct Prepared {
 pub struct Organizations {
     pub(super) context: Context,
     pub(super) accounts: Arc<Accounts>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) tokens: Arc<TokenIssuer>,
     /// The most accounts of one organization.
     pub(super) most: u64,
 }
@@ -158,12 +162,7 @@ impl Organizations {
             email,
             email_verified: false,
             display_name: request.display_name.trim().to_owned(),
-            password_hash: Some(
-                self.accounts
-                    .passwords
-                    .hash(&password, Some(origin.address))
-                    .await?,
-            ),
+            password_hash: Some(self.passwords.hash(&password, Some(origin.address)).await?),
             created_at: now,
             updated_at: now,
             version: 1,
@@ -172,8 +171,7 @@ impl Organizations {
             .session
             .as_ref()
             .map(|client| {
-                self.accounts
-                    .tokens
+                self.tokens
                     .open_session(&account, client, origin, request.request_id)
             })
             .transpose()?;
@@ -194,16 +192,11 @@ impl Organizations {
 impl Organizations {
     /// Refuses an address that is taken, as a sign-up does, and spends the limits on new accounts.
     async fn admit_member(&self, email: &Email, plan: Plan, origin: &RequestOrigin) -> Result<()> {
-        let attempt = self
-            .accounts
-            .throttle
-            .admit(&Guess::at(email, origin))
-            .await?;
+        let attempt = self.throttle.admit(&Guess::at(email, origin)).await?;
         let admitted = if is_taken(&self.context.store, email).await? {
             Err(Error::new(Reason::EmailAlreadyExists).on_field("email"))
         } else {
-            self.accounts
-                .throttle
+            self.throttle
                 .spend_creation(plan, false, origin.address)
                 .await
         };

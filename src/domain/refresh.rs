@@ -1,6 +1,5 @@
 //! Refresh tokens: traded for new tokens, or revoked.
 
-use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -129,7 +128,7 @@ impl Sessions {
             })
             .await?;
         match rotation {
-            Rotation::Successor => Ok(Zeroizing::new(successor.text.expose_secret().to_owned())),
+            Rotation::Successor => Ok(successor.text),
             Rotation::Refused => Err(Reason::RefreshTokenInvalid.into()),
             Rotation::Reused => {
                 tracing::warn!(grant = %grant_id, "a refresh token was used twice; its grant is over");

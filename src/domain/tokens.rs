@@ -1,6 +1,5 @@
 //! Opens sessions, and issues the tokens of the grants in them.
 
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -128,7 +127,7 @@ impl TokenIssuer {
             created_at: now,
             consumed_at: None,
         });
-        let text = secret.map(|secret| Zeroizing::new(secret.text.expose_secret().to_owned()));
+        let text = secret.map(|secret| secret.text);
         let tokens = self.issue(account, client, grant, text, now)?;
         Ok(Opened {
             session,
@@ -165,7 +164,7 @@ impl TokenIssuer {
             if stored.is_none_or(|token| token.consumed_at.is_some()) {
                 return Err(request_ids::used());
             }
-            refresh = Some(Zeroizing::new(secret.text.expose_secret().to_owned()));
+            refresh = Some(secret.text);
         }
         let tokens = self.issue(account, client, grant, refresh, now)?;
         Ok((session, tokens))

@@ -1,8 +1,8 @@
 //! API keys.
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
     sea_query::{Expr, Query},
 };
 use uuid::Uuid;
@@ -202,11 +202,7 @@ impl Tx<'_> {
             .and_where(api_key::Column::AccountId.eq(account.uuid()))
             .and_where(api_key::Column::RevokedAt.is_null())
             .returning_col(api_key::Column::Id);
-        let rows = self.database.query_all(&revocation).await?;
-        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
-        Ok(ids
-            .map(|id| id.map(ApiKeyId::from))
-            .collect::<std::result::Result<_, _>>()?)
+        Ok(self.ids(&revocation).await?)
     }
 
     /// The account's API keys that were not revoked, whether they have expired or not: what may be

@@ -301,10 +301,6 @@ impl Tx<'_> {
 
     /// Has sessions in which something is granted to this client alone end with the last of those grants.
     async fn end_sessions_with_grants(&self, account: AccountId, client_id: &str) -> Result<()> {
-        let of_session = || {
-            Expr::col((grant::Entity, grant::Column::SessionId))
-                .equals((session::Entity, session::Column::Id))
-        };
         let last_end = Query::select()
             .expr(Expr::col((grant::Entity, grant::Column::ExpiresAt)).max())
             .from(grant::Entity)
@@ -335,11 +331,13 @@ pub(super) async fn revoked(tx: &Tx<'_>, which: Condition, now: Timestamp) -> Re
         .cond_where(which)
         .and_where(grant::Column::RevokedAt.is_null())
         .returning_col(grant::Column::Id);
-    let rows = tx.database.query_all(&revocation).await?;
-    let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
-    Ok(ids
-        .map(|id| id.map(GrantId::from))
-        .collect::<std::result::Result<_, _>>()?)
+    Ok(tx.ids(&revocation).await?)
+}
+
+/// Joins grants with the session of the row at hand.
+pub(super) fn of_session() -> Expr {
+    Expr::col((grant::Entity, grant::Column::SessionId))
+        .equals((session::Entity, session::Column::Id))
 }
 
 /// [`Grant::is_live`] as a condition.

@@ -1,13 +1,14 @@
 //! Forgetting what has ended or is deleted.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use uuid::Uuid;
 
 use super::{
     entity::{account, api_key, grant, organization, redeemed_challenge, refresh_token, session},
+    grants,
     transaction::{Reader, Tx},
 };
 use crate::{env::Timestamp, error::Result};
@@ -104,9 +105,7 @@ impl Tx<'_> {
     /// Deletes a batch of grants, once no more than a batch of refresh tokens is in them: a grant that was
     /// refreshed for a month has hundreds. Tells how many rows of one sort went.
     async fn purge_grants(&self, batch: SelectStatement) -> Result<u64> {
-        let rows = self.database.query_all(&batch).await?;
-        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
-        let ids: Vec<Uuid> = ids.collect::<std::result::Result<_, _>>()?;
+        let ids: Vec<Uuid> = self.ids(&batch).await?;
         if ids.is_empty() {
             return Ok(0);
         }
@@ -175,10 +174,7 @@ fn grants_of_session() -> SelectStatement {
     Query::select()
         .expr(Expr::val(1))
         .from(grant::Entity)
-        .and_where(
-            Expr::col((grant::Entity, grant::Column::SessionId))
-                .equals((session::Entity, session::Column::Id)),
-        )
+        .and_where(grants::of_session())
         .take()
 }
 

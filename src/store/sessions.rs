@@ -12,7 +12,7 @@ use super::{
     administration::accounts_of,
     entity::{grant, session},
     fault::orphan,
-    grants::revoked,
+    grants::{self, revoked},
     transaction::{Reader, Tx, page, page_limit},
 };
 use crate::{
@@ -165,9 +165,7 @@ impl Tx<'_> {
             .and_where(session::Column::Id.in_subquery(oldest))
             .and_where(session::Column::RevokedAt.is_null())
             .returning_col(session::Column::Id);
-        let rows = self.database.query_all(&revocation).await?;
-        let ended = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
-        let ended: Vec<Uuid> = ended.collect::<std::result::Result<_, _>>()?;
+        let ended: Vec<Uuid> = self.ids(&revocation).await?;
         self.end_grants_of_ended(session::Column::Id.is_in(ended).into(), now)
             .await
     }
@@ -258,11 +256,8 @@ impl Tx<'_> {
         let live_grants = Query::select()
             .expr(Expr::val(1))
             .from(grant::Entity)
-            .and_where(
-                Expr::col((grant::Entity, grant::Column::SessionId))
-                    .equals((session::Entity, session::Column::Id)),
-            )
-            .cond_where(super::grants::live(now))
+            .and_where(grants::of_session())
+            .cond_where(grants::live(now))
             .take();
         session::Entity::update_many()
             .filter(which)

@@ -4,7 +4,7 @@ use std::{ops::Deref, pin::Pin};
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
+    ExecResult, QueryResult, Statement, StatementBuilder, prelude::async_trait::async_trait,
 };
 use uuid::Uuid;
 
@@ -29,6 +29,16 @@ impl<'c> Reader<'c> {
         Self {
             database: pool.into(),
         }
+    }
+
+    /// The ids in the first column of what a statement gives.
+    pub(super) async fn ids<T: From<Uuid>>(
+        &self,
+        statement: &impl StatementBuilder,
+    ) -> Result<Vec<T>, DbErr> {
+        let rows = self.database.query_all(statement).await?;
+        let ids = rows.iter().map(|row| row.try_get_by_index::<Uuid>(0));
+        ids.map(|id| id.map(T::from)).collect()
     }
 }
 
