@@ -110,7 +110,7 @@ fn memory() {
         attempt(&attempts, number, env.now());
     }
     row(
-        "memory that 5 M strangers take in every limit, log-ins included (resident), MiB",
+        "memory that 5 M untrusted clients take in every limit, log-ins included (resident), MiB",
         resident_mebibytes() - before,
         "<= 64",
     );
@@ -147,7 +147,7 @@ fn time() {
     row("a limiter check / a locked look-up", check / bare, "");
     let tried = median(&mut tries);
     row(
-        "a decision about a log-in after 1 M strangers, ns",
+        "a decision about a log-in after 1 M untrusted clients, ns",
         tried,
         "",
     );

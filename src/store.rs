@@ -12,7 +12,7 @@ mod connect;
 mod contain;
 mod data_file;
 mod entity;
-mod fault;
+mod error;
 mod grants;
 mod outbox;
 mod postgres;

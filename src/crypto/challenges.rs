@@ -1,7 +1,7 @@
 //! The ids of challenges: all that a challenge says, sealed so that nobody else can have written it.
 
 use crate::{
-    crypto::secrets::{open_cursor, seal_cursor},
+    crypto::secrets::{sign_value, verify_value},
     model::pow::Challenge,
 };
 
@@ -10,13 +10,13 @@ const PURPOSE: &str = "challenge";
 /// The id of a challenge. It is not hidden what it says, but only this key's holder can have made it.
 #[must_use]
 pub fn seal(key: &[u8; 32], challenge: &Challenge) -> String {
-    seal_cursor(key, PURPOSE, &challenge.to_bytes())
+    sign_value(key, PURPOSE, &challenge.to_bytes())
 }
 
 /// The challenge with this id; none when the id was not made with this key, or was changed since.
 #[must_use]
 pub fn open(key: &[u8; 32], id: &str) -> Option<Challenge> {
-    Challenge::from_bytes(&open_cursor(key, PURPOSE, id)?)
+    Challenge::from_bytes(&verify_value(key, PURPOSE, id)?)
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_the_key_sealed_for_another_use_is_no_challenge() {
-        let page_token = seal_cursor(KEY, "page of sessions", &challenge().to_bytes());
+        let page_token = sign_value(KEY, "page of sessions", &challenge().to_bytes());
         assert_eq!(open(KEY, &page_token), None);
     }
 

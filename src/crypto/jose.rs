@@ -71,7 +71,7 @@ impl From<JoseError> for KeyError {
 
 /// What is wrong with a token, for the log alone: callers learn only that it is invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum TokenError {
     #[error("the token is too long")]
     TooLong,
     #[error("the token is not three parts of base64url")]
@@ -236,7 +236,7 @@ impl Signer {
         let claims = BASE64_URL_SAFE_NO_PAD.encode(claims);
         let token = self.sign_input(format!("{header}.{claims}"))?;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(KeyError(Fault::TooLong.into()));
+            return Err(KeyError(TokenError::TooLong.into()));
         }
         Ok(token)
     }
@@ -259,15 +259,15 @@ pub(super) struct Verifier {
 impl Verifier {
     /// The claims of a token that this key signed. ECDSA lets anyone who has a token make a second text
     /// of it (`n - s` for `s`), so what is revoked must be the token's session or id, never its text.
-    pub(super) fn verify(&self, token: &Compact<'_>) -> Result<Map<String, Value>, Fault> {
+    pub(super) fn verify(&self, token: &Compact<'_>) -> Result<Map<String, Value>, TokenError> {
         if token.header.alg != self.algorithm.as_str() {
-            return Err(Fault::Header);
+            return Err(TokenError::Header);
         }
         self.verifier
             .verify(token.signed.as_bytes(), &token.signature)
-            .map_err(|_| Fault::Signature)?;
-        let claims = decode(token.claims).ok_or(Fault::Malformed)?;
-        object(&claims).ok_or(Fault::Claims)
+            .map_err(|_| TokenError::Signature)?;
+        let claims = decode(token.claims).ok_or(TokenError::Malformed)?;
+        object(&claims).ok_or(TokenError::Claims)
     }
 }
 
@@ -281,7 +281,7 @@ pub(super) struct Compact<'t> {
 }
 
 /// All that a header of ours says. One that says more is refused: `jwk`, `jku`, `x5u` and their like
-/// would have us trust a stranger's key, and `crit`, `b64` or `zip` would change what is signed.
+/// would have us trust a key from the token itself, and `crit`, `b64` or `zip` would change what is signed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -292,22 +292,23 @@ struct Header {
 
 impl<'t> Compact<'t> {
     /// Takes a token apart. An encrypted token has five parts, and is none.
-    pub(super) fn parse(token: &'t str) -> Result<Self, Fault> {
+    pub(super) fn parse(token: &'t str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Fault::TooLong);
+            return Err(TokenError::TooLong);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Fault::Malformed)?;
-        let (header, claims) = signed.split_once('.').ok_or(Fault::Malformed)?;
-        let header = decode(header).ok_or(Fault::Malformed)?;
-        let header = object(&header).ok_or(Fault::Header)?;
-        let header: Header = serde_json::from_value(header.into()).map_err(|_| Fault::Header)?;
-        let typ = TokenType::named(&header.typ).ok_or(Fault::Header)?;
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        let header = decode(header).ok_or(TokenError::Malformed)?;
+        let header = object(&header).ok_or(TokenError::Header)?;
+        let header: Header =
+            serde_json::from_value(header.into()).map_err(|_| TokenError::Header)?;
+        let typ = TokenType::named(&header.typ).ok_or(TokenError::Header)?;
         Ok(Self {
             header,
             typ,
             signed,
             claims,
-            signature: decode(signature).ok_or(Fault::Malformed)?,
+            signature: decode(signature).ok_or(TokenError::Malformed)?,
         })
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 pub use crate::crypto::jose::{KeyError, TokenType};
 use crate::{
     crypto::{
-        jose::{Compact, Fault, PrivateKey, PublicKey, Signer, Verifier},
+        jose::{Compact, PrivateKey, PublicKey, Signer, TokenError, Verifier},
         seal::{MasterKey, WrongKey},
     },
     env::{Env, Timestamp},
@@ -282,12 +282,12 @@ impl KeyRing {
         &self,
         token: &str,
         expected: &Expected<'_>,
-    ) -> std::result::Result<AccessClaims, Fault> {
+    ) -> std::result::Result<AccessClaims, TokenError> {
         let token = Compact::parse(token)?;
         let keys = self.0.load();
         let key = keys
             .verifying(token.kid(), expected.now)
-            .ok_or(Fault::UnknownKey)?;
+            .ok_or(TokenError::UnknownKey)?;
         let claims = key.verifier.verify(&token)?;
         Claims::read(claims)?.check(token.typ(), expected)
     }
@@ -336,37 +336,37 @@ impl Audience {
 }
 
 impl Claims {
-    fn read(claims: Map<String, Value>) -> std::result::Result<Self, Fault> {
-        serde_json::from_value(claims.into()).map_err(|_| Fault::Claims)
+    fn read(claims: Map<String, Value>) -> std::result::Result<Self, TokenError> {
+        serde_json::from_value(claims.into()).map_err(|_| TokenError::Claims)
     }
 
     fn check(
         self,
         typ: TokenType,
         expected: &Expected<'_>,
-    ) -> std::result::Result<AccessClaims, Fault> {
+    ) -> std::result::Result<AccessClaims, TokenError> {
         if typ == TokenType::Jwt && self.account_id.is_none() {
-            return Err(Fault::Header);
+            return Err(TokenError::Header);
         }
         let issued_at = Timestamp::from_seconds(self.iat);
         let expires_at = Timestamp::from_seconds(self.exp);
         if self.iss != expected.issuer {
-            return Err(Fault::Issuer);
+            return Err(TokenError::Issuer);
         }
         if !self.aud.contains(expected.audience) {
-            return Err(Fault::Audience);
+            return Err(TokenError::Audience);
         }
         if issued_at > expected.now.after(expected.leeway) {
-            return Err(Fault::NotYet);
+            return Err(TokenError::NotYet);
         }
         if expires_at <= expected.now {
-            return Err(Fault::Expired);
+            return Err(TokenError::Expired);
         }
         if self.jti.is_empty() {
-            return Err(Fault::Claims);
+            return Err(TokenError::Claims);
         }
         Ok(AccessClaims {
-            grant_id: self.grant_id.parse().map_err(|_| Fault::Claims)?,
+            grant_id: self.grant_id.parse().map_err(|_| TokenError::Claims)?,
             jti: self.jti,
             issued_at,
             expires_at,

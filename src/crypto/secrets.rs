@@ -77,7 +77,7 @@ pub fn hash(text: &str) -> [u8; 32] {
 }
 
 /// Whether a text could be a secret with this prefix: length, alphabet and checksum. It tells a typo from
-/// a key, not a stranger from an owner.
+/// a key, not whose it is.
 #[must_use]
 pub fn well_formed(text: &str, prefix: &str) -> bool {
     let Some(rest) = text.strip_prefix(prefix) else {
@@ -110,14 +110,14 @@ pub fn hint(text: &str) -> String {
 /// A value that only this key's holder can have made, for this purpose, as base64url. Its bytes are not
 /// hidden.
 #[must_use]
-pub fn seal_cursor(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> String {
+pub fn sign_value(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> String {
     let tag = mac(key, purpose, bytes);
     BASE64_URL_SAFE_NO_PAD.encode([bytes, &tag[..MAC_BYTES]].concat())
 }
 
-/// The bytes of a value that `seal_cursor` made with the same key and purpose; none of any other text.
+/// The bytes of a value that `sign_value` made with the same key and purpose; none of any other text.
 #[must_use]
-pub fn open_cursor(key: &[u8; 32], purpose: &str, text: &str) -> Option<Vec<u8>> {
+pub fn verify_value(key: &[u8; 32], purpose: &str, text: &str) -> Option<Vec<u8>> {
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
     let tag = bytes.split_off(bytes.len().checked_sub(MAC_BYTES)?);
     let whole = hmac(key, purpose, &bytes);
@@ -318,28 +318,28 @@ mod tests {
 
     #[test]
     fn a_cursor_opens_with_its_key_and_purpose_alone() {
-        let text = seal_cursor(KEY, "accounts", b"after 7");
-        assert_eq!(open_cursor(KEY, "accounts", &text).unwrap(), b"after 7");
-        assert_eq!(open_cursor(KEY, "sessions", &text), None);
-        assert_eq!(open_cursor(&[8; 32], "accounts", &text), None);
-        let empty = seal_cursor(KEY, "p", b"");
-        assert_eq!(open_cursor(KEY, "p", &empty).unwrap(), b"");
+        let text = sign_value(KEY, "accounts", b"after 7");
+        assert_eq!(verify_value(KEY, "accounts", &text).unwrap(), b"after 7");
+        assert_eq!(verify_value(KEY, "sessions", &text), None);
+        assert_eq!(verify_value(&[8; 32], "accounts", &text), None);
+        let empty = sign_value(KEY, "p", b"");
+        assert_eq!(verify_value(KEY, "p", &empty).unwrap(), b"");
     }
 
     #[test]
     fn purpose_and_bytes_cannot_run_into_each_other() {
-        let text = seal_cursor(KEY, "ab", b"c");
+        let text = sign_value(KEY, "ab", b"c");
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(&text).unwrap();
         let moved = BASE64_URL_SAFE_NO_PAD.encode([b"b", &bytes[..]].concat());
-        assert_eq!(open_cursor(KEY, "a", &moved), None);
+        assert_eq!(verify_value(KEY, "a", &moved), None);
     }
 
     #[test]
     fn every_damaged_cursor_is_refused() {
         for length in 0..6 {
-            let text = seal_cursor(KEY, "p", &[42; 6][..length]);
+            let text = sign_value(KEY, "p", &[42; 6][..length]);
             for damaged in damage(&text) {
-                assert_eq!(open_cursor(KEY, "p", &damaged), None, "{text} → {damaged}");
+                assert_eq!(verify_value(KEY, "p", &damaged), None, "{text} → {damaged}");
             }
         }
     }
@@ -349,13 +349,13 @@ mod tests {
         fn no_text_breaks_a_reader(text in ".*", prefix in "[a-z_]{0,4}") {
             let _ = well_formed(&text, &prefix);
             prop_assert!(hint(&text).chars().count() <= text.chars().count());
-            prop_assert_eq!(open_cursor(KEY, "p", &text), None);
+            prop_assert_eq!(verify_value(KEY, "p", &text), None);
         }
 
         #[test]
         fn cursors_come_back(bytes: Vec<u8>, purpose: String) {
-            let text = seal_cursor(KEY, &purpose, &bytes);
-            prop_assert_eq!(open_cursor(KEY, &purpose, &text), Some(bytes));
+            let text = sign_value(KEY, &purpose, &bytes);
+            prop_assert_eq!(verify_value(KEY, &purpose, &text), Some(bytes));
         }
     }
 }

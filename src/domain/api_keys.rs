@@ -243,7 +243,7 @@ impl ApiKeys {
             })
             .await?;
         let key = earlier.unwrap_or(key);
-        self.context.credentials.expect_key(&key);
+        self.context.credentials.remember_key(&key);
         Ok((key, secret))
     }
 
@@ -395,7 +395,7 @@ impl ApiKeys {
             })
             .await?;
         let key = earlier.unwrap_or(key);
-        self.context.credentials.expect_key(&key);
+        self.context.credentials.remember_key(&key);
         Ok(Rotated {
             key,
             secret,

@@ -183,7 +183,7 @@ impl Credentials {
             None => match self.load_caller(presented.id, now).await? {
                 Some(caller) => caller,
                 None => {
-                    // It was revoked. The next one who shows it is a stranger again.
+                    // It was revoked. Whoever shows it next is an untrusted client again.
                     self.0.cache.presented.invalidate(&hash);
                     return Err(Reason::CredentialInvalid.into());
                 }
@@ -270,9 +270,9 @@ impl Credentials {
         lookups.share(id, look_up, keep).await
     }
 
-    /// Remembers an access token of ours as if it had been shown, so that its first use is no stranger's.
+    /// Remembers an access token of ours as if it had been shown, so that its first use is not charged as an unknown one.
     /// Whether its grant is live is asked when it is used.
-    pub(super) fn expect(&self, token: &str, grant: GrantId, expires_at: Timestamp) {
+    pub(super) fn remember_token(&self, token: &str, grant: GrantId, expires_at: Timestamp) {
         let presented = Presented {
             id: CredentialId::Grant(grant),
             // As the token says it: in whole seconds.
@@ -285,7 +285,7 @@ impl Credentials {
     }
 
     /// Remembers a key of ours as if it had been shown. Whether it is live is asked when it is used.
-    pub(super) fn expect_key(&self, key: &ApiKey) {
+    pub(super) fn remember_key(&self, key: &ApiKey) {
         let presented = Presented {
             id: CredentialId::ApiKey(key.id),
             ends_at: key.expires_at,

@@ -1,5 +1,5 @@
 //! Devices that an account knows: a log-in hands out a value by which the next one from the same device is
-//! told from strangers'. It opens nothing; it only decides where failures are counted.
+//! told from unknown ones. It opens nothing; it only decides where failures are counted.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Devices {
     }
 
     pub(super) fn open(&self, value: &str) -> Option<Device> {
-        let bytes = secrets::open_cursor(&self.key, PURPOSE, value)?;
+        let bytes = secrets::verify_value(&self.key, PURPOSE, value)?;
         let device = Device::from_bytes(&bytes)?;
         let age = self.env.now().since(device.logged_in_at);
         (age < DEVICE_LIFETIME).then_some(device)
@@ -84,7 +84,7 @@ impl Devices {
             id,
             logged_in_at: self.env.now(),
         };
-        secrets::seal_cursor(&self.key, PURPOSE, &device.to_bytes())
+        secrets::sign_value(&self.key, PURPOSE, &device.to_bytes())
     }
 }
 

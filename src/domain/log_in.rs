@@ -165,7 +165,7 @@ pub(super) async fn check_password(
 ) -> Result<Option<String>> {
     let stored = account.and_then(|account| account.password_hash.as_deref());
     let Some(password) = Password::presented(text) else {
-        attempt.was_wrong();
+        attempt.failed();
         return Err(Reason::InvalidCredentials.into());
     };
     let is_disabled = account.is_some_and(Account::is_disabled);
@@ -176,11 +176,11 @@ pub(super) async fn check_password(
         // Before a rehash, which would tell by its time that the password is the right one.
         Verdict::Match { rehash } if !is_disabled => rehash,
         Verdict::Match { .. } | Verdict::Mismatch => {
-            attempt.was_wrong();
+            attempt.failed();
             return Err(Reason::InvalidCredentials.into());
         }
     };
-    attempt.was_right().await?;
+    attempt.succeeded().await?;
     if rehash {
         Ok(Some(passwords.hash(&password, Some(origin.address)).await?))
     } else {

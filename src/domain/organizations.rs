@@ -201,9 +201,9 @@ impl Organizations {
                 .await
         };
         if admitted.is_ok() {
-            return attempt.was_none().await;
+            return attempt.release().await;
         }
-        attempt.was_wrong();
+        attempt.failed();
         admitted
     }
 }

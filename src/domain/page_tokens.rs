@@ -37,12 +37,12 @@ impl PageTokens {
 
     /// The token that asks for the page after this id.
     pub(super) fn token(&self, list: &str, owner: AccountId, next: Option<Uuid>) -> String {
-        next.map(|id| secrets::seal_cursor(&self.key, &purpose(list, owner), id.as_bytes()))
+        next.map(|id| secrets::sign_value(&self.key, &purpose(list, owner), id.as_bytes()))
             .unwrap_or_default()
     }
 
     fn open(&self, list: &str, owner: AccountId, token: &str) -> Result<Uuid> {
-        secrets::open_cursor(&self.key, &purpose(list, owner), token)
+        secrets::verify_value(&self.key, &purpose(list, owner), token)
             .and_then(|bytes| Uuid::from_slice(&bytes).ok())
             .ok_or_else(|| {
                 Error::invalid_field(

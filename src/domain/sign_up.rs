@@ -109,7 +109,7 @@ impl Accounts {
             .await?;
         self.challenges.count_sign_up(address);
         if let Some((key, _)) = &signed_up.api_key {
-            self.context.credentials.expect_key(key);
+            self.context.credentials.remember_key(key);
         }
         Ok(signed_up)
     }
@@ -163,7 +163,7 @@ impl Accounts {
         }
         // Told to those alone who have done the work.
         if taken {
-            attempt.was_wrong();
+            attempt.failed();
             return Err(Error::new(Reason::EmailAlreadyExists).on_field("email"));
         }
         if !is_over_limit
@@ -174,10 +174,10 @@ impl Accounts {
             && let Err(refusal) = self.challenges.let_through(work.as_ref(), refusal)
         {
             // Others get here only with an address that is free, so this tells as much.
-            attempt.was_wrong();
+            attempt.failed();
             return Err(refusal);
         }
-        attempt.was_none().await?;
+        attempt.release().await?;
         Ok(work)
     }
 

@@ -190,7 +190,7 @@ impl TokenIssuer {
             now,
         )?);
         self.credentials
-            .expect(&access_token, grant.id, access_expires_at);
+            .remember_token(&access_token, grant.id, access_expires_at);
         Ok(Tokens {
             grant,
             access_token,

@@ -36,6 +36,11 @@ pub(super) use error::render;
 const CLIENT_ID: &str = "momail";
 
 const PREFIXES: [&str; 2] = ["/v1/auth/", "/auth/"];
+const REGISTER: [&str; 2] = ["/v1/auth/register", "/auth/register"];
+const LOGIN: [&str; 2] = ["/v1/auth/login", "/auth/login"];
+const LOGOUT: [&str; 2] = ["/v1/auth/logout", "/auth/logout"];
+const REFRESH: [&str; 2] = ["/v1/auth/refresh", "/auth/refresh"];
+const OTHERS: [&str; 2] = ["/v1/auth/{*path}", "/auth/{*path}"];
 
 #[derive(Clone)]
 struct Face {
@@ -49,15 +54,18 @@ pub fn router(channel: Channel, env: Env) -> Router {
         contract: Contract::new(channel),
         env,
     };
-    PREFIXES
-        .iter()
-        .fold(Router::new(), |router, prefix| {
-            router
-                .route(&format!("{prefix}register"), post(register))
-                .route(&format!("{prefix}login"), post(login))
-                .route(&format!("{prefix}logout"), post(logout))
-                .route(&format!("{prefix}refresh"), post(refresh))
-                .route(&format!("{prefix}{{*path}}"), any(not_found))
+    let routes = [
+        (REGISTER, post(register)),
+        (LOGIN, post(login)),
+        (LOGOUT, post(logout)),
+        (REFRESH, post(refresh)),
+        (OTHERS, any(not_found)),
+    ];
+    routes
+        .into_iter()
+        .flat_map(|(paths, handler)| paths.map(|path| (path, handler.clone())))
+        .fold(Router::new(), |router, (path, handler)| {
+            router.route(path, handler)
         })
         .method_not_allowed_fallback(async || Error::new(Reason::HttpMethodNotAllowed))
         .with_state(face)

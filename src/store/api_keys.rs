@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     entity::api_key,
-    fault::orphan,
+    error::foreign_key_violation,
     transaction::{Reader, Tx, page, page_limit},
 };
 use crate::{
@@ -105,7 +105,7 @@ impl Tx<'_> {
         api_key::Entity::insert(api_key::ActiveModel::from(key))
             .exec_without_returning(&self.database)
             .await
-            .map_err(|cause| orphan(cause, Reason::AccountNotFound))?;
+            .map_err(|cause| foreign_key_violation(cause, Reason::AccountNotFound))?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     administration::accounts_of,
     entity::{grant, refresh_token, session},
-    fault::orphan,
+    error::foreign_key_violation,
     transaction::{Reader, Tx, page, page_limit},
 };
 use crate::{
@@ -144,7 +144,7 @@ impl Tx<'_> {
         grant::Entity::insert(grant::ActiveModel::from(grant))
             .exec_without_returning(&self.database)
             .await
-            .map_err(|cause| orphan(cause, Reason::SessionNotFound))?;
+            .map_err(|cause| foreign_key_violation(cause, Reason::SessionNotFound))?;
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl Tx<'_> {
         refresh_token::Entity::insert(refresh_token::ActiveModel::from(token))
             .exec_without_returning(&self.database)
             .await
-            .map_err(|cause| orphan(cause, Reason::GrantNotFound))?;
+            .map_err(|cause| foreign_key_violation(cause, Reason::GrantNotFound))?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     administration::accounts_of,
     entity::{grant, session},
-    fault::orphan,
+    error::foreign_key_violation,
     grants::{self, revoked},
     transaction::{Reader, Tx, page, page_limit},
 };
@@ -108,7 +108,7 @@ impl Tx<'_> {
         session::Entity::insert(session::ActiveModel::from(session))
             .exec_without_returning(&self.database)
             .await
-            .map_err(|cause| orphan(cause, Reason::AccountNotFound))?;
+            .map_err(|cause| foreign_key_violation(cause, Reason::AccountNotFound))?;
         Ok(())
     }
 

@@ -67,7 +67,7 @@ fn claims() -> Vec<Vec<(&'static str, String)>> {
 }
 
 #[tokio::test]
-async fn a_thousand_claims_of_a_stranger_are_one_client() {
+async fn a_thousand_claims_of_an_untrusted_client_count_as_one() {
     let app = behind_a_proxy().await;
     let mut passed = 0;
     let claims = claims();

@@ -238,9 +238,9 @@ async fn the_owner_gets_in_while_twenty_addresses_flood_the_account() {
     assert!(flood.checked > 20 * 15, "a flood: {}", flood.checked);
 }
 
-/// More networks than the account has room for: strangers queue, the owner does not.
+/// More networks than the account has room for: untrusted clients queue, the owner does not.
 #[tokio::test]
-async fn a_flood_from_everywhere_holds_up_strangers_alone() {
+async fn a_flood_from_everywhere_holds_up_untrusted_clients_alone() {
     let app = TestApp::with(|config| {
         config.limits.enabled = true;
         config.limits.log_in_untrusted = 20;
@@ -266,8 +266,8 @@ async fn a_flood_from_everywhere_holds_up_strangers_alone() {
     assert_eq!(waits[..3], [30, 60, 90]);
     assert_eq!(*waits.last().unwrap(), 3600, "the queue has an end");
 
-    let stranger = log_in(&app, "ann@example.com", PASSWORD, "192.0.2.77").await;
-    let wait = seconds_to_wait(&stranger);
+    let untrusted = log_in(&app, "ann@example.com", PASSWORD, "192.0.2.77").await;
+    let wait = seconds_to_wait(&untrusted);
     let device = try_on(&app, "ann@example.com", PASSWORD, "192.0.2.78", &cookie).await;
     assert_eq!(device.status(), 200, "a known device does not queue");
     let network = log_in(&app, "ann@example.com", PASSWORD, "203.0.113.1").await;

@@ -7,7 +7,7 @@ use countersign::{
         ChallengeAlgorithm as Algorithm, Config, ProofOfWork as Policy, decode_master_key,
         encode_master_key,
     },
-    crypto::{challenges, seal::MasterKey, secrets::seal_cursor},
+    crypto::{challenges, seal::MasterKey, secrets::sign_value},
     domain::DerivedKeys,
     limits::SIGN_UPS_AT_ONCE,
     pb::v1::{ChallengeAlgorithm, CreateAccountRequest, CreateChallengeRequest, ProofOfWork},
@@ -259,7 +259,7 @@ async fn forged_and_foreign_challenges_are_refused() {
     let bytes = challenges::open(&app.key(), id).unwrap().to_bytes();
     let other_purpose = [&bytes[..1], &[2], &bytes[2..]].concat();
     for (label, bytes) in [("challenge", &other_purpose), ("page token", &bytes)] {
-        let foreign = seal_cursor(&app.key(), label, bytes);
+        let foreign = sign_value(&app.key(), label, bytes);
         invalid(app.signs_up("ann", Some(with_id(&foreign))).await);
     }
     app.signs_up("ann", Some(work)).await.unwrap();

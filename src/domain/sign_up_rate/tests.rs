@@ -134,7 +134,7 @@ fn newcomers_push_nobody_out_and_hardly_meet() {
     }
     assert!(rate.extra_bits(v4(1)) >= 2);
     let met = (10_000..20_000).filter(|number| rate.extra_bits(v4(*number)) > 0);
-    assert_eq!(met.count(), 0, "strangers for whom it got harder");
+    assert_eq!(met.count(), 0, "others for whom it got harder");
 }
 
 #[test]

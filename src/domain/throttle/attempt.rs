@@ -20,7 +20,7 @@ pub(in crate::domain) struct Attempt {
 
 impl Attempt {
     /// The password was wrong: it stays counted.
-    pub(in crate::domain) fn was_wrong(mut self) {
+    pub(in crate::domain) fn failed(mut self) {
         self.reservation = None;
     }
 
@@ -28,7 +28,7 @@ impl Attempt {
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
-    pub(in crate::domain) async fn was_right(self) -> Result<()> {
+    pub(in crate::domain) async fn succeeded(self) -> Result<()> {
         self.refund(Outcome::Right).await
     }
 
@@ -36,7 +36,7 @@ impl Attempt {
     ///
     /// # Errors
     /// `STORAGE_UNAVAILABLE`.
-    pub(in crate::domain) async fn was_none(self) -> Result<()> {
+    pub(in crate::domain) async fn release(self) -> Result<()> {
         self.refund(Outcome::Unknown).await
     }
 

@@ -1,33 +1,19 @@
 //! What `MoMail` tells the OpenAPI document.
 
 use super::{
-    super::document, LoggedIn, LoggedOut, LoginRequest, RefreshRequest, Refreshed, RegisterRequest,
-    Registered, Success, error::Failure,
+    super::document, LOGIN, LOGOUT, LoggedIn, LoggedOut, LoginRequest, REFRESH, REGISTER,
+    RefreshRequest, Refreshed, RegisterRequest, Registered, Success, error::Failure,
 };
 use crate::rest::openapi::{Credential, FaceOperation};
 
 /// What the face tells the OpenAPI document.
 #[must_use]
 pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
-    let long = [
-        "/v1/auth/register",
-        "/v1/auth/login",
-        "/v1/auth/logout",
-        "/v1/auth/refresh",
-    ];
-    let short = [
-        "/auth/register",
-        "/auth/login",
-        "/auth/logout",
-        "/auth/refresh",
-    ];
-    [long, short]
-        .into_iter()
-        .flat_map(operations_under)
-        .collect()
+    (0..REGISTER.len()).flat_map(operations_at).collect()
 }
 
-fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [FaceOperation; 4] {
+/// Each operation under one of its two paths.
+fn operations_at(path: usize) -> [FaceOperation; 4] {
     const TAG: &str = "MoMail";
     [
         FaceOperation {
@@ -37,7 +23,7 @@ fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [F
                 &[(409, "The email is already registered")],
                 &document::BODY_REFUSALS,
             ),
-            ..document::post(register, TAG, "Register a new user")
+            ..document::post(REGISTER[path], TAG, "Register a new user")
         },
         FaceOperation {
             request: Some(document::json::<LoginRequest>()),
@@ -46,7 +32,7 @@ fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [F
                 &[(401, "The email or the password is wrong")],
                 &document::BODY_REFUSALS,
             ),
-            ..document::post(login, TAG, "Log in")
+            ..document::post(LOGIN[path], TAG, "Log in")
         },
         FaceOperation {
             credential: Credential::Required,
@@ -58,7 +44,7 @@ fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [F
                 ],
                 &[document::SCOPE_REFUSAL],
             ),
-            ..document::post(logout, TAG, "Log out")
+            ..document::post(LOGOUT[path], TAG, "Log out")
         },
         FaceOperation {
             request: Some(document::json::<RefreshRequest>()),
@@ -67,7 +53,7 @@ fn operations_under([register, login, logout, refresh]: [&'static str; 4]) -> [F
                 &[(401, "The refresh token is wrong or has expired")],
                 &document::BODY_REFUSALS,
             ),
-            ..document::post(refresh, TAG, "Refresh the access token")
+            ..document::post(REFRESH[path], TAG, "Refresh the access token")
         },
     ]
 }

@@ -28,7 +28,7 @@ struct Try {
 }
 
 /// An untrusted client who tries this account from this network.
-fn stranger(account: u32, network: u32) -> Try {
+fn untrusted(account: u32, network: u32) -> Try {
     Try {
         account,
         network,
@@ -127,7 +127,7 @@ impl World {
 
 #[test]
 fn five_failures_are_free_and_then_each_doubles_the_wait() {
-    let (mut world, eve) = (World::new(), stranger(1, 1));
+    let (mut world, eve) = (World::new(), untrusted(1, 1));
     for _ in 0..5 {
         world.attempt(eve).unwrap();
     }
@@ -152,7 +152,7 @@ fn five_failures_are_free_and_then_each_doubles_the_wait() {
 
 #[test]
 fn one_network_has_a_few_guesses_an_hour() {
-    let (mut world, eve) = (World::new(), stranger(1, 1));
+    let (mut world, eve) = (World::new(), untrusted(1, 1));
     let first = world.hammer(eve, MINUTE * 60);
     assert!((15..=20).contains(&first), "{first}");
     for _ in 0..24 {
@@ -163,7 +163,7 @@ fn one_network_has_a_few_guesses_an_hour() {
 
 #[test]
 fn failures_are_forgotten_one_by_one() {
-    let (mut world, ann) = (World::new(), stranger(1, 1));
+    let (mut world, ann) = (World::new(), untrusted(1, 1));
     for _ in 0..5 {
         world.attempt(ann).unwrap();
     }
@@ -177,13 +177,13 @@ fn failures_are_forgotten_one_by_one() {
 #[test]
 fn attempts_at_once_do_not_get_around_the_count() {
     let mut world = World::new();
-    let passed = (0..1_000).filter(|_| world.attempt(stranger(1, 1)).is_ok());
+    let passed = (0..1_000).filter(|_| world.attempt(untrusted(1, 1)).is_ok());
     assert_eq!(passed.count(), 5);
 }
 
 #[test]
 fn the_right_password_is_given_back_and_clears_where_it_came_from() {
-    let (mut world, ann) = (World::new(), stranger(1, 1));
+    let (mut world, ann) = (World::new(), untrusted(1, 1));
     for _ in 0..4 {
         world.attempt(ann).unwrap();
     }
@@ -201,7 +201,7 @@ fn the_right_password_is_given_back_and_clears_where_it_came_from() {
 
 #[test]
 fn an_attempt_without_an_end_was_none() {
-    let (mut world, ann) = (World::new(), stranger(1, 1));
+    let (mut world, ann) = (World::new(), untrusted(1, 1));
     for _ in 0..6 {
         if let Err(wait) = world.attempt(ann) {
             world.wait(wait);
@@ -222,10 +222,10 @@ fn an_attempt_without_an_end_was_none() {
 #[test]
 fn failures_of_one_network_hold_up_no_other() {
     let mut world = World::new();
-    world.hammer(stranger(1, 1), MINUTE * 60);
-    assert!(world.attempt(stranger(1, 1)).is_err());
+    world.hammer(untrusted(1, 1), MINUTE * 60);
+    assert!(world.attempt(untrusted(1, 1)).is_err());
     for _ in 0..5 {
-        world.attempt(stranger(1, 2)).unwrap();
+        world.attempt(untrusted(1, 2)).unwrap();
     }
 }
 
@@ -235,9 +235,9 @@ fn twenty_addresses_that_flood_an_account_do_not_hold_up_a_newcomer() {
     for number in 0..24 * 60 {
         // Each of the twenty tries as often as it can.
         for network in 1..=20 {
-            while world.attempt(stranger(1, network)).is_ok() {}
+            while world.attempt(untrusted(1, network)).is_ok() {}
         }
-        let owner = stranger(1, 100_000 + number);
+        let owner = untrusted(1, 100_000 + number);
         let reservation = world.attempt(owner).expect("the owner is let through");
         world.end(owner, &reservation, Outcome::Right);
         world.wait(MINUTE);
@@ -249,9 +249,9 @@ fn twenty_addresses_that_flood_an_account_do_not_hold_up_a_newcomer() {
 fn many_untrusted_clients_queue_and_known_networks_and_devices_do_not() {
     let mut world = World::new();
     for network in 0..2_000 {
-        let _ = world.attempt(stranger(1, network));
+        let _ = world.attempt(untrusted(1, network));
     }
-    let newcomer = stranger(1, 9_999);
+    let newcomer = untrusted(1, 9_999);
     let wait = world.attempt(newcomer).unwrap_err();
     assert_eq!(wait, RULES.longest_delay * 4, "the queue is full");
     let known_network = Try {
@@ -260,7 +260,7 @@ fn many_untrusted_clients_queue_and_known_networks_and_devices_do_not() {
     };
     let device = Try {
         device: Some(1),
-        ..stranger(1, 9_998)
+        ..untrusted(1, 9_998)
     };
     for owner in [
         device,
@@ -273,7 +273,7 @@ fn many_untrusted_clients_queue_and_known_networks_and_devices_do_not() {
         world.end(owner, &reservation, Outcome::Right);
     }
     assert_eq!(
-        world.attempt(stranger(2, 9_998)).map(drop),
+        world.attempt(untrusted(2, 9_998)).map(drop),
         Ok(()),
         "another account"
     );
@@ -287,7 +287,7 @@ fn a_botnet_gets_the_burst_and_what_is_given_back_while_its_networks_queue() {
     let mut passed = 0;
     for _ in 0..60 {
         for network in 0..1_000 {
-            passed += usize::from(world.attempt(stranger(1, network)).is_ok());
+            passed += usize::from(world.attempt(untrusted(1, network)).is_ok());
         }
         world.wait(MINUTE);
     }
@@ -297,10 +297,10 @@ fn a_botnet_gets_the_burst_and_what_is_given_back_while_its_networks_queue() {
 #[test]
 fn a_device_keeps_its_own_count_on_an_attackers_network_until_it_fails_too_often() {
     let mut world = World::new();
-    world.hammer(stranger(1, 1), MINUTE * 60);
+    world.hammer(untrusted(1, 1), MINUTE * 60);
     let device = Try {
         device: Some(7),
-        ..stranger(1, 1)
+        ..untrusted(1, 1)
     };
     for _ in 0..5 {
         world.attempt(device).unwrap();
@@ -313,7 +313,7 @@ fn a_device_keeps_its_own_count_on_an_attackers_network_until_it_fails_too_often
     let wait = world.attempt(device).unwrap_err();
     assert_eq!(
         Err(wait),
-        world.attempt(stranger(1, 1)),
+        world.attempt(untrusted(1, 1)),
         "an untrusted client like the others"
     );
 }
@@ -321,22 +321,22 @@ fn a_device_keeps_its_own_count_on_an_attackers_network_until_it_fails_too_often
 #[test]
 fn spraying_many_accounts_holds_up_the_network_but_no_device_and_no_known_network() {
     let mut world = World::new();
-    let passed = (0..10_000).filter(|account| world.attempt(stranger(*account, 1)).is_ok());
+    let passed = (0..10_000).filter(|account| world.attempt(untrusted(*account, 1)).is_ok());
     assert_eq!(passed.count(), 100);
-    let fresh = stranger(20_000, 1);
+    let fresh = untrusted(20_000, 1);
     let wait = world.attempt(fresh).unwrap_err();
     assert_eq!(wait, SECOND);
     let known = Try {
         had_session: true,
-        ..stranger(20_001, 1)
+        ..untrusted(20_001, 1)
     };
     let device = Try {
         device: Some(1),
-        ..stranger(20_002, 1)
+        ..untrusted(20_002, 1)
     };
     world.attempt(known).unwrap();
     world.attempt(device).unwrap();
-    world.attempt(stranger(20_000, 2)).unwrap();
+    world.attempt(untrusted(20_000, 2)).unwrap();
     world.wait(wait);
     world.attempt(fresh).unwrap();
 }
@@ -345,21 +345,21 @@ fn spraying_many_accounts_holds_up_the_network_but_no_device_and_no_known_networ
 fn sessions_are_looked_for_once_for_each_refusal_that_is_new() {
     let mut world = World::new();
     for _ in 0..1_000 {
-        let _ = world.attempt(stranger(1, 1));
+        let _ = world.attempt(untrusted(1, 1));
     }
     assert_eq!(world.looked, 1);
 }
 
 #[test]
 fn a_clock_that_is_set_back_locks_nobody_out() {
-    let (mut world, ann) = (World::new(), stranger(1, 1));
+    let (mut world, ann) = (World::new(), untrusted(1, 1));
     for _ in 0..5 {
         world.attempt(ann).unwrap();
     }
     world.now = world.now.before(MINUTE * 60);
     let wait = world.attempt(ann).unwrap_err();
     assert!(wait <= RULES.longest_delay, "{wait:?}");
-    world.attempt(stranger(1, 2)).unwrap();
+    world.attempt(untrusted(1, 2)).unwrap();
 }
 
 #[test]
@@ -386,9 +386,9 @@ proptest! {
         floods in prop::collection::vec((0_u32..400, 0_u64..60_000), 1..600),
         own in 1_usize..20,
     ) {
-        let (mut world, ann) = (World::new(), stranger(1, 50_000));
+        let (mut world, ann) = (World::new(), untrusted(1, 50_000));
         for (network, pause) in &floods {
-            let _ = world.attempt(stranger(1, *network));
+            let _ = world.attempt(untrusted(1, *network));
             if own > 10 {
                 world.wait(Duration::from_millis(*pause / 100));
             }
@@ -397,7 +397,7 @@ proptest! {
             if let Err(wait) = world.attempt(ann) {
                 let end = world.now.after(wait);
                 for (network, pause) in floods.iter().cycle().take(1_000) {
-                    let _ = world.attempt(stranger(1, *network));
+                    let _ = world.attempt(untrusted(1, *network));
                     let pause = Duration::from_millis(*pause).min(end.since(world.now));
                     world.wait(pause);
                 }

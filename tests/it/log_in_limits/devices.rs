@@ -69,7 +69,7 @@ async fn a_device_value_that_is_not_this_accounts_is_no_device() {
 }
 
 #[tokio::test]
-async fn a_device_that_fails_too_often_is_a_stranger() {
+async fn a_device_that_fails_too_often_is_untrusted() {
     let app = limited().await;
     app.sign_up("ann").await;
     let cookie = cookie_of(&log_in(&app, "ann@example.com", PASSWORD, "192.0.2.1").await);

@@ -50,7 +50,7 @@ fn the_public_key_is_no_shared_secret() {
 }
 
 #[test]
-fn a_strangers_key_is_not_trusted() {
+fn a_foreign_key_is_not_trusted() {
     let lab = Lab::new();
     let own = PrivateKey::generate(Algorithm::Es256).unwrap();
     let jwk = own.public().jwk;
@@ -64,7 +64,7 @@ fn a_strangers_key_is_not_trusted() {
     ] {
         let input = format!("{}.{claims}", encode(header.to_string()));
         let token = own.signer().unwrap().sign_input(input).unwrap();
-        lab.refuses("a stranger's signature", &token);
+        lab.refuses("the signature of a foreign key", &token);
     }
 }
 

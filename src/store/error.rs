@@ -16,7 +16,7 @@ const POSTGRES: [&str; 2] = ["25006", "55P03"];
 
 /// What Postgres says of text that it cannot hold, which is any with a NUL: `character_not_in_repertoire` and
 /// `untranslatable_character`. SQLite holds every text.
-const UNTENABLE: [&str; 2] = ["22021", "22P05"];
+const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
 
 impl From<DbErr> for Error {
     fn from(cause: DbErr) -> Self {
@@ -24,9 +24,9 @@ impl From<DbErr> for Error {
     }
 }
 
-/// The refusal for a row whose owner has just been deleted by somebody else, and the usual one for
+/// This reason for a row whose owner has just been deleted by somebody else, and the usual one for
 /// every other error.
-pub(super) fn orphan(cause: DbErr, reason: Reason) -> Error {
+pub(super) fn foreign_key_violation(cause: DbErr, reason: Reason) -> Error {
     match cause.sql_err() {
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => Error::new(reason).because(cause),
         _ => cause.into(),
@@ -54,7 +54,7 @@ fn reason_of_driver(cause: &SqlxError) -> Reason {
         | SqlxError::BeginFailed => Reason::StorageUnavailable,
         SqlxError::Database(cause) => match cause.code() {
             Some(code) if comes_from_outside(&code) => Reason::StorageUnavailable,
-            Some(code) if UNTENABLE.contains(&&*code) => Reason::MalformedRequest,
+            Some(code) if UNSTORABLE.contains(&&*code) => Reason::MalformedRequest,
             _ => Reason::Internal,
         },
         _ => Reason::Internal,
