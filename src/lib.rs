@@ -30,6 +30,7 @@ pub mod limits;
 pub mod mail;
 pub mod metrics;
 pub mod model;
+pub mod outbound;
 pub mod pages;
 pub mod pb;
 pub mod rest;

@@ -126,6 +126,26 @@ fn every_module_is_in_the_table() {
     assert_eq!(modules, table);
 }
 
+/// The guard of `outbound` guards what goes through it.
+#[test]
+fn only_outbound_connects_by_tcp() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        for opens in [
+            "TcpStream::connect",
+            "UdpSocket",
+            "lookup_host",
+            "ToSocketAddrs",
+        ] {
+            let may = module_of(&file, &root) == "outbound" || !source.contains(opens);
+            assert!(may, "{} uses {opens}", file.display());
+        }
+    }
+}
+
 /// A library that one room keeps to itself, by its name in paths.
 #[test]
 fn each_library_stays_in_its_room() {
@@ -142,6 +162,8 @@ fn each_library_stays_in_its_room() {
         ("clap", vec!["cli"]),
         ("governor", vec!["limits"]),
         ("prometheus_client", vec!["metrics"]),
+        ("webpki_roots", vec!["outbound"]),
+        ("http_cache_semantics", vec!["outbound"]),
     ] {
         for file in &files {
             let inside = file
