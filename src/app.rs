@@ -7,6 +7,7 @@ mod descriptors;
 pub mod errors;
 mod health;
 mod metrics;
+mod outbound;
 mod parts;
 mod pow;
 mod start_error;
@@ -143,6 +144,7 @@ impl App {
             operator,
             metrics: _,
             exposition,
+            outbound: _,
         } = self.parts;
         let (health, jobs) = (Arc::new(health), Arc::new(jobs));
         let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));
@@ -226,6 +228,7 @@ pub async fn check(loaded: &Loaded) -> Result<(), StartError> {
         loaded.map_err(|error| parts::listening(&error))?;
     }
     parts::mailer(config)?;
+    outbound::outbound(config, Env::system()).await?;
     transports::layer_options(config)?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod mail;
 mod metrics;
 mod nearest;
 mod organizations;
+mod outbound;
 mod passwords;
 mod proxies;
 mod render;
@@ -47,6 +48,7 @@ pub use self::{
     mail::Mail,
     metrics::Metrics,
     organizations::Organizations,
+    outbound::Outbound,
     passwords::Passwords,
     render::{show_defaults, show_effective},
     server::Server,
@@ -91,6 +93,7 @@ settings! {
         passwords: Passwords,
         keys: Keys,
         mail: Mail,
+        outbound: Outbound,
         limits: Limits,
         organizations: Organizations,
         signup: Signup,
@@ -136,6 +139,7 @@ impl Config {
         self.passwords.check()?;
         self.keys.check()?;
         self.mail.check()?;
+        self.outbound.check()?;
         self.limits.check()?;
         self.organizations.check()?;
         self.signup.check()?;

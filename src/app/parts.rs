@@ -9,6 +9,7 @@ use super::{
     access::access_rules,
     data_dir,
     health::Health,
+    outbound::outbound,
     transports::{self, Transports},
 };
 use crate::{
@@ -37,6 +38,7 @@ use crate::{
         pow::{Algorithm, Argon2Cost},
         throttle::Rules,
     },
+    outbound::Outbound,
     store::{self, ConnectError, SchemaState, Store},
 };
 
@@ -58,6 +60,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The counts as text.
     pub exposition: Arc<Exposition>,
+    /// Opens every connection to servers that others name.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Parts {
@@ -66,8 +70,9 @@ impl Parts {
     /// # Errors
     /// Something that they need is not there.
     pub async fn build(config: &Config, issuer: &str, env: Env) -> Result<Self, StartError> {
-        // A key file that cannot be used is told before anything is made.
+        // A file that cannot be used is told before anything is made.
         data_dir::find_master_key(config)?;
+        let outbound = outbound(config, env.clone()).await?;
         let store = open_store(config, env.clone()).await?;
         bring_up_to_date(config, &store).await?;
         let master = master_key(config, &store, &env).await?;
@@ -75,7 +80,7 @@ impl Parts {
             .ensure()
             .await
             .map_err(refused)?;
-        Self::assemble(config, issuer, env, store, &master).await
+        Self::assemble(config, issuer, env, store, &master, outbound).await
     }
 
     /// The parts over a database as a server has left it: changes no schema and makes no key.
@@ -93,13 +98,14 @@ impl Parts {
                 "start the server once, or name the folder of its data with --data-dir",
             ));
         }
+        let outbound = outbound(config, env.clone()).await?;
         let store = open_store(config, env.clone()).await?;
         let built = async {
             let advice = "run `countersign migrate`, or start the server once";
             require_current(&store, advice).await?;
             let master = existing_master_key(config, &store).await?;
             let master = master.ok_or_else(|| never_started(config))?;
-            Self::assemble(config, issuer, env, store.clone(), &master).await
+            Self::assemble(config, issuer, env, store.clone(), &master, outbound).await
         };
         let built = built.await;
         if built.is_err() {
@@ -114,6 +120,7 @@ impl Parts {
         env: Env,
         store: Store,
         master: &MasterKey,
+        outbound: Outbound,
     ) -> Result<Self, StartError> {
         let signing_keys = signing_keys(config, &store, master, &env);
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
@@ -159,6 +166,7 @@ impl Parts {
             operator,
             metrics,
             exposition,
+            outbound: Arc::new(outbound),
         })
     }
 }
@@ -449,7 +457,7 @@ pub(super) fn listening(cause: &impl std::fmt::Display) -> StartError {
 }
 
 /// Splits a text that says what to do after its last semicolon.
-fn one_line(text: &str, otherwise: &str) -> StartError {
+pub(super) fn one_line(text: &str, otherwise: &str) -> StartError {
     match text.rsplit_once("; ") {
         Some((what, advice)) => StartError::new(what, advice),
         None => StartError::new(text, otherwise),

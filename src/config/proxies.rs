@@ -23,11 +23,7 @@ impl Scalar for IpNet {
             .parse::<Self>()
             .or_else(|_| text.parse::<IpAddr>().map(Self::from))
             .map_err(|_| "it must be networks or addresses, such as 10.0.0.0/8 or ::1")?;
-        let network = canonical(network.trunc());
-        if is_everything(&[network]) {
-            return Err(TRUSTS_EVERYTHING.to_owned());
-        }
-        Ok(network)
+        Ok(canonical(network.trunc()))
     }
 
     fn print(&self) -> String {
@@ -35,7 +31,7 @@ impl Scalar for IpNet {
     }
 }
 
-/// Holds networks that may be believed one by one to the rule that they are not everything together.
+/// Holds networks that are believed to the rule that they are not everything.
 pub(super) fn check(key: &'static str, networks: &[IpNet]) -> Result<(), Broken> {
     require(!is_everything(networks), key, TRUSTS_EVERYTHING)
 }
@@ -51,9 +47,9 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
-/// Whether networks are half of IPv4, or half of what is handed out of IPv6: nobody has so many proxies, and
-/// whoever writes halves means the whole.
-fn is_everything(networks: &[IpNet]) -> bool {
+/// Whether networks are half of IPv4, or half of what is handed out of IPv6: nobody has so many proxies, or so large
+/// a network of their own, and whoever writes halves means the whole.
+pub(super) fn is_everything(networks: &[IpNet]) -> bool {
     let (mut ipv4, mut ipv6) = (0_u64, 0_u128);
     for network in IpNet::aggregate(&networks.to_vec()) {
         match network {

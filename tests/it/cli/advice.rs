@@ -72,6 +72,23 @@ fn certificates(person: &Person) -> Vec<Case> {
     ]
 }
 
+fn trusted_roots(person: &Person) -> Vec<Case> {
+    let (_, key) = person.certificate("root");
+    let with = |path: String| [("COUNTERSIGN_OUTBOUND_TRUSTED_ROOTS_FILE", path)];
+    vec![
+        case(
+            with("missing.pem".to_owned()),
+            "cannot read missing.pem",
+            "check outbound.trusted_roots_file",
+        ),
+        case(
+            with(shown(&key)),
+            "holds no certificate",
+            "a PEM file of authorities",
+        ),
+    ]
+}
+
 fn master_keys(person: &Person) -> Vec<Case> {
     let secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
     let open = person.file("open.master", secret);
@@ -237,6 +254,7 @@ fn advice_fits_the_cause() {
     let person = Person::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut cases = certificates(&person);
+    cases.extend(trusted_roots(&person));
     cases.extend(master_keys(&person));
     cases.extend(folders_and_addresses(&person, &taken));
     cases.extend(postgres());
@@ -271,6 +289,8 @@ fn the_check_of_settings_reads_every_file_that_they_name() {
     for Case {
         variables, says, ..
     } in certificates(&person)
+        .into_iter()
+        .chain(trusted_roots(&person))
     {
         let variables: Vec<_> = variables
             .iter()

@@ -191,6 +191,19 @@ fn trusting_everything_is_refused_in_every_spelling() {
 }
 
 #[test]
+fn networks_to_reach_are_named_and_not_all_of_them() {
+    let person = Person::new();
+    for (value, must) in [
+        ("0.0.0.0/0", "not allow everything"),
+        ("0.0.0.0/1,128.0.0.0/1", "not allow everything"),
+        ("intranet", "networks or addresses"),
+    ] {
+        let (variable, key) = ("OUTBOUND_ALLOW_NETWORKS", "outbound.allow_networks");
+        is_refused(&person, variable, value, key, must);
+    }
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     let person = Person::new();
     for (variables, key) in [
