@@ -1,9 +1,9 @@
 //! Compiles the contract: descriptor set (for reflection, transcoding and OpenAPI), tonic services
 //! and the checks of every field rule. A rule that the checks do not know fails the build, so that
-//! a rule in the proto is always enforced.
+//! a rule in the proto is always enforced. So does a message of the hosted pages that a language lacks.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env,
     error::Error,
     fs,
@@ -15,14 +15,20 @@ use prost_reflect::DescriptorPool;
 /// Here, so that it is tested with the program.
 #[path = "src/pb/generate.rs"]
 mod generate;
+#[path = "src/pages/generate.rs"]
+mod generate_messages;
 
 /// The folders of the contract's packages.
 const PACKAGES: [&str; 2] = ["countersign/v1", "countersign/admin/v1"];
 const INCLUDES: [&str; 2] = ["proto", "proto/third_party"];
+/// One file of messages for each language.
+const LOCALES: &str = "src/pages/locales";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=src/pb/generate.rs");
+    println!("cargo:rerun-if-changed=src/pages/generate.rs");
+    println!("cargo:rerun-if-changed={LOCALES}");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let mut compiler = protox::Compiler::new(INCLUDES)?;
     compiler
@@ -37,7 +43,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("countersign.binpb"), &descriptors)?;
     let pool = DescriptorPool::decode(descriptors.as_slice())?;
     fs::write(out.join("rules.rs"), generate::validators(&pool)?)?;
+    let messages = generate_messages::messages(&locales()?)?;
+    fs::write(out.join("messages.rs"), messages)?;
     Ok(())
+}
+
+/// The text of every language by its tag, which is the name of its file.
+fn locales() -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let mut locales = BTreeMap::new();
+    for entry in fs::read_dir(LOCALES)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(tag) = name.strip_suffix(".ftl") {
+            locales.insert(tag.to_owned(), fs::read_to_string(&path)?);
+        }
+    }
+    Ok(locales)
 }
 
 /// The contract with its comments after its imports without theirs, which are most of the size and

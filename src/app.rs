@@ -229,6 +229,7 @@ pub async fn check(loaded: &Loaded) -> Result<(), StartError> {
     }
     parts::mailer(config)?;
     outbound::outbound(config, Env::system()).await?;
+    transports::pages(config, config.issuer_at(config.listen).as_str())?;
     transports::layer_options(config)?;
     Ok(())
 }

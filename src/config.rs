@@ -19,6 +19,7 @@ mod metrics;
 mod nearest;
 mod organizations;
 mod outbound;
+mod pages;
 mod passwords;
 mod proxies;
 mod render;
@@ -49,6 +50,7 @@ pub use self::{
     metrics::Metrics,
     organizations::Organizations,
     outbound::Outbound,
+    pages::Pages,
     passwords::Passwords,
     render::{show_defaults, show_effective},
     server::Server,
@@ -98,6 +100,7 @@ settings! {
         organizations: Organizations,
         signup: Signup,
         authz: Authz,
+        pages: Pages,
         metrics: Metrics,
         admin: Admin,
     }
@@ -144,6 +147,7 @@ impl Config {
         self.organizations.check()?;
         self.signup.check()?;
         self.authz.check()?;
+        self.pages.check()?;
         self.metrics.check()
     }
 

@@ -10,7 +10,7 @@
 //!                                                                └─ store ─ SQLite | Postgres
 //! ```
 //!
-//! `pages` serves scripts so far; the hosted pages come with OAuth.
+//! The pages of `pages` ask the domain nothing so far; those that do come with OAuth.
 //!
 //! Who may import whom is a table in `docs/ARCHITECTURE.md`, which `tests/it/layering.rs` holds the code to.
 

@@ -14,7 +14,7 @@ use http_body::Body as _;
 use tower::ServiceExt as _;
 
 use crate::{
-    error::{Error, fill},
+    error::{Error, Reason, fill},
     faces::Face,
     grpc::{GrpcService, status},
     layers::{
@@ -22,13 +22,20 @@ use crate::{
         around::{Answer, Around, Middleware},
         call::{Call, Dialect},
     },
+    pages::Pages,
     rest::{connect, forward::AskedAbout, transcode},
 };
 
 /// Renders the errors that the answers of a service carry.
 #[must_use]
 pub fn rendered(service: HttpService) -> HttpService {
-    HttpService::new(Around::new(RenderErrors, service))
+    HttpService::new(Around::new(RenderErrors { pages: None }, service))
+}
+
+/// The same with pages for whoever comes with a browser to an address where nothing is.
+pub(super) fn rendered_for_browsers(service: HttpService, pages: Pages) -> HttpService {
+    let pages = Some(pages);
+    HttpService::new(Around::new(RenderErrors { pages }, service))
 }
 
 /// The same for callers of the services in process, who speak gRPC.
@@ -43,22 +50,33 @@ pub(super) fn rendered_as_grpc(services: GrpcService) -> GrpcService {
 }
 
 #[derive(Clone)]
-struct RenderErrors;
+struct RenderErrors {
+    pages: Option<Pages>,
+}
 
 impl Middleware for RenderErrors {
     fn handle<F>(&self, request: Request, next: impl FnOnce(Request) -> F) -> Answer
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        let (call, answer) = (Call::of(&request), next(request));
+        let call = Call::of(&request);
+        let pages = self
+            .pages
+            .as_ref()
+            .filter(|_| call.dialect == Dialect::Rest);
+        let reader = pages.and_then(|pages| pages.reader(&request));
+        let answer = next(request);
         Box::pin(async move {
             let response = answer.await?;
-            Ok(match Error::carried_by(response.extensions()) {
-                Some(error) => {
-                    error.log();
-                    render(&call, &error, response)
+            let Some(error) = Error::carried_by(response.extensions()) else {
+                return Ok(response);
+            };
+            error.log();
+            Ok(match reader {
+                Some(reader) if is_nowhere(&call, &error, &response) => {
+                    finish(&call, reader.not_found(&call.request_id), response)
                 }
-                None => response,
+                _ => render(&call, &error, response),
             })
         })
     }
@@ -76,6 +94,16 @@ fn render(call: &Call, error: &Error, carrier: Response) -> Response {
             None => transcode::render(error, &call.request_id),
         },
     };
+    finish(call, rendered, carrier)
+}
+
+/// Whether nothing is at the address of a call, nor any face, whose clients all read data.
+fn is_nowhere(call: &Call, error: &Error, carrier: &Response) -> bool {
+    error.reason() == Reason::MethodNotFound && face(call, carrier).is_none()
+}
+
+/// A rendered error as the answer to a call.
+fn finish(call: &Call, rendered: Response, carrier: Response) -> Response {
     // Said here, where it is known: the layers further out hide it from hyper.
     let length = rendered.body().size_hint().exact();
     let mut response = fill(carrier, rendered);

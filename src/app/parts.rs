@@ -125,6 +125,7 @@ impl Parts {
         let signing_keys = signing_keys(config, &store, master, &env);
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
         let mailer = mailer(config)?;
+        let pages = transports::pages(config, issuer)?;
         let settings = settings(config, issuer, mailer.is_some());
         let (metrics, mut exposition) = Metrics::new(&env);
         let limits = Arc::new(limits(&config.limits, &env, &metrics));
@@ -156,6 +157,7 @@ impl Parts {
             &limits,
             &env,
             (&metrics, &exposition),
+            pages,
         )?;
         let jobs = Jobs::new(domain, store.clone(), env, mailer);
         Ok(Self {

@@ -15,7 +15,8 @@ use crate::{
     layers::{self, HttpService, LayerOptions, uncounted},
     limits::Limits,
     metrics::{Exposition, Metrics},
-    pages, pb,
+    pages::{self, Pages},
+    pb,
     rest::{
         channel::{self, Channel},
         connect, forward, openapi, probes,
@@ -44,6 +45,7 @@ pub(super) fn build(
     limits: &Arc<Limits>,
     env: &Env,
     (metrics, exposition): (&Metrics, &Arc<Exposition>),
+    pages: Pages,
 ) -> Result<Transports, StartError> {
     // Its database has just been brought up to date.
     let (status, told) = watch::channel(Status::Serving);
@@ -53,13 +55,13 @@ pub(super) fn build(
     let channel = channel::to(services.clone());
     let connect = connect::connect_service(channel.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
         .map_err(broken)?;
-    let mut rest = rest_router(channel, domain, env)?;
+    let mut rest = rest_router(channel, domain, env)?.merge(pages.router());
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());
     }
     let options = layer_options(config)?;
     let service = uncounted::wrap(Arc::clone(limits), dispatch(services, connect, rest));
-    let service = errors::rendered(layers::inner(&options, service));
+    let service = errors::rendered_for_browsers(layers::inner(&options, service), pages);
     let http = layers::outer(env, metrics, &options, service);
     Ok(Transports {
         http,
@@ -77,8 +79,24 @@ fn rest_router(channel: Channel, domain: &Arc<Domain>, env: &Env) -> Result<Rout
         .merge(faces::router(channel, env.clone()))
         .merge(openapi::router())
         .merge(well_known::router(move || keys.signing_keys.jwks()))
-        .merge(pages::router())
         .fallback_service(transcoder.into_service()))
+}
+
+/// The hosted pages of the server that is reached at this issuer.
+pub(super) fn pages(config: &Config, issuer: &str) -> Result<Pages, StartError> {
+    let settings = &config.pages;
+    let options = pages::Options {
+        issuer: issuer.to_owned(),
+        name: settings.name.clone(),
+        logo_file: settings.logo_file.clone(),
+        color: settings.color,
+    };
+    Pages::new(options).map_err(|cause| {
+        StartError::new(
+            cause.to_string(),
+            "name an SVG or PNG file of at most 16 KiB in pages.logo_file, or unset it",
+        )
+    })
 }
 
 /// The files of the certificate and its key, when the listener speaks TLS.

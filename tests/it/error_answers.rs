@@ -359,7 +359,7 @@ async fn rest() {
         )
         .await;
     for (method, target) in [
-        ("GET", "/"),
+        ("GET", "/nowhere"),
         ("HEAD", "/nowhere"),
         ("HEAD", "/v1/sessions/current"),
         ("PUT", "/v1/accounts"),

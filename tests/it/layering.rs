@@ -164,6 +164,8 @@ fn each_library_stays_in_its_room() {
         ("prometheus_client", vec!["metrics"]),
         ("webpki_roots", vec!["outbound"]),
         ("http_cache_semantics", vec!["outbound"]),
+        ("askama", vec!["pages"]),
+        ("fluent_bundle", vec!["pages"]),
     ] {
         for file in &files {
             let inside = file

@@ -36,6 +36,7 @@ mod mailboxes;
 mod metrics;
 mod openapi;
 mod organization_accounts;
+mod pages;
 mod poolers;
 mod pow_vectors;
 mod proof_of_work;

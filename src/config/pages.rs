@@ -1,0 +1,50 @@
+//! The hosted pages.
+
+use std::path::PathBuf;
+
+use super::{
+    rule::{Broken, require},
+    setting::{Scalar, settings},
+};
+use crate::model::brand::{BrandColor, BrandColorRefused};
+
+/// In characters: a longer name leaves no room for anything else on a phone.
+const LONGEST_NAME: usize = 40;
+
+settings! {
+    /// The pages that people see in a browser.
+    pub struct Pages {
+        /// Whose pages they are: the name of the service or of the company behind it, 1 to 40 characters.
+        name: String = "Countersign".to_owned(),
+        /// The file of a logo that stands above every page, SVG or PNG, of at most 16 KiB. Give it no background, for
+        /// pages are light or dark. Empty: the name.
+        logo_file: Option<PathBuf> = None,
+        /// The colour of buttons and links, `#rrggbb`. One with which text would be hard to read is refused.
+        color: BrandColor = BrandColor::default(),
+    }
+}
+
+impl Pages {
+    pub(super) fn check(&self) -> Result<(), Broken> {
+        let length = self.name.chars().count();
+        let is_blank = self.name.trim().is_empty();
+        require(
+            !is_blank && length <= LONGEST_NAME && !self.name.contains(char::is_control),
+            "pages.name",
+            format!(
+                "it must have 1 to {LONGEST_NAME} characters, none of them a control character"
+            ),
+        )
+    }
+}
+
+impl Scalar for BrandColor {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|cause: BrandColorRefused| format!("it {cause}"))
+    }
+
+    fn print(&self) -> String {
+        self.color().to_string()
+    }
+}

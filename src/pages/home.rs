@@ -1,0 +1,58 @@
+//! `GET /`: where somebody begins who has just started the server, or was sent to it.
+
+use askama::Template;
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderMap, StatusCode, Uri, header::VARY};
+use serde_json::json;
+
+use super::{
+    Pages,
+    layout::Layout,
+    messages::{self, Messages},
+    preference,
+};
+
+#[derive(Template)]
+#[template(path = "home.html", config = "src/pages/askama.toml")]
+struct Home<'a> {
+    layout: Layout<'a>,
+    issuer: &'a str,
+    languages: &'static [Messages],
+}
+
+/// The start page for browsers, and the same addresses as JSON for programs.
+pub(super) fn router(pages: Pages) -> Router {
+    Router::new().route("/", get(home)).with_state(pages)
+}
+
+async fn home(State(pages): State<Pages>, uri: Uri, headers: HeaderMap) -> Response {
+    if !preference::is_html(&headers) {
+        return pages.addresses();
+    }
+    let language = preference::language(uri.query(), &headers);
+    let page = Home {
+        layout: pages.0.look.layout(language),
+        issuer: &pages.0.issuer,
+        languages: messages::all(),
+    };
+    pages.0.look.answer(StatusCode::OK, &page)
+}
+
+impl Pages {
+    /// Where everything is, and nothing that helps to attack it: no version, and not whether anybody has an account.
+    fn addresses(&self) -> Response {
+        let issuer = &self.0.issuer;
+        let body = json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "openapi": format!("{issuer}/openapi.json"),
+            "health": format!("{issuer}/readyz"),
+        });
+        ([(VARY, "accept")], Json(body)).into_response()
+    }
+}
