@@ -1,6 +1,7 @@
 //! What browsers load: the hosted pages, rendered here and whole without scripts, and the scripts that make some of
 //! them, and pages of others, do more.
 
+mod api_reference;
 mod assets;
 mod brand;
 #[cfg(test)]
@@ -31,6 +32,8 @@ pub struct Options {
     pub logo_file: Option<PathBuf>,
     /// The colour of buttons and links.
     pub color: BrandColor,
+    /// Whether there is an API reference at `/docs`.
+    pub api_reference: bool,
 }
 
 /// Why there can be no pages.
@@ -50,6 +53,7 @@ pub struct Pages(Arc<Shared>);
 
 struct Shared {
     issuer: String,
+    api_reference: bool,
     look: Look,
 }
 
@@ -68,13 +72,19 @@ impl Pages {
         let brand = Brand::new(options.name, options.logo_file.as_deref(), options.color)?;
         Ok(Self(Arc::new(Shared {
             issuer: options.issuer,
+            api_reference: options.api_reference,
             look: Look::new(brand)?,
         })))
     }
 
     /// Every page, and the scripts of `/assets/`.
     pub fn router(&self) -> Router {
-        assets::router().merge(home::router(self.clone()))
+        let pages = assets::router().merge(home::router(self.clone()));
+        if self.0.api_reference {
+            pages.merge(api_reference::router())
+        } else {
+            pages
+        }
     }
 
     /// Who sent this request, if it is somebody who reads pages and not a program that reads data.

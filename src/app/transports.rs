@@ -90,6 +90,7 @@ pub(super) fn pages(config: &Config, issuer: &str) -> Result<Pages, StartError> 
         name: settings.name.clone(),
         logo_file: settings.logo_file.clone(),
         color: settings.color,
+        api_reference: settings.api_reference,
     };
     Pages::new(options).map_err(|cause| {
         StartError::new(

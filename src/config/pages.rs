@@ -21,6 +21,8 @@ settings! {
         logo_file: Option<PathBuf> = None,
         /// The colour of buttons and links, `#rrggbb`. One with which text would be hard to read is refused.
         color: BrandColor = BrandColor::default(),
+        /// Whether `/docs` is a reference of the API, to read and try.
+        api_reference: bool = true,
     }
 }
 

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 /// RFC 9239 section 6.1.1.
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 /// Kept, but asked for each time: the scripts import one another, and a page must not mix two versions.
 const REVALIDATED: &str = "no-cache";
 

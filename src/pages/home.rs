@@ -22,6 +22,7 @@ use super::{
 struct Home<'a> {
     layout: Layout<'a>,
     issuer: &'a str,
+    api_reference: bool,
     languages: &'static [Messages],
 }
 
@@ -38,6 +39,7 @@ async fn home(State(pages): State<Pages>, uri: Uri, headers: HeaderMap) -> Respo
     let page = Home {
         layout: pages.0.look.layout(language),
         issuer: &pages.0.issuer,
+        api_reference: pages.0.api_reference,
         languages: messages::all(),
     };
     pages.0.look.answer(StatusCode::OK, &page)
@@ -47,12 +49,16 @@ impl Pages {
     /// Where everything is, and nothing that helps to attack it: no version, and not whether anybody has an account.
     fn addresses(&self) -> Response {
         let issuer = &self.0.issuer;
-        let body = json!({
+        let mut body = json!({
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
             "openapi": format!("{issuer}/openapi.json"),
             "health": format!("{issuer}/readyz"),
         });
+        if self.0.api_reference {
+            // As the metadata of authorization servers calls it (RFC 8414 section 2).
+            body["service_documentation"] = format!("{issuer}/docs").into();
+        }
         ([(VARY, "accept")], Json(body)).into_response()
     }
 }

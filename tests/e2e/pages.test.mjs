@@ -174,6 +174,29 @@ describe("the hosted pages", () => {
     assert.deepEqual(await page.evaluate(() => [document.documentElement.lang, document.dir]), ["ar", "rtl"]);
     assert.equal(await page.locator('[aria-current="true"]').textContent(), "العربية");
   });
+
+  for (const how of ["light", "dark"]) {
+    test(`the API reference shows every call and tries one, ${how}`, async (t) => {
+      const { page, requests, complaints } = await open(t, `${server.url}/docs`, WAYS[how]);
+      // It builds itself from all of the document before it shows anything.
+      page.setDefaultTimeout(120_000);
+      await page.locator(".opblock").first().waitFor();
+      const described = await (await fetch(`${server.url}/openapi.json`)).json();
+      const methods = ["get", "put", "post", "delete", "patch"];
+      const calls = Object.values(described.paths).flatMap((path) => Object.keys(path).filter((key) => methods.includes(key)));
+      assert.equal(await page.locator(".opblock").count(), calls.length);
+      await page.locator('.opblock:has([data-path="/livez"])').click();
+      await page.getByRole("button", { name: "Try it out" }).click();
+      await page.getByRole("button", { name: "Execute" }).click();
+      const answer = page.locator(".live-responses-table .response");
+      await answer.waitFor();
+      assert.match(await answer.textContent(), /200.*ok/s);
+      const background = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+      assert.equal(background === "rgba(0, 0, 0, 0)", how === "light");
+      assert.deepEqual(complaints, []);
+      assert.ok(requests.every((url) => url.startsWith(server.url) || url.startsWith("data:")), requests.join());
+    });
+  }
 });
 
 test("a wide logo is shown within the card", async (t) => {

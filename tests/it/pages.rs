@@ -1,5 +1,6 @@
 //! The hosted pages, as browsers get them, and what other clients get at their addresses.
 
+mod api_reference;
 mod brand;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -69,6 +70,7 @@ async fn a_browser_is_told_what_runs_here() {
         format!("curl {ISSUER}/v1/accounts "),
         format!("curl {ISSUER}/v1/sessions "),
         "countersign admin grant ada@example.com".to_owned(),
+        format!("<a class=\"button\" href=\"{ISSUER}/docs\">"),
         format!("href=\"{ISSUER}/openapi.json\""),
     ] {
         assert!(text.contains(&told), "{told}");
@@ -115,6 +117,7 @@ async fn a_program_gets_addresses() {
             "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
             "openapi": format!("{ISSUER}/openapi.json"),
             "health": format!("{ISSUER}/readyz"),
+            "service_documentation": format!("{ISSUER}/docs"),
         });
         assert_eq!(answer.json(), expected, "{accept}");
         assert_eq!(answer.header("vary"), "accept");
@@ -193,7 +196,7 @@ async fn every_text_of_a_page_is_in_the_catalogue() {
     let app = TestApp::start().await;
     let locales = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages/locales");
     let catalogue = |tag| fs::read_to_string(locales.join(format!("{tag}.ftl"))).unwrap();
-    for path in ["/", NOWHERE] {
+    for path in ["/", NOWHERE, "/docs"] {
         for tag in LANGUAGES {
             let page = app.page(path, tag).await.text();
             let mut known = catalogue(tag);

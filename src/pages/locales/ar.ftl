@@ -13,6 +13,9 @@ home-openapi = مستند OpenAPI
 home-keys = المفاتيح التي تتحقق من الرموز
 home-health = هل تُخدَم الطلبات
 
+api-reference = مرجع واجهة API
+api-reference-no-script = يحتاج مرجع واجهة API إلى نصوص برمجية لا يشغّلها هذا المتصفح. كل ما يعرضه موجود أيضاً في هذا المستند:
+
 not-found-title = لا توجد صفحة على هذا العنوان
 not-found-advice = تحقق من خلو العنوان من الأخطاء، أو ابدأ من صفحة البداية.
 not-found-home = الانتقال إلى صفحة البداية

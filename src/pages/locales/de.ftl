@@ -13,6 +13,9 @@ home-openapi = OpenAPI-Dokument
 home-keys = Schlüssel, die Tokens prüfen
 home-health = Ob Aufrufe bedient werden
 
+api-reference = API-Referenz
+api-reference-no-script = Die API-Referenz braucht Skripte, die dieser Browser nicht ausführt. Alles, was sie zeigt, steht auch in diesem Dokument:
+
 not-found-title = Unter dieser Adresse gibt es keine Seite
 not-found-advice = Prüfen Sie die Adresse auf einen Tippfehler, oder beginnen Sie auf der Startseite.
 not-found-home = Zur Startseite

@@ -18,6 +18,9 @@ home-openapi = OpenAPI document
 home-keys = Keys that verify tokens
 home-health = Whether calls are served
 
+api-reference = API reference
+api-reference-no-script = The API reference needs scripts, which this browser does not run. All that it shows is in this document too:
+
 not-found-title = There is no page at this address
 not-found-advice = Check the address for a mistake, or begin at the start page.
 not-found-home = Go to the start page

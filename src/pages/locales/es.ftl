@@ -13,6 +13,9 @@ home-openapi = Documento OpenAPI
 home-keys = Claves que verifican los tokens
 home-health = Si se atienden las llamadas
 
+api-reference = Referencia de la API
+api-reference-no-script = La referencia de la API necesita scripts, que este navegador no ejecuta. Todo lo que muestra está también en este documento:
+
 not-found-title = No hay ninguna página en esta dirección
 not-found-advice = Revise si la dirección tiene algún error o empiece por la página de inicio.
 not-found-home = Ir a la página de inicio
