@@ -37,6 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .open_files(contract_files()?)?;
     tonic_prost_build::configure()
         .build_transport(false)
+        // RFC 7591 says all of it in JSON, under the same names.
+        .message_attribute(
+            "countersign.v1.ClientMetadata",
+            "#[derive(::serde::Deserialize, ::serde::Serialize, ::schemars::JsonSchema)] #[serde(default)]",
+        )
         .codec_path("crate::grpc::codec::ValidatingCodec")
         .compile_fds(compiler.file_descriptor_set())?;
     let descriptors = descriptors(&mut compiler)?;

@@ -63,6 +63,7 @@ fn limits() -> Limits {
         creation: Duration::from_secs(8),
         pro_creation: calls(8),
         failed_credentials: calls(8),
+        client_registration: Duration::from_secs(2),
         log_in: RULES,
     };
     Limits::new(&Env::system(), &quotas)

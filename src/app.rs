@@ -144,7 +144,6 @@ impl App {
             operator,
             metrics: _,
             exposition,
-            outbound: _,
         } = self.parts;
         let (health, jobs) = (Arc::new(health), Arc::new(jobs));
         let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));

@@ -17,6 +17,7 @@ mod log;
 mod mail;
 mod metrics;
 mod nearest;
+mod oauth;
 mod organizations;
 mod outbound;
 mod pages;
@@ -48,6 +49,7 @@ pub use self::{
     log::{LogFilter, LogFormat},
     mail::Mail,
     metrics::Metrics,
+    oauth::OAuth,
     organizations::Organizations,
     outbound::Outbound,
     pages::Pages,
@@ -99,6 +101,7 @@ settings! {
         limits: Limits,
         organizations: Organizations,
         signup: Signup,
+        oauth: OAuth,
         authz: Authz,
         pages: Pages,
         metrics: Metrics,
@@ -146,6 +149,7 @@ impl Config {
         self.limits.check()?;
         self.organizations.check()?;
         self.signup.check()?;
+        self.oauth.check()?;
         self.authz.check()?;
         self.pages.check()?;
         self.metrics.check()

@@ -11,6 +11,7 @@ pub mod devices;
 pub mod grants;
 mod key_uses;
 mod log_in;
+pub mod oauth;
 pub mod organizations;
 mod page_tokens;
 pub mod password_change;
@@ -34,8 +35,10 @@ use self::{
     credentials::Credentials,
     devices::Devices,
     grants::Grants,
+    oauth::OAuth,
     organizations::Organizations,
     page_tokens::PageTokens,
+    refresh::RefreshTokens,
     request_ids::RequestIds,
     sessions::Sessions,
     sign_up_rate::SignUpRate,
@@ -49,6 +52,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     model::{access, client::Clients},
+    outbound::Outbound,
     store::Store,
 };
 
@@ -76,6 +80,8 @@ pub struct Settings {
     pub work: WorkSettings,
     /// Who may make which request to the services behind a proxy.
     pub access_rules: access::Rules,
+    /// How OAuth behaves.
+    pub oauth: oauth::Settings,
 }
 
 /// Keys that never leave the process, derived from the master key.
@@ -145,6 +151,8 @@ pub struct Domain {
     pub challenges: Arc<Challenges>,
     /// Decides for services behind a proxy.
     pub authorization: Authorization,
+    /// OAuth: registrations, authorizations, tokens.
+    pub oauth: OAuth,
     /// Finds the caller of a credential.
     pub credentials: Credentials,
     /// Finds the account that knows a device.
@@ -171,6 +179,8 @@ pub struct Parts {
     pub limits: Arc<Limits>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Opens connections to servers that others name.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Parts {
@@ -219,6 +229,24 @@ impl Parts {
         }
     }
 
+    fn oauth(
+        &self,
+        context: &Context,
+        settings: &Settings,
+        tokens: &Arc<TokenIssuer>,
+        refresh_tokens: &Arc<RefreshTokens>,
+    ) -> OAuth {
+        OAuth {
+            context: context.clone(),
+            settings: settings.oauth.clone(),
+            built_in: settings.clients.clone(),
+            tokens: Arc::clone(tokens),
+            refresh_tokens: Arc::clone(refresh_tokens),
+            limits: Arc::clone(&self.limits),
+            outbound: Arc::clone(&self.outbound),
+        }
+    }
+
     fn signing_keys(&self, context: &Context) -> SigningKeys {
         SigningKeys {
             env: self.env.clone(),
@@ -247,6 +275,12 @@ impl Domain {
         let throttle = Arc::new(parts.throttle(devices.clone(), &settings));
         let tokens = Arc::new(parts.tokens(&context, &settings));
         let challenges = Arc::new(parts.challenges(settings.work));
+        let refresh_tokens = Arc::new(RefreshTokens {
+            context: context.clone(),
+            tokens: Arc::clone(&tokens),
+            retry_window: settings.refresh_retry_window,
+            successor_key: parts.keys.refresh_successor,
+        });
         let api_keys = Arc::new(ApiKeys {
             context: context.clone(),
         });
@@ -261,7 +295,9 @@ impl Domain {
             issuer: settings.issuer.clone(),
             sends_mail: settings.sends_mail,
         });
+        let oauth = parts.oauth(&context, &settings, &tokens, &refresh_tokens);
         Self {
+            oauth,
             organizations: Organizations {
                 context: context.clone(),
                 accounts: Arc::clone(&accounts),
@@ -290,8 +326,7 @@ impl Domain {
                 tokens,
                 metrics: parts.metrics,
                 most: settings.sessions,
-                refresh_retry_window: settings.refresh_retry_window,
-                successor_key: parts.keys.refresh_successor,
+                refresh_tokens,
             },
             is_https: settings.issuer.starts_with("https://"),
             clients: settings.clients,

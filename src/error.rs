@@ -191,6 +191,17 @@ impl Error {
         self
     }
 
+    /// The same refusal with the fields of a message as if they stood by themselves.
+    #[must_use]
+    pub fn without_prefix(mut self, prefix: &str) -> Self {
+        for violation in &mut self.violations {
+            if let Some(field) = violation.field.strip_prefix(prefix) {
+                violation.field = field.to_owned().into();
+            }
+        }
+        self
+    }
+
     /// Why.
     #[must_use]
     pub fn reason(&self) -> Reason {

@@ -22,11 +22,11 @@ pub mod smtpd;
 mod testing;
 pub mod user_id;
 
-/// Every path of every face.
-pub fn router(channel: Channel, env: Env) -> Router {
+/// Every path of every face, of the server that is reached at this issuer.
+pub fn router(channel: Channel, env: Env, issuer: &str) -> Router {
     Router::new()
-        .merge(momail::router(channel.clone(), env))
-        .merge(oauth::router(channel.clone()))
+        .merge(momail::router(channel.clone(), env.clone()))
+        .merge(oauth::router(channel.clone(), env, issuer))
         .merge(mailkite::router(channel.clone()))
         .merge(mailtd::router(channel))
 }
@@ -37,6 +37,7 @@ fn operations() -> Vec<crate::rest::openapi::FaceOperation> {
     [
         momail::document::operations(),
         smtpd::document::operations(),
+        oauth::document::operations(),
         mailkite::document::operations(),
         mailtd::document::operations(),
     ]
@@ -53,8 +54,10 @@ pub enum Face {
     Smtpd,
     /// SMTPD, where a token is revoked.
     SmtpdRevocation,
-    /// OAuth, on the paths that it shares with SMTPD.
+    /// OAuth.
     OAuth,
+    /// OAuth, where clients register.
+    OAuthRegistration,
     /// MailKite.
     MailKite,
     /// Mail.td.
@@ -86,7 +89,8 @@ impl Face {
             Self::MoMail => momail::render(error),
             Self::Smtpd => smtpd::render(error, false),
             Self::SmtpdRevocation => smtpd::render(error, true),
-            Self::OAuth => oauth::render(error),
+            Self::OAuth => oauth::render(error, false),
+            Self::OAuthRegistration => oauth::render(error, true),
             Self::MailKite => mailkite::render(error),
             Self::MailTd => mailtd::render(error),
         }

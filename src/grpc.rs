@@ -13,6 +13,7 @@ mod device;
 mod filter;
 mod grant_service;
 pub mod health;
+mod oauth_service;
 mod organization_service;
 mod reflection;
 mod session_service;
@@ -36,6 +37,7 @@ use crate::{
             authorization_service_server::AuthorizationServiceServer,
             challenge_service_server::ChallengeServiceServer,
             client_service_server::ClientServiceServer, grant_service_server::GrantServiceServer,
+            o_auth_service_server::OAuthServiceServer,
             organization_service_server::OrganizationServiceServer,
             session_service_server::SessionServiceServer,
         },
@@ -66,6 +68,7 @@ pub fn services(
     let sessions = session_service::Service::new(Arc::clone(domain));
     let grants = grant_service::Service::new(Arc::clone(domain));
     let clients = client_service::Service::new(Arc::clone(domain));
+    let oauth = oauth_service::Service::new(Arc::clone(domain));
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
     let challenges = challenge_service::Service::new(Arc::clone(domain));
     let authorization = authorization_service::Service::new(Arc::clone(domain));
@@ -75,6 +78,7 @@ pub fn services(
         .add_service(SessionServiceServer::new(sessions))
         .add_service(GrantServiceServer::new(grants))
         .add_service(ClientServiceServer::new(clients))
+        .add_service(OAuthServiceServer::new(oauth))
         .add_service(ApiKeyServiceServer::new(api_keys))
         .add_service(ChallengeServiceServer::new(challenges))
         .add_service(AuthorizationServiceServer::new(authorization))

@@ -28,6 +28,12 @@ const PIECE_EVERY: Duration = Duration::from_millis(20);
 const KEY_USES_EVERY: Duration = Duration::from_secs(60);
 /// How long what has ended is kept, for questions about yesterday.
 const KEPT_AFTER_END: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long an OAuth client that registered itself is kept when nobody signs in with it.
+const UNUSED_CLIENTS_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
+/// And one with which nobody has ever signed in.
+const NEVER_USED_CLIENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a client's document is kept when nothing is granted to the client.
+const UNUSED_DOCUMENTS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 /// The most mails that are sent in one go.
 const MAIL_BATCH: u64 = 50;
 /// How often sending a mail is tried.
@@ -132,7 +138,31 @@ impl Jobs {
         if removed > 0 {
             tracing::info!(removed, "removed what ended a week ago");
         }
+        self.purge_clients(now).await?;
         self.purge_throttles(now).await
+    }
+
+    /// What anybody can have written, and what nobody has used, goes early.
+    async fn purge_clients(&self, now: Timestamp) -> Result<()> {
+        self.in_pieces(move |tx| Box::pin(tx.delete_undecided_authorizations(now)))
+            .await?;
+        let fetched_before = now.before(UNUSED_DOCUMENTS_KEPT);
+        self.in_pieces(move |tx| Box::pin(tx.delete_unused_client_documents(fetched_before)))
+            .await?;
+        let registered_before = now.before(NEVER_USED_CLIENTS_KEPT);
+        self.in_pieces(move |tx| Box::pin(tx.delete_clients_never_used(registered_before)))
+            .await?;
+        let unused_since = now.before(UNUSED_CLIENTS_KEPT);
+        let unused = self
+            .in_pieces(move |tx| Box::pin(tx.delete_unused_clients(unused_since, now)))
+            .await?;
+        if unused > 0 {
+            tracing::info!(
+                unused,
+                "looked at OAuth clients that nobody has signed in with for half a year"
+            );
+        }
+        Ok(())
     }
 
     /// What is deleted is gone already; its rows go in pieces, so that nobody waits long for the writer, and

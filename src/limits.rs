@@ -23,6 +23,10 @@ pub const SIGN_UPS_AT_ONCE: u32 = 5;
 const WELL_FORMED: NonZeroU32 = NonZeroU32::new(16).unwrap();
 /// Probes and questions of reflection per second: many programs of a network ask at once when it is started.
 const PROBES: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// How many OAuth clients' worth of calls for tokens one address has: hosted clients share a few.
+const TOKEN_CLIENTS: NonZeroU32 = NonZeroU32::new(16).unwrap();
+/// How many OAuth clients one address registers at once: hosted clients register again for each of their users.
+const REGISTRATIONS_AT_ONCE: u32 = 50;
 
 /// What is let through.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,8 @@ pub struct Quotas {
     pub pro_creation: NonZeroU32,
     /// Calls per second with an invalid credential.
     pub failed_credentials: NonZeroU32,
+    /// How long the registration of an OAuth client takes to be given back.
+    pub client_registration: Duration,
     /// Attempts to log in.
     pub log_in: Rules,
 }
@@ -66,11 +72,17 @@ pub enum Class {
     KnownDevice,
     /// A question to health or reflection.
     Probe,
+    /// A call of an OAuth client for tokens, of all clients at an address.
+    Token,
+    /// The same, of one client at an address.
+    TokenClient,
+    /// The registration of an OAuth client.
+    ClientRegistration,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Public,
         Self::Free,
         Self::Pro,
@@ -81,6 +93,9 @@ impl Class {
         Self::WellFormedCredential,
         Self::KnownDevice,
         Self::Probe,
+        Self::Token,
+        Self::TokenClient,
+        Self::ClientRegistration,
     ];
 
     /// The name of the limit in answers.
@@ -102,6 +117,9 @@ impl Class {
             Self::WellFormedCredential => metrics::Limit::WellFormedCredentials,
             Self::KnownDevice => metrics::Limit::KnownDevice,
             Self::Probe => metrics::Limit::Probes,
+            Self::Token => metrics::Limit::Token,
+            Self::TokenClient => metrics::Limit::TokenClient,
+            Self::ClientRegistration => metrics::Limit::ClientRegistration,
         }
     }
 
@@ -121,8 +139,13 @@ impl Class {
 
     fn pace(self, quotas: &Quotas) -> Pace {
         match self {
-            // A device may do what a client without one may.
-            Self::Public | Self::KnownDevice => Pace::per_second(quotas.public),
+            // A device, and an OAuth client, may do what a client of the network without one may.
+            Self::Public | Self::KnownDevice | Self::TokenClient => Pace::per_second(quotas.public),
+            Self::Token => Pace::per_second(quotas.public.saturating_mul(TOKEN_CLIENTS)),
+            Self::ClientRegistration => Pace {
+                burst: REGISTRATIONS_AT_ONCE,
+                interval: quotas.client_registration,
+            },
             Self::Free => Pace::per_second(quotas.free),
             Self::Pro => Pace::per_second(quotas.pro),
             Self::Creation => Pace {
@@ -281,6 +304,31 @@ impl Limits {
     /// `RATE_LIMITED` with the time after which the next one can be tried.
     pub fn failed_credential(&self, client: IpAddr) -> Result<()> {
         self.spend(Class::FailedCredential, Network::of(client))
+    }
+
+    /// Spends one call for tokens of what the OAuth clients at an address have together.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn token(&self, address: IpAddr) -> Result<()> {
+        self.spend(Class::Token, Network::of(address))
+    }
+
+    /// Spends one call for tokens of what one OAuth client at an address has. `client` is any number that names it.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the same call passes.
+    pub fn token_client(&self, client: u128, address: IpAddr) -> Result<()> {
+        let key = client ^ Network::of(address).client();
+        self.spend_of(Class::TokenClient, key, None)
+    }
+
+    /// Spends one registration of an OAuth client.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` with the time after which the next one passes.
+    pub fn client_registration(&self, address: IpAddr) -> Result<()> {
+        self.spend(Class::ClientRegistration, Network::of(address))
     }
 
     /// Spends one call of the devices that an account knows, for a client that has no other left. `account`

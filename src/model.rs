@@ -11,6 +11,7 @@ pub mod email;
 pub mod id;
 pub mod mail;
 pub mod network;
+pub mod oauth;
 pub mod pace;
 pub mod page;
 pub mod password;

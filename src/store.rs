@@ -6,9 +6,13 @@
 mod accounts;
 mod administration;
 mod api_keys;
+mod authorizations;
 mod challenges;
 mod checkpoint;
+mod client_documents;
+mod clients;
 mod connect;
+mod consents;
 mod contain;
 mod data_file;
 mod entity;

@@ -22,6 +22,10 @@ impl MigrationTrait for Migration {
             sessions(),
             grants(),
             refresh_tokens(),
+            clients(),
+            client_documents(),
+            authorizations(),
+            consents(),
             api_keys(),
             signing_keys(),
             redeemed_challenges(),
@@ -50,9 +54,13 @@ impl MigrationTrait for Migration {
 /// Texts by which rows are found are compared byte by byte, as they are on SQLite: an index in the order of a
 /// language goes wrong when the system's library changes its mind about that order. And what holds back those who guess
 /// passwords waits for no disk: a crash of the database forgets who was being held back.
-const POSTGRES_ONLY: [&str; 3] = [
+const POSTGRES_ONLY: [&str; 7] = [
     "ALTER TABLE accounts ALTER COLUMN email_normalized TYPE text COLLATE \"C\"",
     "ALTER TABLE signing_keys ALTER COLUMN kid TYPE text COLLATE \"C\"",
+    "ALTER TABLE grants ALTER COLUMN client_id TYPE text COLLATE \"C\"",
+    "ALTER TABLE client_documents ALTER COLUMN client_id TYPE text COLLATE \"C\"",
+    "ALTER TABLE consents ALTER COLUMN client_id TYPE text COLLATE \"C\"",
+    "ALTER TABLE consents ALTER COLUMN audience TYPE text COLLATE \"C\"",
     "ALTER TABLE throttles SET UNLOGGED",
 ];
 
@@ -165,6 +173,76 @@ fn refresh_tokens() -> TableCreateStatement {
         .take()
 }
 
+/// The OAuth clients that registered themselves.
+fn clients() -> TableCreateStatement {
+    Table::create()
+        .table("clients")
+        .col(uuid("id").primary_key())
+        // RFC 7591 section 2, as JSON.
+        .col(text("metadata"))
+        .col(blob_null("secret_hash"))
+        .col(blob("registration_token_hash"))
+        .col(big_integer("created_at"))
+        .col(big_integer("used_at"))
+        // What was deleted stays known, so that nobody gets its id and everybody learns that it is gone.
+        .col(big_integer_null("deleted_at"))
+        .take()
+}
+
+/// The documents of clients whose id is a URL, as they were last fetched.
+fn client_documents() -> TableCreateStatement {
+    Table::create()
+        .table("client_documents")
+        .col(text("client_id").primary_key())
+        .col(text("metadata"))
+        .col(big_integer("fetched_at"))
+        .col(big_integer("fresh_until"))
+        .take()
+}
+
+/// What clients asked for, who decided, and the codes that were given for it.
+fn authorizations() -> TableCreateStatement {
+    Table::create()
+        .table("authorizations")
+        .col(uuid("id").primary_key())
+        .col(text("client_id"))
+        // As JSON.
+        .col(text("request"))
+        .col(big_integer("created_at"))
+        .col(big_integer("expires_at"))
+        .col(big_integer_null("decided_at"))
+        .col(uuid_null("account_id"))
+        .col(uuid_null("session_id"))
+        .col(blob_null("code_hash").unique_key())
+        .col(big_integer_null("code_expires_at"))
+        // No foreign key: the grant may be gone before this is.
+        .col(uuid_null("grant_id"))
+        .foreign_key(&mut owned_by("authorizations", "account_id", "accounts"))
+        .foreign_key(&mut owned_by("authorizations", "session_id", "sessions"))
+        .take()
+}
+
+/// What an account has allowed a client, so that it is not asked again.
+fn consents() -> TableCreateStatement {
+    Table::create()
+        .table("consents")
+        .col(uuid("account_id"))
+        .col(text("client_id"))
+        // Whom the tokens are for (RFC 8707), in order, separated by spaces; empty for this server.
+        .col(text("audience"))
+        .col(text("scopes"))
+        .col(big_integer("created_at"))
+        .col(big_integer("updated_at"))
+        .primary_key(
+            Index::create()
+                .col("account_id")
+                .col("client_id")
+                .col("audience"),
+        )
+        .foreign_key(&mut owned_by("consents", "account_id", "accounts"))
+        .take()
+}
+
 fn api_keys() -> TableCreateStatement {
     Table::create()
         .table("api_keys")
@@ -265,6 +343,23 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("grants_session_id", "grants", &["session_id"]),
         index("grants_account_id", "grants", &["account_id", "id"]),
         index("refresh_tokens_grant_id", "refresh_tokens", &["grant_id"]),
+        index("grants_client_id", "grants", &["client_id"]),
+        index(
+            "authorizations_account_id",
+            "authorizations",
+            &["account_id"],
+        ),
+        index(
+            "authorizations_session_id",
+            "authorizations",
+            &["session_id"],
+        ),
+        index(
+            "authorizations_expires_at",
+            "authorizations",
+            &["expires_at"],
+        ),
+        index("clients_used_at", "clients", &["used_at"]),
         index("api_keys_account_id", "api_keys", &["account_id", "id"]),
         index("outbox_due_at", "outbox", &["due_at"]),
         // The purge finds what ended by these without reading what lives.

@@ -35,6 +35,7 @@ use crate::{
     metrics::{Exposition, HashingLoad, Metrics},
     model::{
         client::{Clients, Lifetimes},
+        oauth::resource::Resources,
         pow::{Algorithm, Argon2Cost},
         throttle::Rules,
     },
@@ -60,8 +61,6 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The counts as text.
     pub exposition: Arc<Exposition>,
-    /// Opens every connection to servers that others name.
-    pub outbound: Arc<Outbound>,
 }
 
 impl Parts {
@@ -142,6 +141,7 @@ impl Parts {
                 keys: DerivedKeys::from_master(master),
                 limits: Arc::clone(&limits),
                 metrics: metrics.clone(),
+                outbound: Arc::new(outbound),
             },
             settings,
         ));
@@ -151,7 +151,7 @@ impl Parts {
             health,
             operator,
         } = transports::build(
-            config,
+            (config, issuer),
             &domain,
             &store,
             &limits,
@@ -168,7 +168,6 @@ impl Parts {
             operator,
             metrics,
             exposition,
-            outbound: Arc::new(outbound),
         })
     }
 }
@@ -322,16 +321,37 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         organization_accounts: config.organizations.max_accounts.into(),
         work: work(&config.signup),
         access_rules: access_rules(config),
+        oauth: oauth(config, issuer),
     }
 }
 
 fn clients(config: &Config) -> Clients {
-    Clients::built_in(Lifetimes {
+    Clients::built_in(lifetimes(config))
+}
+
+fn lifetimes(config: &Config) -> Lifetimes {
+    Lifetimes {
         access_token: config.tokens.access_lifetime,
         grant: config.tokens.refresh_lifetime,
         mailkite: config.tokens.mailkite_lifetime,
         mailtd: config.tokens.mailtd_lifetime,
-    })
+    }
+}
+
+fn oauth(config: &Config, issuer: &str) -> domain::oauth::Settings {
+    let settings = &config.oauth;
+    domain::oauth::Settings {
+        open_registration: settings.registration,
+        client_documents: settings.client_documents,
+        resources: Resources {
+            issuer: issuer.to_owned(),
+            registered: settings.resources.clone(),
+            loopback: settings.loopback_resources || !config.issuer_at(config.listen).is_public(),
+        },
+        authorization_lifetime: settings.authorization_lifetime,
+        code_lifetime: settings.code_lifetime,
+        lifetimes: lifetimes(config),
+    }
 }
 
 /// The work that sign-ups need. Every figure has been held to its range.
@@ -382,6 +402,7 @@ fn limits(settings: &config::Limits, env: &Env, metrics: &Metrics) -> Limits {
         creation: settings.creation_interval,
         pro_creation: calls(settings.pro_creation_per_second),
         failed_credentials: calls(settings.failed_credentials_per_second),
+        client_registration: settings.client_registration_interval,
         log_in: Rules {
             free: settings.log_in_free_failures,
             first_delay: settings.log_in_first_delay,

@@ -39,7 +39,7 @@ pub(super) struct Transports {
 
 /// Builds the transports over the use cases.
 pub(super) fn build(
-    config: &Config,
+    (config, issuer): (&Config, &str),
     domain: &Arc<Domain>,
     store: &Store,
     limits: &Arc<Limits>,
@@ -55,7 +55,7 @@ pub(super) fn build(
     let channel = channel::to(services.clone());
     let connect = connect::connect_service(channel.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
         .map_err(broken)?;
-    let mut rest = rest_router(channel, domain, env)?.merge(pages.router());
+    let mut rest = rest_router(channel, domain, env, issuer)?.merge(pages.router());
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());
     }
@@ -70,13 +70,18 @@ pub(super) fn build(
     })
 }
 
-fn rest_router(channel: Channel, domain: &Arc<Domain>, env: &Env) -> Result<Router, StartError> {
+fn rest_router(
+    channel: Channel,
+    domain: &Arc<Domain>,
+    env: &Env,
+    issuer: &str,
+) -> Result<Router, StartError> {
     let transcoder = Transcoder::new(channel.clone()).map_err(broken)?;
     let keys = Arc::clone(domain);
     Ok(Router::new()
         .merge(forward::router(channel.clone()))
         .merge(probes::router(channel.clone()))
-        .merge(faces::router(channel, env.clone()))
+        .merge(faces::router(channel, env.clone(), issuer))
         .merge(openapi::router())
         .merge(well_known::router(move || keys.signing_keys.jwks()))
         .fallback_service(transcoder.into_service()))

@@ -17,6 +17,11 @@ pub(super) const fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
 }
 
+/// A number of minutes, for defaults and limits.
+pub(super) const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
 /// A number of hours, for defaults and limits.
 pub(super) const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3_600)

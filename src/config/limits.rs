@@ -28,6 +28,8 @@ settings! {
         creation_interval: Duration = Duration::from_secs(8),
         /// Accounts per second and address that callers on the paid plan make, 1 to 1000000.
         pro_creation_per_second: u32 = 8,
+        /// How long the registration of an OAuth client takes to be given back to an address, 1ms to 1d. Fifty pass at once.
+        client_registration_interval: Duration = Duration::from_secs(2),
         /// Wrong passwords of one network or known device at one account before it has to wait, 1 to 1000.
         log_in_free_failures: u32 = 5,
         /// How long it then waits, 1ms to `log_in_longest_delay`; each further failure doubles that.
@@ -78,6 +80,11 @@ impl Limits {
         within(
             "limits.creation_interval",
             &self.creation_interval,
+            shortest..=longest,
+        )?;
+        within(
+            "limits.client_registration_interval",
+            &self.client_registration_interval,
             shortest..=longest,
         )?;
         within(

@@ -61,8 +61,8 @@ struct NoActiveKey(Algorithm);
 pub struct Expected<'e> {
     /// The `iss` that it must carry.
     pub issuer: &'e str,
-    /// The `aud` that it must carry, alone or among others.
-    pub audience: &'e str,
+    /// The `aud` that it must carry, alone or among others; none where it may be for anybody.
+    pub audience: Option<&'e str>,
     /// The time of day.
     pub now: Timestamp,
     /// How far ahead `iat` may be, when several machines issue. `exp` gets none: this service has set it
@@ -75,6 +75,8 @@ pub struct Expected<'e> {
 pub struct AccessClaims {
     /// The grant that it belongs to.
     pub grant_id: GrantId,
+    /// Whom it is for.
+    pub audience: Vec<String>,
     /// Its own id.
     pub jti: String,
     /// When it was issued.
@@ -327,6 +329,13 @@ enum Audience {
 }
 
 impl Audience {
+    fn into_names(self) -> Vec<String> {
+        match self {
+            Self::One(only) => vec![only],
+            Self::Many(names) => names,
+        }
+    }
+
     fn contains(&self, name: &str) -> bool {
         match self {
             Self::One(only) => only == name,
@@ -353,7 +362,7 @@ impl Claims {
         if self.iss != expected.issuer {
             return Err(TokenError::Issuer);
         }
-        if !self.aud.contains(expected.audience) {
+        if !expected.audience.is_none_or(|name| self.aud.contains(name)) {
             return Err(TokenError::Audience);
         }
         if issued_at > expected.now.after(expected.leeway) {
@@ -367,6 +376,7 @@ impl Claims {
         }
         Ok(AccessClaims {
             grant_id: self.grant_id.parse().map_err(|_| TokenError::Claims)?,
+            audience: self.aud.into_names(),
             jti: self.jti,
             issued_at,
             expires_at,

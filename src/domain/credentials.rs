@@ -35,7 +35,7 @@ use crate::{
 /// The longest credential that is looked at, in bytes.
 const MAX_BYTES: usize = 4096;
 /// How far another node's clock may run ahead of ours.
-const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+pub(super) const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 
 /// Finds the callers of credentials, and forgets what is revoked.
 #[derive(Clone)]
@@ -221,7 +221,7 @@ impl Credentials {
     fn verify_access_token(&self, token: &str, now: Timestamp) -> Result<Presented> {
         let expected = Expected {
             issuer: &self.0.issuer,
-            audience: &self.0.issuer,
+            audience: Some(&self.0.issuer),
             now,
             leeway: CLOCK_LEEWAY,
         };

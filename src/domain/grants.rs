@@ -58,16 +58,30 @@ impl Grants {
         ))
     }
 
-    /// Takes one of the caller's grants back: its access and refresh tokens are refused from then on.
+    /// Takes one of the caller's grants back: its access and refresh tokens are refused from then on, and its client has to
+    /// ask again.
     ///
     /// # Errors
     /// `GRANT_NOT_FOUND`, also for a grant of somebody else.
     pub async fn revoke(&self, caller: &Caller, id: GrantId) -> Result<()> {
         let grant = self.get(caller, id).await?;
-        end(&self.context, grant, Reason::GrantNotFound).await
+        let now = self.context.env.now();
+        self.context
+            .credentials
+            .end(move |tx| {
+                Box::pin(async move {
+                    if !tx.revoke_grant(&grant, now).await? {
+                        return Err(Reason::GrantNotFound.into());
+                    }
+                    tx.delete_consent(grant.account_id, &grant.client_id)
+                        .await?;
+                    Ok(((), vec![CredentialId::Grant(grant.id)]))
+                })
+            })
+            .await
     }
 
-    /// Takes back all that the caller's account has granted to a client.
+    /// Takes back all that the caller's account has granted to a client, which has to ask again from then on.
     ///
     /// # Errors
     /// The database does not answer.
@@ -78,7 +92,11 @@ impl Grants {
             .credentials
             .end(move |tx| {
                 Box::pin(async move {
+                    // Whoever redeems a code waits for this, or this for them.
+                    tx.lock_account(account_id).await?;
+                    tx.end_codes(account_id, &client_id, now).await?;
                     let ended = tx.revoke_grants_to(account_id, &client_id, now).await?;
+                    tx.delete_consent(account_id, &client_id).await?;
                     Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
                 })
             })

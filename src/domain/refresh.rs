@@ -1,19 +1,23 @@
 //! Refresh tokens: traded for new tokens, or revoked.
 
+use std::{sync::Arc, time::Duration};
+
 use zeroize::Zeroizing;
 
 use crate::{
     crypto::secrets,
     domain::{
+        Context,
         caller::CredentialId,
         grants,
         sessions::Sessions,
-        tokens::{REFRESH_PREFIX, Tokens},
+        tokens::{REFRESH_PREFIX, TokenIssuer, Tokens},
     },
     env::Timestamp,
     error::{Reason, Result},
     model::{
         account::Account,
+        client::Client,
         id::GrantId,
         session::{Grant, RefreshToken},
     },
@@ -32,32 +36,98 @@ enum Rotation {
     Refused,
 }
 
+/// A refresh token that was found, with its grant and the account of that.
+pub(super) struct Found {
+    token: RefreshToken,
+    pub(super) grant: Grant,
+    account: Account,
+}
+
+/// Trades refresh tokens.
+pub(super) struct RefreshTokens {
+    pub(super) context: Context,
+    pub(super) tokens: Arc<TokenIssuer>,
+    /// How long a rotated refresh token may be sent again by a client that lost the answer.
+    pub(super) retry_window: Duration,
+    /// Makes the successor of a refresh token, so that a retry gets the same one.
+    pub(super) successor_key: [u8; 32],
+}
+
 impl Sessions {
-    /// Trades a refresh token for new tokens. A caller that cannot take a new refresh token says
+    /// Trades a refresh token of a built-in client for new tokens. A caller that cannot take a new refresh token says
     /// `keep_token`, and is refused where it would get one.
     ///
     /// # Errors
     /// `REFRESH_TOKEN_INVALID`; a token that was already used also ends its grant.
     pub async fn refresh(&self, token: &str, keep_token: bool) -> Result<Tokens> {
+        let found = self.refresh_tokens.find(token).await?;
+        // Other clients say who they are.
+        let client = self.clients.find(&found.grant.client_id);
+        let client = client.ok_or(Reason::RefreshTokenInvalid)?;
+        self.refresh_tokens
+            .trade(found, token, client, keep_token)
+            .await
+    }
+
+    /// Logs out with the refresh token alone (RFC 7009 section 2.1 revokes the whole grant, too).
+    ///
+    /// # Errors
+    /// `REFRESH_TOKEN_INVALID` when it is not good for anything any more.
+    pub async fn revoke_refresh_token(&self, token: &str) -> Result<()> {
+        let found = self.refresh_tokens.find(token).await?;
+        grants::end(&self.context, found.grant, Reason::RefreshTokenInvalid).await
+    }
+}
+
+impl RefreshTokens {
+    /// The refresh token with this text.
+    ///
+    /// # Errors
+    /// `REFRESH_TOKEN_INVALID` when there is none.
+    pub(super) async fn find(&self, token: &str) -> Result<Found> {
         if !secrets::well_formed(token, REFRESH_PREFIX) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
-        let (hash, now) = (secrets::hash(token), self.context.env.now());
-        let (stored, mut grant, account) = self
-            .refreshable(&hash)
-            .await?
-            .ok_or(Reason::RefreshTokenInvalid)?;
-        let client = self.clients.find(&grant.client_id);
-        let client = client.ok_or(Reason::RefreshTokenInvalid)?;
+        let reader = self.context.store.read();
+        let token = reader.refresh_token(&secrets::hash(token)).await?;
+        let token = token.ok_or(Reason::RefreshTokenInvalid)?;
+        let grant = reader.grant(token.grant_id).await?;
+        let grant = grant.ok_or(Reason::RefreshTokenInvalid)?;
+        let account = reader.account(grant.account_id).await?;
+        let account = account.ok_or(Reason::RefreshTokenInvalid)?;
+        Ok(Found {
+            token,
+            grant,
+            account,
+        })
+    }
+
+    /// Trades a refresh token of this client for new tokens, as [`Sessions::refresh`] says.
+    ///
+    /// # Errors
+    /// `REFRESH_TOKEN_INVALID`; a token that was already used also ends its grant.
+    pub(super) async fn trade(
+        &self,
+        found: Found,
+        text: &str,
+        client: &Client,
+        keep_token: bool,
+    ) -> Result<Tokens> {
+        let now = self.context.env.now();
+        let Found {
+            token,
+            mut grant,
+            account,
+        } = found;
         let rotates = client.rotates_refresh_tokens;
         if account.is_disabled() || !grant.is_live(now) || (rotates && keep_token) {
             return Err(Reason::RefreshTokenInvalid.into());
         }
         let next = if rotates {
-            self.rotate(&stored, &grant, now).await?
+            self.rotate(&token, &grant, now).await?
         } else {
-            grant = self.keep(hash, grant.id, now).await?;
-            Zeroizing::new(token.to_owned())
+            grant = self.keep(token.hash, grant.id, now).await?;
+            Zeroizing::new(text.to_owned())
         };
         self.tokens.issue(&account, client, grant, Some(next), now)
     }
@@ -79,18 +149,6 @@ impl Sessions {
             .await
     }
 
-    async fn refreshable(&self, hash: &[u8; 32]) -> Result<Option<(RefreshToken, Grant, Account)>> {
-        let reader = self.context.store.read();
-        let Some(token) = reader.refresh_token(hash).await? else {
-            return Ok(None);
-        };
-        let Some(grant) = reader.grant(token.grant_id).await? else {
-            return Ok(None);
-        };
-        let account = reader.account(grant.account_id).await?;
-        Ok(account.map(|account| (token, grant, account)))
-    }
-
     /// Trades a rotating refresh token for its successor. The successor follows from the token by a
     /// key of ours, so that a retry gets the same one although only hashes are stored.
     async fn rotate(
@@ -107,7 +165,7 @@ impl Sessions {
             created_at: now,
             consumed_at: None,
         };
-        let (old, grant, window) = (token.hash, grant.clone(), self.refresh_retry_window);
+        let (old, grant, window) = (token.hash, grant.clone(), self.retry_window);
         let grant_id = grant.id;
         let rotation = self
             .context
@@ -135,19 +193,6 @@ impl Sessions {
                 Err(Reason::RefreshTokenInvalid.into())
             }
         }
-    }
-
-    /// Logs out with the refresh token alone (RFC 7009 section 2.1 revokes the whole grant, too).
-    ///
-    /// # Errors
-    /// `REFRESH_TOKEN_INVALID` when it is not good for anything any more.
-    pub async fn revoke_refresh_token(&self, token: &str) -> Result<()> {
-        if !secrets::well_formed(token, REFRESH_PREFIX) {
-            return Err(Reason::RefreshTokenInvalid.into());
-        }
-        let found = self.refreshable(&secrets::hash(token)).await?;
-        let (_, grant, _) = found.ok_or(Reason::RefreshTokenInvalid)?;
-        grants::end(&self.context, grant, Reason::RefreshTokenInvalid).await
     }
 }
 

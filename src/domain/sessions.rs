@@ -1,13 +1,14 @@
 //! Sessions: looked at, and ended. How they begin stands in [`log_in`](super::log_in), how they go on in
 //! [`refresh`](super::refresh).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
     crypto::passwords::Passwords,
     domain::{
         Context,
         caller::{Caller, CredentialId},
+        refresh::RefreshTokens,
         throttle::Throttle,
         tokens::TokenIssuer,
     },
@@ -30,10 +31,7 @@ pub struct Sessions {
     pub(super) metrics: Metrics,
     /// The most live sessions of one account.
     pub(super) most: u64,
-    /// How long a rotated refresh token may be sent again by a client that lost the answer.
-    pub(super) refresh_retry_window: Duration,
-    /// Makes the successor of a refresh token, so that a retry gets the same one.
-    pub(super) successor_key: [u8; 32],
+    pub(super) refresh_tokens: Arc<RefreshTokens>,
 }
 
 impl Sessions {
@@ -90,12 +88,21 @@ impl Sessions {
     pub async fn revoke(&self, caller: &Caller, id: SessionId) -> Result<()> {
         may_name(caller, id)?;
         let (account_id, now) = (caller.account_id, self.context.env.now());
+        let own = match caller.credential {
+            CredentialId::Grant(grant) if caller.session_id == Some(id) => Some(grant),
+            CredentialId::Grant(_) | CredentialId::ApiKey(_) => None,
+        };
         self.context
             .credentials
             .end(move |tx| {
                 Box::pin(async move {
                     let ended = tx.revoke_session(id, account_id, now).await?;
-                    let ended = ended.ok_or(Reason::SessionNotFound)?;
+                    let mut ended = ended.ok_or(Reason::SessionNotFound)?;
+                    // Whoever logs out is out, also where their grant would go on.
+                    if let Some(grant) = own {
+                        tx.end_grant(grant, now).await?;
+                        ended.push(grant);
+                    }
                     Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
                 })
             })

@@ -5,9 +5,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::keyring::{KeyRing, TokenType},
+    crypto::keyring::{AccessClaims, Expected, KeyRing, TokenType},
     domain::{
-        credentials::Credentials,
+        credentials::{CLOCK_LEEWAY, Credentials},
         request_ids::{self, RequestIds},
     },
     env::{Env, Timestamp},
@@ -189,14 +189,31 @@ impl TokenIssuer {
             &claims,
             now,
         )?);
-        self.credentials
-            .remember_token(&access_token, grant.id, access_expires_at);
+        // A token for others alone is no credential here (RFC 9068 section 4).
+        if grant.audience.is_empty() || grant.audience.contains(&self.issuer) {
+            self.credentials
+                .remember_token(&access_token, grant.id, access_expires_at);
+        }
         Ok(Tokens {
             grant,
             access_token,
             access_expires_at,
             refresh,
         })
+    }
+
+    /// What an access token of this server says, whomever it is for.
+    ///
+    /// # Errors
+    /// `CREDENTIAL_INVALID` for any other text.
+    pub(super) fn read(&self, token: &str, now: Timestamp) -> Result<AccessClaims> {
+        let expected = Expected {
+            issuer: &self.issuer,
+            audience: None,
+            now,
+            leeway: CLOCK_LEEWAY,
+        };
+        self.key_ring.verify(token, &expected)
     }
 
     /// The claims of an access token (RFC 9068 section 2.2), or the ones that SMTPD documents.
@@ -210,7 +227,7 @@ impl TokenIssuer {
     ) -> Result<Map<String, Value>> {
         let mut claims = Map::from_iter([
             ("iss".to_owned(), json!(self.issuer)),
-            ("aud".to_owned(), self.audience(grant)),
+            ("aud".to_owned(), aud(self.audience(grant), grant)),
             ("iat".to_owned(), json!(now.seconds())),
             ("exp".to_owned(), json!(expires_at.seconds())),
             ("jti".to_owned(), json!(self.env.uuid()?)),
@@ -239,17 +256,14 @@ impl TokenIssuer {
         Ok(claims)
     }
 
-    /// Whom the grant names, or this server, alone or among others (RFC 7519 section 4.1.3).
-    fn audience(&self, grant: &Grant) -> Value {
+    /// Whom the tokens of a grant are for: whom it names, or this server, alone or among others.
+    pub(super) fn audience(&self, grant: &Grant) -> Vec<String> {
         if !grant.audience.is_empty() {
-            return json!(grant.audience);
-        }
-        if self.audiences.is_empty() {
-            return json!(self.issuer);
+            return grant.audience.clone();
         }
         std::iter::once(&self.issuer)
             .chain(&self.audiences)
-            .map(String::as_str)
+            .cloned()
             .collect()
     }
 }
@@ -270,4 +284,16 @@ fn smtpd_scopes(scopes: &Scopes) -> Vec<u8> {
         _ => None,
     };
     scopes.as_slice().iter().filter_map(number).collect()
+}
+
+/// The claim: one text for this server alone, else a list (RFC 7519 section 4.1.3).
+fn aud(mut audience: Vec<String>, grant: &Grant) -> Value {
+    match audience.pop() {
+        Some(only) if audience.is_empty() && grant.audience.is_empty() => json!(only),
+        Some(last) => {
+            audience.push(last);
+            json!(audience)
+        }
+        None => Value::Null,
+    }
 }

@@ -90,6 +90,18 @@ reasons! {
     GrantNotFound = "GRANT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such grant.";
     /// No client has this id.
     ClientNotFound = "CLIENT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such client.";
+    /// The OAuth client is unknown, was deleted, or did not show that it is the one.
+    ClientAuthenticationFailed = "CLIENT_AUTHENTICATION_FAILED", Unauthenticated, 401, DEBUG, "The client is not known here or its secret is wrong; register it again.";
+    /// The authorization code is unknown, used, expired, another client's, or does not go with what was sent beside it.
+    AuthorizationCodeInvalid = "AUTHORIZATION_CODE_INVALID", InvalidArgument, 400, DEBUG, "The authorization code is invalid, used or expired; start a new authorization.";
+    /// A scope goes beyond what was granted.
+    ScopeInvalid = "SCOPE_INVALID", InvalidArgument, 400, DEBUG, "A scope goes beyond what was granted.";
+    /// The resource is not one that this server issues tokens for.
+    ResourceInvalid = "RESOURCE_INVALID", InvalidArgument, 400, DEBUG, "The resource is not one that tokens can be issued for here.";
+    /// No such authorization, or it was decided or has expired.
+    AuthorizationNotFound = "AUTHORIZATION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such authorization, or it was decided or has expired; start again from the application.";
+    /// The client wants a log-in that is newer than the caller's.
+    LogInRequired = "LOG_IN_REQUIRED", Unauthenticated, 401, DEBUG, "The application wants a new log-in: log in again.";
     /// No such API key that the caller may see.
     ApiKeyNotFound = "API_KEY_NOT_FOUND", NotFound, 404, DEBUG, "There is no such API key.";
     /// The resource changed since the etag that was sent.

@@ -38,19 +38,21 @@ impl Call {
         }
     }
 
-    /// The same caller with this credential alone; none when no header can hold it.
-    pub(super) fn with_bearer(&self, credential: &str) -> Option<Self> {
-        let value = HeaderValue::try_from(format!("Bearer {credential}")).ok()?;
-        let mut call = self.clone();
-        call.headers.insert(AUTHORIZATION, value);
-        // It was another caller who was authorized.
-        call.authorized.clear();
-        Some(call)
-    }
-
     /// The same caller, who was authorized to call an rpc: these extensions of the answer say so.
     pub(super) fn authorized_by(self, authorized: Extensions) -> Self {
         Self { authorized, ..self }
+    }
+
+    /// The same caller without the credential, where that is a client's own or none of the contract's.
+    pub(super) fn without_credential(&self) -> Self {
+        let mut call = self.clone();
+        call.headers.remove(AUTHORIZATION);
+        call
+    }
+
+    /// What came in the header for credentials.
+    pub(super) fn authorization(&self) -> Option<&[u8]> {
+        self.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)
     }
 
     /// Whether a credential came along, good or bad.

@@ -18,7 +18,7 @@ use crate::{
         self, account_service_client::AccountServiceClient,
         api_key_service_client::ApiKeyServiceClient,
         challenge_service_client::ChallengeServiceClient,
-        session_service_client::SessionServiceClient,
+        o_auth_service_client::OAuthServiceClient, session_service_client::SessionServiceClient,
     },
     rest::channel::Channel,
 };
@@ -34,6 +34,14 @@ pub(super) mod rpc {
         "/countersign.v1.SessionService/RefreshSession";
     pub(in super::super) const REVOKE_REFRESH_TOKEN: &str =
         "/countersign.v1.SessionService/RevokeRefreshToken";
+    pub(in super::super) const ISSUE_TOKENS: &str = "/countersign.v1.OAuthService/IssueTokens";
+    pub(in super::super) const INTROSPECT_TOKEN: &str =
+        "/countersign.v1.OAuthService/IntrospectToken";
+    pub(in super::super) const REVOKE_TOKEN: &str = "/countersign.v1.OAuthService/RevokeToken";
+    pub(in super::super) const REGISTER_CLIENT: &str =
+        "/countersign.v1.OAuthService/RegisterClient";
+    pub(in super::super) const UPDATE_CLIENT_REGISTRATION: &str =
+        "/countersign.v1.OAuthService/UpdateClientRegistration";
     /// Takes every credential that is good.
     pub(in super::super) const CHECK_ACCESS: &str =
         "/countersign.v1.AuthorizationService/CheckAccess";
@@ -64,6 +72,10 @@ impl Contract {
 
     fn challenges(&self) -> ChallengeServiceClient<Channel> {
         ChallengeServiceClient::new(self.0.clone())
+    }
+
+    fn oauth(&self) -> OAuthServiceClient<Channel> {
+        OAuthServiceClient::new(self.0.clone())
     }
 
     fn sessions(&self) -> SessionServiceClient<Channel> {
@@ -249,6 +261,105 @@ impl Contract {
         let answer = self.sessions().delete_session(call.request(message)).await;
         inner(answer).map(drop)
     }
+
+    /// Issues tokens to an OAuth client.
+    pub(super) async fn issue_tokens(
+        &self,
+        call: &Call,
+        message: v1::IssueTokensRequest,
+    ) -> Result<v1::IssueTokensResponse> {
+        inner(self.oauth().issue_tokens(call.request(message)).await)
+    }
+
+    /// Tells an OAuth client whether a token is live.
+    pub(super) async fn introspect_token(
+        &self,
+        call: &Call,
+        message: v1::IntrospectTokenRequest,
+    ) -> Result<v1::IntrospectTokenResponse> {
+        inner(self.oauth().introspect_token(call.request(message)).await)
+    }
+
+    /// Revokes a token of an OAuth client.
+    pub(super) async fn revoke_token(
+        &self,
+        call: &Call,
+        message: v1::RevokeTokenRequest,
+    ) -> Result<()> {
+        inner(self.oauth().revoke_token(call.request(message)).await).map(drop)
+    }
+
+    /// Registers an OAuth client.
+    pub(super) async fn register_client(
+        &self,
+        call: &Call,
+        metadata: v1::ClientMetadata,
+    ) -> Result<v1::ClientRegistration> {
+        let message = v1::RegisterClientRequest {
+            metadata: Some(metadata),
+        };
+        let answer = self.oauth().register_client(call.request(message)).await;
+        let registered = inner(answer).map_err(registered_fields)?;
+        present(registered.registration, "registration")
+    }
+
+    /// Reads the registration of an OAuth client.
+    pub(super) async fn client_registration(
+        &self,
+        call: &Call,
+        client_id: String,
+        registration_access_token: String,
+    ) -> Result<v1::ClientRegistration> {
+        let message = v1::GetClientRegistrationRequest {
+            client_id,
+            registration_access_token,
+        };
+        let request = call.request(message);
+        let answer = self.oauth().get_client_registration(request).await;
+        let found = inner(answer).map_err(wrong_registration)?;
+        present(found.registration, "registration")
+    }
+
+    /// Replaces the registration of an OAuth client.
+    pub(super) async fn update_client_registration(
+        &self,
+        call: &Call,
+        message: v1::UpdateClientRegistrationRequest,
+    ) -> Result<v1::ClientRegistration> {
+        let request = call.request(message);
+        let answer = self.oauth().update_client_registration(request).await;
+        let changed = inner(answer).map_err(registered_fields)?;
+        present(changed.registration, "registration")
+    }
+
+    /// Deletes the registration of an OAuth client.
+    pub(super) async fn delete_client_registration(
+        &self,
+        call: &Call,
+        client_id: String,
+        registration_access_token: String,
+    ) -> Result<()> {
+        let message = v1::DeleteClientRegistrationRequest {
+            client_id,
+            registration_access_token,
+        };
+        let request = call.request(message);
+        let answer = self.oauth().delete_client_registration(request).await;
+        inner(answer).map(drop).map_err(wrong_registration)
+    }
+}
+
+/// What is said of an id or a registration access token in a form that none has: it is a wrong one like any other.
+fn wrong_registration(error: Error) -> Error {
+    match error.reason() {
+        Reason::InvalidField => Reason::CredentialInvalid.into(),
+        _ => error,
+    }
+}
+
+/// What is wrong with the metadata of a client, under the names that they have by themselves.
+fn registered_fields(error: Error) -> Error {
+    error.without_prefix("metadata.")
 }
 
 fn inner<M>(answer: std::result::Result<tonic::Response<M>, Status>) -> Result<M> {

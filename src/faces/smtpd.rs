@@ -41,7 +41,7 @@ pub(super) const ME: &str = "/oauth/me";
 
 /// The tokens of a session.
 #[derive(JsonSchema, Serialize)]
-struct Tokens {
+pub(in crate::faces) struct Tokens {
     /// Always `bearer`.
     token_type: &'static str,
     access_token: String,

@@ -93,7 +93,7 @@ impl Caller {
         }));
         let env = Env::new(Arc::new(Still), Arc::new(Still));
         Self {
-            router: super::router(channel, env),
+            router: super::router(channel, env, "http://localhost:8080"),
             services,
         }
     }

@@ -233,6 +233,13 @@ impl Rules {
         if source.is_counted {
             return Ok(());
         }
+        match class {
+            LimitClass::Token => return self.limits.token(source.address),
+            LimitClass::ClientRegistration => {
+                return self.limits.client_registration(source.address);
+            }
+            _ => {}
+        }
         let Err(refusal) = self.limits.public(source.address) else {
             return Ok(());
         };

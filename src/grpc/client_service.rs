@@ -25,9 +25,12 @@ impl Service {
         Self { domain }
     }
 
-    fn find(&self, name: &str) -> Result<&Client> {
-        let id = convert::segment(name, "clients");
-        let found = id.and_then(|id| self.domain.clients.find(id));
+    async fn find(&self, name: &str) -> Result<Client> {
+        let id = convert::segment(name, "clients").unwrap_or_default();
+        let found = match self.domain.clients.find(id) {
+            Some(built_in) => Some(built_in.clone()),
+            None => self.domain.oauth.client(id).await?,
+        };
         found.ok_or_else(|| Reason::ClientNotFound.into())
     }
 }
@@ -38,9 +41,9 @@ impl ClientService for Service {
         &self,
         request: Request<GetClientRequest>,
     ) -> std::result::Result<Response<GetClientResponse>, Status> {
-        let found = self.find(&request.get_ref().name)?;
+        let found = self.find(&request.get_ref().name).await?;
         Ok(Response::new(GetClientResponse {
-            client: Some(client(found)?),
+            client: Some(client(&found)?),
         }))
     }
 
@@ -49,8 +52,8 @@ impl ClientService for Service {
         request: Request<RevokeGrantsRequest>,
     ) -> std::result::Result<Response<RevokeGrantsResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let client = self.find(&request.get_ref().name)?;
-        self.domain.grants.revoke_all_to(&caller, client).await?;
+        let client = self.find(&request.get_ref().name).await?;
+        self.domain.grants.revoke_all_to(&caller, &client).await?;
         Ok(Response::new(RevokeGrantsResponse {}))
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn limits_and_clock() -> (Limits, Arc<ManualClock>) {
         creation: Duration::from_secs(8),
         pro_creation: calls(8),
         failed_credentials: calls(3),
+        client_registration: Duration::from_secs(2),
         log_in: Rules {
             free: 5,
             first_delay: Duration::from_secs(1),

@@ -70,6 +70,12 @@ labels! {
         KnownDevice = "known-device",
         /// Questions to health and reflection.
         Probes = "probes",
+        /// Calls of OAuth clients for tokens, by address.
+        Token = "token",
+        /// The same, by client and address.
+        TokenClient = "token-client",
+        /// Registrations of OAuth clients.
+        ClientRegistration = "client-registration",
         /// Attempts to log in.
         LogIn = "log-in",
     }

@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::model::scope::{self, Scopes};
+use crate::model::{
+    oauth::{
+        metadata::{AuthMethod, Metadata},
+        redirect,
+    },
+    scope::{self, Scopes},
+};
 
 /// This service's own client.
 pub const COUNTERSIGN: &str = "countersign";
@@ -44,9 +50,68 @@ pub struct Client {
     pub welcomes: bool,
     /// Whether who signs up with it is held to the rules of Mail.td's document: proof of work, and a limit of its own.
     pub strict_sign_up: bool,
+    /// What it says of itself: nothing, where it is built in.
+    pub metadata: Metadata,
+    /// The SHA-256 of its secret; none for a public client.
+    pub secret_hash: Option<[u8; 32]>,
 }
 
 impl Client {
+    /// A client of OAuth, from what it says of itself.
+    #[must_use]
+    pub fn of_metadata(
+        id: String,
+        metadata: Metadata,
+        secret_hash: Option<[u8; 32]>,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        let known = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+        let has = |grant: &GrantType| {
+            metadata
+                .grant_types
+                .iter()
+                .any(|name| name == grant.as_str())
+        };
+        let name = metadata.client_name.clone();
+        Self {
+            display_name: if name.is_empty() { id.clone() } else { name },
+            id,
+            grant_types: known.into_iter().filter(has).collect(),
+            scopes: metadata.default_scopes(),
+            access_token_lifetime: lifetimes.access_token,
+            grant_lifetime: lifetimes.grant,
+            rotates_refresh_tokens: true,
+            claims: Claims::Rfc9068,
+            replaces_grants: false,
+            // Whoever signs out of a browser does not sign their programs out.
+            grants_outlive_session: true,
+            welcomes: false,
+            strict_sign_up: false,
+            metadata,
+            secret_hash,
+        }
+    }
+
+    /// The redirect URI that a request means (OAuth 2.1 section 4.1.1): one of those that are registered, or the only one
+    /// where it names none.
+    #[must_use]
+    pub fn redirect_uri(&self, requested: &str) -> Option<String> {
+        let registered = &self.metadata.redirect_uris;
+        match (requested, registered.as_slice()) {
+            ("", [only]) => Some(only.clone()),
+            _ => registered
+                .iter()
+                .any(|uri| redirect::matches(uri, requested))
+                .then(|| requested.to_owned()),
+        }
+    }
+
+    /// Whether it has no secret.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.metadata.method() == Some(AuthMethod::None)
+    }
+
     /// Whether it may get tokens this way.
     #[must_use]
     pub fn may(&self, grant_type: GrantType) -> bool {
@@ -61,6 +126,8 @@ pub enum GrantType {
     Password,
     /// With a refresh token.
     RefreshToken,
+    /// With the code of an authorization.
+    AuthorizationCode,
 }
 
 impl GrantType {
@@ -70,6 +137,7 @@ impl GrantType {
         match self {
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
+            Self::AuthorizationCode => "authorization_code",
         }
     }
 }
@@ -83,7 +151,7 @@ pub enum Claims {
     Smtpd,
 }
 
-/// How long tokens of the built-in clients live, from the configuration.
+/// How long tokens live, from the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
     /// An access token of clients that refresh.
@@ -120,6 +188,8 @@ impl Clients {
             grants_outlive_session: false,
             welcomes: false,
             strict_sign_up: false,
+            metadata: Metadata::default(),
+            secret_hash: None,
         };
         let unrefreshed = |lifetime| Client {
             access_token_lifetime: lifetime,

@@ -58,6 +58,8 @@ ids! {
     SessionId, "sessions";
     /// A grant: what one client may do in a session.
     GrantId, "grants";
+    /// A client's request that waits for a person to decide.
+    AuthorizationId, "authorizations";
     /// An API key.
     ApiKeyId, "apiKeys";
 }

@@ -33,6 +33,9 @@ pub const KNOWN: [&str; 7] = [
     "offline_access",
 ];
 
+/// Every scope that an OAuth client can be granted. `openid` comes with ID tokens.
+const GRANTABLE: [&str; 6] = [ACCOUNT, MCP, ADMIN, "profile", "email", "offline_access"];
+
 impl Scopes {
     /// The full account.
     #[must_use]
@@ -72,6 +75,19 @@ impl Scopes {
         Ok(set)
     }
 
+    /// Those of a space-separated list that an OAuth client can be granted (RFC 6749 section 3.3): what is not known is left
+    /// out.
+    #[must_use]
+    pub fn grantable(list: &str) -> Self {
+        let mut set = Self::default();
+        for scope in list.split_ascii_whitespace() {
+            if GRANTABLE.contains(&scope) && !set.0.iter().any(|known| known == scope) {
+                set.0.push(scope.to_owned());
+            }
+        }
+        set
+    }
+
     /// The scopes of a space-separated list that was granted before.
     #[must_use]
     pub fn from_stored(list: &str) -> Self {
@@ -104,6 +120,27 @@ impl Scopes {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.is_full() || other.0.iter().all(|scope| self.0.contains(scope))
+    }
+
+    /// Those that are not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let missing = self.0.iter().filter(|scope| !other.0.contains(scope));
+        Self(missing.cloned().collect())
+    }
+
+    /// These and those of `other`.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        both.0.extend(other.without(self).0);
+        both
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The tokens.

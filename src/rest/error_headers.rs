@@ -55,7 +55,10 @@ pub(crate) fn offer_basic(headers: &mut HeaderMap, status: StatusCode, reason: R
         reason,
         Reason::CredentialMissing | Reason::CredentialInvalid | Reason::CredentialSchemeInvalid
     );
-    if status == StatusCode::UNAUTHORIZED && of_the_call {
+    if status == StatusCode::UNAUTHORIZED && reason == Reason::ClientAuthenticationFailed {
+        // It is a client's, which has no token to show.
+        headers.insert(WWW_AUTHENTICATE, BASIC);
+    } else if status == StatusCode::UNAUTHORIZED && of_the_call {
         headers.append(WWW_AUTHENTICATE, BASIC);
     }
 }

@@ -2,6 +2,10 @@
 
 pub(super) mod account;
 pub(super) mod api_key;
+pub(super) mod authorization;
+pub(super) mod client;
+pub(super) mod client_document;
+pub(super) mod consent;
 pub(super) mod grant;
 pub(super) mod membership;
 pub(super) mod organization;
@@ -32,6 +36,10 @@ fn unreadable(table: &'static str, column: &'static str) -> Error {
 pub(super) async fn check(database: &impl ConnectionTrait) -> Result<(), DbErr> {
     check_one::<account::Entity>(database).await?;
     check_one::<api_key::Entity>(database).await?;
+    check_one::<authorization::Entity>(database).await?;
+    check_one::<client::Entity>(database).await?;
+    check_one::<client_document::Entity>(database).await?;
+    check_one::<consent::Entity>(database).await?;
     check_one::<grant::Entity>(database).await?;
     check_one::<membership::Entity>(database).await?;
     check_one::<organization::Entity>(database).await?;

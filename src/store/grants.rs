@@ -245,6 +245,15 @@ impl Tx<'_> {
         Ok(!ended.is_empty())
     }
 
+    /// Ends a grant whose session has ended in this transaction.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn end_grant(&self, id: GrantId, now: Timestamp) -> Result<()> {
+        let this = Condition::from(grant::Column::Id.eq(id.uuid()));
+        revoked(self, this, now).await.map(drop)
+    }
+
     /// Ends all grants of the account to one client, and the sessions in which nothing else is granted. Tells which
     /// grants were not ended before.
     ///

@@ -7,7 +7,10 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    entity::{account, api_key, grant, organization, redeemed_challenge, refresh_token, session},
+    entity::{
+        account, api_key, authorization, grant, organization, redeemed_challenge, refresh_token,
+        session,
+    },
     grants,
     transaction::{Reader, Tx},
 };
@@ -155,6 +158,13 @@ impl Tx<'_> {
                 .await?
                 .rows_affected;
         }
+        let (id, end) = (authorization::Column::Id, authorization::Column::ExpiresAt);
+        let ended = oldest(authorization::Entity, id, end, cutoff);
+        purged += authorization::Entity::delete_many()
+            .filter(id.in_subquery(ended))
+            .exec(&self.database)
+            .await?
+            .rows_affected;
         let (key, end) = (
             redeemed_challenge::Column::Key,
             redeemed_challenge::Column::ExpiresAt,

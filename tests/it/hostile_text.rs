@@ -16,6 +16,8 @@ on_both_engines! {
 
 /// Stands in JSON for what no string of Rust can hold.
 const SURROGATE: &str = "lone surrogate";
+/// A client that nobody has registered.
+const CLIENT: &str = "mkc_00000000000000000000000000000000";
 const NOBODY: &str = "0190a0a0-0000-7000-8000-000000000000";
 
 fn named(name: &str) -> Value {
@@ -174,6 +176,69 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
         ("ClientService/GetClient", named("clients/countersign")),
         ("ClientService/RevokeGrants", named("clients/momail")),
     ]
+    .into_iter()
+    .chain(oauth())
+    .collect()
+}
+
+/// A request of every rpc of OAuth.
+fn oauth() -> Vec<(&'static str, Value)> {
+    let metadata = json!({
+        "redirectUris": ["https://app.example.com/cb"],
+        "clientName": "x",
+        "grantTypes": ["authorization_code"],
+        "responseTypes": ["code"],
+        "tokenEndpointAuthMethod": "none",
+        "scope": "mcp",
+        "clientUri": "https://app.example.com",
+        "logoUri": "https://app.example.com",
+        "tosUri": "https://app.example.com",
+        "policyUri": "https://app.example.com",
+        "contacts": ["x"],
+        "applicationType": "web",
+        "softwareId": "x",
+        "softwareVersion": "x",
+    });
+    let managed = json!({"clientId": CLIENT, "registrationAccessToken": "x"});
+    let authorization = format!("authorizations/{NOBODY}");
+    let token = json!({"clientId": CLIENT, "clientSecret": "x", "token": "x"});
+    vec![
+        ("OAuthService/RegisterClient", json!({"metadata": metadata})),
+        ("OAuthService/GetClientRegistration", managed.clone()),
+        (
+            "OAuthService/UpdateClientRegistration",
+            with(managed.clone(), "metadata", metadata),
+        ),
+        ("OAuthService/DeleteClientRegistration", managed),
+        (
+            "OAuthService/StartAuthorization",
+            json!({
+                "responseType": "code", "clientId": CLIENT, "redirectUri": "https://app.example.com/cb", "scope": "mcp",
+                "state": "x", "codeChallenge": "x", "codeChallengeMethod": "S256", "resources": ["x"],
+                "responseMode": "query", "prompt": "login", "maxAge": "1", "loginHint": "x", "uiLocales": "en",
+                "request": "x", "requestUri": "x",
+            }),
+        ),
+        ("OAuthService/GetAuthorization", named(&authorization)),
+        ("OAuthService/ApproveAuthorization", named(&authorization)),
+        (
+            "OAuthService/DenyAuthorization",
+            with(
+                named(&authorization),
+                "reason",
+                json!("DENIAL_REASON_LOGIN_REQUIRED"),
+            ),
+        ),
+        (
+            "OAuthService/IssueTokens",
+            json!({
+                "grantType": "refresh_token", "clientId": CLIENT, "clientSecret": "x", "code": "x", "redirectUri": "x",
+                "codeVerifier": "x", "refreshToken": "x", "scope": "mcp", "resources": ["x"],
+            }),
+        ),
+        ("OAuthService/IntrospectToken", token.clone()),
+        ("OAuthService/RevokeToken", token),
+    ]
 }
 
 /// A request of every path of the faces that takes a body.
@@ -206,6 +271,10 @@ fn documented() -> Vec<(&'static str, Value)> {
             json!({"refresh_token": "x"}),
         ),
         ("/oauth/revoke", json!({"refresh_token": "x"})),
+        (
+            "/oauth/register",
+            json!({"redirect_uris": ["https://app.example.com/cb"], "client_name": "x", "scope": "mcp"}),
+        ),
     ]
 }
 

@@ -42,6 +42,8 @@ impl Operation {
             .replace("{session}", "current")
             .replace("{grant}", "current")
             .replace("{client}", "countersign")
+            .replace("{client_id}", "x")
+            .replace("{authorization}", "x")
             .replace("{id}", "x")
             .replace("{signingKey}", "x")
             .replace("{apiKey}", "x");
@@ -93,6 +95,9 @@ async fn whatever_is_refused_is_documented() {
         operation.holds(&bare);
         if operation.content_types().is_empty() {
             let expected = match operation.is_authenticated() {
+                _ if uri.starts_with("/v1/authorizations/") => 404,
+                // Its credential is the client's own.
+                _ if uri.starts_with("/oauth/register/") => 401,
                 true => 401,
                 // Forward-auth, which is not told about which request.
                 false if operation.does_without_credential() => 403,
@@ -136,7 +141,10 @@ async fn a_key_of_too_few_scopes_is_refused_as_documented() {
             assert_eq!(answer.status(), 403, "{uri} {}", answer.text());
             operation.holds(&answer);
         } else {
-            let is_known = uri == "/oauth/token" || operation.does_without_credential();
+            let of_clients = ["/oauth/token", "/oauth/register", "/v1/clients:register"];
+            let is_known = of_clients.contains(&&*uri)
+                || uri.starts_with("/v1/tokens:")
+                || operation.does_without_credential();
             assert!(!operation.is_documented(403) || is_known);
         }
     }
@@ -186,6 +194,10 @@ async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
         "/oauth/token" => json!({"username": email, "password": password}),
         "/v1/auth/refresh" | "/auth/refresh" => json!({"refreshToken": token}),
         "/oauth/revoke" => json!({"refresh_token": token}),
+        path if path.starts_with("/v1/tokens:") => json!({"clientId": token, "token": token}),
+        path if path.starts_with("/v1/clients:") => {
+            json!({"clientId": token, "registrationAccessToken": token})
+        }
         path if path.starts_with("/v1/sessions:") => json!({"refreshToken": token}),
         _ => json!({"email": email, "password": password}),
     };
@@ -197,8 +209,16 @@ async fn wrong_secrets_and_a_taken_address_are_refused_as_documented() {
         if operation.method != Method::POST || !(takes_none || does_without) {
             continue;
         }
-        // Takes neither a secret nor an address.
-        if path == "/v1/challenges" {
+        // Takes neither a secret nor an address, or only as a form, or with more beside it.
+        let others = [
+            "/v1/challenges",
+            "/v1/clients:register",
+            "/v1/clients:updateRegistration",
+            "/v1/tokens:issue",
+        ];
+        let is_other =
+            path.starts_with("/v1/authorizations") || path.starts_with("/oauth/register");
+        if is_other || path == "/oauth/introspect" || others.contains(&path) {
             continue;
         }
         let uri = match path {

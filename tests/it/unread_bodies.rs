@@ -106,6 +106,14 @@ async fn the_limit_of_calls_is_looked_at_before_the_body() {
         app.post_json("/v1/sessions:refresh", json!({"refreshToken": "x"}))
             .await;
     }
+    for _ in 0..50 {
+        app.post_json("/v1/clients:register", json!({})).await;
+    }
+    // Clients of OAuth have more, for all at an address together.
+    for _ in 0..128 {
+        app.post_json("/v1/tokens:revoke", json!({"token": "x"}))
+            .await;
+    }
     for operation in &operations {
         let (status, _) = refused(&app, &operation.path, call(operation)).await;
         assert_eq!(status, 429, "{}", operation.path);

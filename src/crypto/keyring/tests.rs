@@ -34,7 +34,7 @@ pub(super) fn both() -> KeyRing {
 pub(super) fn expected() -> Expected<'static> {
     Expected {
         issuer: ISSUER,
-        audience: AUDIENCE,
+        audience: Some(AUDIENCE),
         now: START,
         leeway: Duration::from_secs(5),
     }
@@ -99,6 +99,7 @@ fn a_good_token_of_either_algorithm_is_accepted() {
             .sign(algorithm, TokenType::AccessToken, &claims(), START)
             .unwrap();
         let read = AccessClaims {
+            audience: vec![AUDIENCE.to_owned()],
             grant_id: GRANT.parse().unwrap(),
             jti: "a-token".into(),
             issued_at: START,

@@ -25,17 +25,23 @@ pub(in crate::faces) struct ErrorBody {
 pub(super) fn unsupported_grant_type() -> Response {
     let body = ErrorBody {
         error: Some("unsupported_grant_type"),
-        error_description:
-            "Only SMTPD's grants are supported: password and refresh_token, in the query."
-                .to_owned(),
+        error_description: "The grant types are authorization_code and refresh_token.".to_owned(),
     };
     reply::answer(StatusCode::BAD_REQUEST, body)
 }
 
-/// The answer to an error in the form of RFC 6749 section 5.2.
+/// What the fields of the contract are called in OAuth.
+const FIELD_NAMES: [(&str, &str); 1] = [("resources", "resource")];
+
+/// The answer to an error in the form of RFC 6749 section 5.2, or of RFC 7591 section 3.2.2 where clients register.
 #[must_use]
-pub(in crate::faces) fn render(error: &Error) -> Response {
-    let code = code(error.reason());
+pub(in crate::faces) fn render(error: &Error, registers: bool) -> Response {
+    let error = &error.clone().renamed(&FIELD_NAMES);
+    let code = if registers {
+        registration_code(error)
+    } else {
+        code(error.reason())
+    };
     // "400 (Bad Request) status code (unless specified otherwise)".
     let status = match code {
         Some("invalid_grant") => StatusCode::BAD_REQUEST,
@@ -46,7 +52,9 @@ pub(in crate::faces) fn render(error: &Error) -> Response {
         error_description: description(&error.message()),
     };
     let mut response = reply::error(error, status, body);
-    error_headers::offer_basic(response.headers_mut(), status, error.reason());
+    if !registers {
+        error_headers::offer_basic(response.headers_mut(), status, error.reason());
+    }
     response
 }
 
@@ -64,10 +72,38 @@ fn description(message: &str) -> String {
 fn code(reason: Reason) -> Option<&'static str> {
     match (reason, reason.meaning().http) {
         (_, 500..) => None,
-        (Reason::InvalidCredentials | Reason::RefreshTokenInvalid, _) => Some("invalid_grant"),
+        (
+            Reason::InvalidCredentials
+            | Reason::RefreshTokenInvalid
+            | Reason::AuthorizationCodeInvalid,
+            _,
+        ) => Some("invalid_grant"),
+        (Reason::ScopeInvalid, _) => Some("invalid_scope"),
+        (Reason::ResourceInvalid, _) => Some("invalid_target"),
         (_, 401) => Some("invalid_client"),
         // With the status of the row, 403: proxies that ask about a path of OAuth need it.
         (Reason::PermissionDenied, _) => Some("unauthorized_client"),
+        _ => Some("invalid_request"),
+    }
+}
+
+/// RFC 7591 section 3.2.2, and the errors of RFC 6750 section 3.1 for a registration access token.
+fn registration_code(error: &Error) -> Option<&'static str> {
+    let reason = error.reason();
+    let names_uris = |field: &str| field.starts_with("redirect_uris");
+    match (reason, reason.meaning().http) {
+        (_, 500..) => None,
+        (_, 401) => Some("invalid_token"),
+        (Reason::PermissionDenied, _) => Some("access_denied"),
+        (Reason::InvalidField, _)
+            if error
+                .violations()
+                .iter()
+                .any(|found| names_uris(&found.field)) =>
+        {
+            Some("invalid_redirect_uri")
+        }
+        (Reason::InvalidField | Reason::MalformedRequest, _) => Some("invalid_client_metadata"),
         _ => Some("invalid_request"),
     }
 }

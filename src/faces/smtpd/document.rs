@@ -1,77 +1,31 @@
-//! What SMTPD tells the OpenAPI document.
+//! What SMTPD tells the OpenAPI document. The paths that it shares with OAuth are told by that.
 
-use schemars::{JsonSchema, json_schema};
-use serde::Serialize;
+use schemars::Schema;
 
-use super::{
-    super::{
-        document,
-        oauth::{CONTENT_TYPES, Empty, ErrorBody, REVOKE, TOKEN},
-    },
-    ME, Me, PasswordGrant, RefreshToken, Tokens,
-    error::Failure,
-};
-use crate::rest::openapi::{Credential, FaceOperation, QueryParameter, RequestBody};
+use super::{super::document, ME, Me, PasswordGrant, RefreshToken};
+use crate::rest::openapi::{Credential, FaceOperation};
+
+pub(in crate::faces) use super::{Tokens, error::Failure};
 
 const TAG: &str = "SMTPD";
-
-/// A refusal on a path that is shared with OAuth: in the words of either.
-#[derive(JsonSchema, Serialize)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "documents what two other types are written as")]
-enum SharedFailure {
-    Smtpd(Failure),
-    OAuth(ErrorBody),
-}
 
 /// What the face tells the OpenAPI document.
 #[must_use]
 pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
-    vec![token(), revoke(), me()]
+    vec![me()]
 }
 
-fn token() -> FaceOperation {
-    let (password, refresh) = (
+/// The bodies of its grants.
+pub(in crate::faces) fn grants() -> [Schema; 2] {
+    [
         document::request_schema::<PasswordGrant>(),
         document::request_schema::<RefreshToken>(),
-    );
-    FaceOperation {
-        request: Some(RequestBody {
-            required: true,
-            content_types: &CONTENT_TYPES,
-            schema: json_schema!({ "anyOf": [password, refresh] }),
-        }),
-        query: vec![QueryParameter {
-            name: "grant_type",
-            required: true,
-            schema: json_schema!({ "type": "string", "enum": ["password", "refresh_token"] }),
-        }],
-        responses: document::responses::<Tokens, SharedFailure>(
-            (200, "The tokens; a refresh answers the same refresh token"),
-            &[(
-                403,
-                "The user name, the password or the refresh token is wrong",
-            )],
-            &document::BODY_REFUSALS,
-        ),
-        ..document::post(TOKEN, TAG, "Log in, or refresh the access token")
-    }
+    ]
 }
 
-fn revoke() -> FaceOperation {
-    FaceOperation {
-        request: Some(RequestBody {
-            required: true,
-            content_types: &CONTENT_TYPES,
-            schema: document::request_schema::<RefreshToken>(),
-        }),
-        responses: document::responses::<Empty, SharedFailure>(
-            (200, "The session is over"),
-            &[(401, "The refresh token is wrong or has expired")],
-            &document::BODY_REFUSALS,
-        ),
-        ..document::post(REVOKE, TAG, "Revoke a refresh token")
-    }
+/// The body of its revocation.
+pub(in crate::faces) fn revocation() -> Schema {
+    document::request_schema::<RefreshToken>()
 }
 
 fn me() -> FaceOperation {

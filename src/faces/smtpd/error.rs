@@ -13,7 +13,7 @@ use crate::{
 
 /// The body of every error.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Failure {
+pub(in crate::faces) struct Failure {
     /// What went wrong, for programs.
     code: u32,
     /// What went wrong, for people.

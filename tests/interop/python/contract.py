@@ -16,6 +16,7 @@ SERVICES = (
     "ChallengeService",
     "ClientService",
     "GrantService",
+    "OAuthService",
     "OrganizationService",
     "SessionService",
     "admin.v1.AccountService",

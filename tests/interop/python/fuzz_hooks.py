@@ -68,12 +68,25 @@ def mend_body(case) -> None:
     # JSON Schema has no "now", before which nothing may end.
     if "expireTime" in body:
         body["expireTime"] = "2999-01-01T00:00:00Z"
-    if case.path.startswith("/oauth/"):
+    # JSON Schema does not say what can be registered of a client.
+    if case.path.startswith("/oauth/register"):
+        case.body = {"redirect_uris": ["https://app.example.com/callback"], "client_name": f"fuzz {choice}"}
+    elif case.path.startswith("/v1/clients:") and "metadata" in body:
+        body["metadata"] = {"redirectUris": ["https://app.example.com/callback"], "clientName": f"fuzz {choice}"}
+    elif case.path.startswith("/oauth/"):
         # A form has no null, and no parameter in it may come twice; other members are ignored, so nothing is lost.
         for name in [name for name, value in body.items() if name not in FORM or not isinstance(value, str)]:
             del body[name]
     # Which body belongs to which query is more than OpenAPI can say.
+    # A token in JSON is SMTPD's refresh token.
+    if case.path == "/oauth/revoke" and case.media_type == "application/json" and "token" in body:
+        body["refresh_token"] = body.pop("token")
+    if case.path == "/oauth/introspect":
+        body["client_id"] = "fuzz"
     if case.path == "/oauth/token":
+        if "refresh_token" not in body and "password" not in body:
+            body.clear()
+            body.update(username=EMAIL, password=PASSWORD)
         case.query = {"grant_type": "refresh_token" if "refresh_token" in body else "password"}
         body.pop("grant_type", None)
 

@@ -13,6 +13,7 @@ use countersign::{
         authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
         client_service_client::ClientServiceClient, grant_service_client::GrantServiceClient,
+        o_auth_service_client::OAuthServiceClient,
         organization_service_client::OrganizationServiceClient,
         session_service_client::SessionServiceClient,
     },
@@ -186,6 +187,10 @@ impl TestApp {
 
     pub(crate) fn clients(&self) -> ClientServiceClient<GrpcChannel> {
         ClientServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn oauth(&self) -> OAuthServiceClient<GrpcChannel> {
+        OAuthServiceClient::new(self.channel())
     }
 
     pub(crate) fn challenges(&self) -> ChallengeServiceClient<GrpcChannel> {

@@ -74,7 +74,6 @@ async fn what_is_not_smtpds_is_refused_in_the_words_of_oauth() {
         ("GET", TOKEN, "", "", 405),
         ("DELETE", REVOKE, FORM, "", 405),
         ("GET", "/oauth/authorize", "", "", 404),
-        ("POST", "/oauth/register", "application/json", "{}", 404),
         ("POST", "/oauth/token/", FORM, "grant_type=password", 404),
         ("POST", TOKEN, FORM, large.as_str(), 413),
         ("POST", REVOKE, FORM, large.as_str(), 413),

@@ -290,11 +290,14 @@ impl Binding<'_> {
     /// The HTTP statuses of the refusals that this call can meet.
     fn refusals(&self) -> Vec<u16> {
         let has_body = self.rule.body != BodyRule::None;
-        let by_name = !self.template.variables.is_empty();
+        // An authorization request names its client, and not in the path.
+        let by_name = !self.template.variables.is_empty() || self.takes("response_type");
+        let of_clients = [LimitClass::Token, LimitClass::ClientRegistration];
+        let may_be_denied = of_clients.contains(&self.policy().limit_class());
         [
             (400, true),
             (401, !self.is_public() || self.checks_a_secret()),
-            (403, !self.is_public()),
+            (403, !self.is_public() || may_be_denied),
             (404, by_name),
             (409, self.can_conflict()),
             // Also a call without a body is refused for the one that it should not have.
@@ -322,14 +325,20 @@ impl Binding<'_> {
         has_etag(&input) || in_body || self.policy().limit_class() == LimitClass::AccountCreation
     }
 
-    /// Whether the message itself holds what proves who calls: a password or a refresh token.
+    /// Whether the message itself holds what proves who calls: a password, a token or the secret of a client.
     fn checks_a_secret(&self) -> bool {
-        let has_token = self
-            .rpc
-            .input()
-            .get_field_by_name("refresh_token")
-            .is_some();
-        has_token || self.policy().limit_class() == LimitClass::SignIn
+        let secrets = [
+            "refresh_token",
+            "client_secret",
+            "registration_access_token",
+        ];
+        secrets.iter().any(|name| self.takes(name))
+            || self.policy().limit_class() == LimitClass::SignIn
+    }
+
+    /// Whether the message has this field.
+    fn takes(&self, field: &str) -> bool {
+        self.rpc.input().get_field_by_name(field).is_some()
     }
 
     fn security(&self) -> Value {

@@ -1,0 +1,232 @@
+//! A client asks for an authorization, and a person decides (OAuth 2.1 section 4.1).
+
+use std::net::IpAddr;
+
+use super::{CODE_PREFIX, OAuth};
+use crate::{
+    crypto::secrets,
+    domain::caller::{Caller, CredentialId},
+    error::{Error, FieldReason, Reason, Result},
+    model::{
+        client::Client,
+        id::AuthorizationId,
+        oauth::{
+            authorization::{
+                self, Approval, Authorization, AuthorizationRequest, Parameters, Step,
+            },
+            registration::RegisteredClient,
+        },
+        scope::Scopes,
+        session::Session,
+    },
+};
+
+/// What became of an authorization request.
+pub enum Started {
+    /// It waits for a decision.
+    Pending(Box<Pending>),
+    /// Something is wrong with it that the client is to know: where the person goes.
+    Redirect(String),
+}
+
+/// An authorization that waits for a decision.
+pub struct Pending {
+    /// The authorization.
+    pub authorization: Authorization,
+    /// Who asks.
+    pub client: Client,
+    /// What the caller has not allowed this client before.
+    pub new_scopes: Scopes,
+    /// What is missing for an approval by the caller.
+    pub next_step: Step,
+}
+
+impl OAuth {
+    /// Starts an authorization.
+    ///
+    /// # Errors
+    /// `CLIENT_NOT_FOUND`, also for a document that cannot be fetched, and `INVALID_FIELD` for a redirect URI that is not the client's: nobody is sent anywhere then
+    /// (OAuth 2.1 section 4.1.2.1).
+    pub async fn start(
+        &self,
+        client_id: &str,
+        redirect_uri: &str,
+        parameters: Parameters,
+        address: IpAddr,
+    ) -> Result<Started> {
+        let client = match self.client_of_document(client_id, address).await? {
+            Some(client) => Some(client),
+            None => self.client(client_id).await?,
+        };
+        let client =
+            client.ok_or_else(|| Error::from(Reason::ClientNotFound).on_field("client_id"))?;
+        let redirect_uri = client.redirect_uri(redirect_uri).ok_or_else(|| {
+            let rule = "must be one that the client has registered";
+            Error::invalid_field("redirect_uri", FieldReason::InvalidValue, rule)
+        })?;
+        let (state, resources) = (parameters.state.clone(), &self.settings.resources);
+        let read = AuthorizationRequest::read(parameters, redirect_uri.clone(), &client, resources);
+        let request = match read {
+            Ok(request) => request,
+            Err(wrong) => {
+                let parameters = [
+                    ("error", wrong.error),
+                    ("error_description", wrong.description),
+                ];
+                let issuer = &resources.issuer;
+                let answer = authorization::answer(&redirect_uri, &state, issuer, &parameters);
+                return Ok(Started::Redirect(answer));
+            }
+        };
+        let now = self.context.env.now();
+        let authorization = Authorization {
+            id: self.context.env.uuid()?.into(),
+            client_id: client.id.clone(),
+            request,
+            created_at: now,
+            expires_at: now.after(self.settings.authorization_lifetime),
+            decided_at: None,
+            approval: None,
+            grant_id: None,
+        };
+        let row = authorization.clone();
+        self.context
+            .store
+            .write(move |tx| Box::pin(async move { tx.insert_authorization(&row).await }))
+            .await?;
+        Ok(Started::Pending(Box::new(Pending {
+            new_scopes: authorization.request.scopes(),
+            authorization,
+            client,
+            next_step: Step::LogIn,
+        })))
+    }
+
+    /// An authorization that nobody has decided, as the caller would decide it.
+    ///
+    /// # Errors
+    /// `AUTHORIZATION_NOT_FOUND`, also when somebody has decided or it is too late.
+    pub async fn pending(&self, caller: Option<&Caller>, id: AuthorizationId) -> Result<Pending> {
+        let now = self.context.env.now();
+        let reader = self.context.store.read();
+        let found = reader.authorization(id).await?;
+        let authorization = found.filter(|found| found.is_pending(now));
+        let authorization = authorization.ok_or(Reason::AuthorizationNotFound)?;
+        let client = self.client(&authorization.client_id).await?;
+        let client = client.ok_or(Reason::AuthorizationNotFound)?;
+        let audience = &authorization.request.audience;
+        let (session, consented) = match caller {
+            Some(caller) => (
+                self.log_in_of(caller).await?,
+                reader
+                    .consented_scopes(caller.account_id, &client.id, audience)
+                    .await?,
+            ),
+            None => (None, Scopes::default()),
+        };
+        Ok(Pending {
+            new_scopes: authorization.request.scopes().without(&consented),
+            next_step: authorization.next_step(&client, session.as_ref(), &consented, now),
+            authorization,
+            client,
+        })
+    }
+
+    /// Approves an authorization in the name of the caller, and tells where the person goes with the code.
+    ///
+    /// # Errors
+    /// `AUTHORIZATION_NOT_FOUND`; `PERMISSION_DENIED` for a caller who has not logged in, such as a key or another
+    /// client's token; `LOG_IN_REQUIRED` when the client wants a newer log-in.
+    pub async fn approve(&self, caller: &Caller, id: AuthorizationId) -> Result<String> {
+        let now = self.context.env.now();
+        let Pending {
+            authorization,
+            new_scopes,
+            next_step,
+            client,
+        } = self.pending(Some(caller), id).await?;
+        let session = self
+            .log_in_of(caller)
+            .await?
+            .ok_or(Reason::PermissionDenied)?;
+        if next_step == Step::LogIn {
+            return Err(Reason::LogInRequired.into());
+        }
+        let code = secrets::generate(CODE_PREFIX, &self.context.env)?;
+        let approval = Approval {
+            account_id: caller.account_id,
+            session_id: session.id,
+            code_hash: code.hash,
+            code_expires_at: now.after(self.settings.code_lifetime),
+        };
+        let used = RegisteredClient::parse_client_id(&client.id);
+        let audience = authorization.request.audience.clone();
+        self.context
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !tx.approve_authorization(id, &approval, now).await? {
+                        return Err(Reason::AuthorizationNotFound.into());
+                    }
+                    if let Some(used) = used {
+                        tx.touch_client(used, now).await?;
+                    }
+                    let account = approval.account_id;
+                    let before = tx.consented_scopes(account, &client.id, &audience).await?;
+                    tx.keep_consent(
+                        account,
+                        &client.id,
+                        &audience,
+                        &before.with(&new_scopes),
+                        now,
+                    )
+                    .await
+                })
+            })
+            .await?;
+        let issuer = &self.settings.resources.issuer;
+        Ok(authorization
+            .request
+            .answer(issuer, &[("code", &code.text)]))
+    }
+
+    /// Denies an authorization with this error, and tells where the person goes.
+    ///
+    /// # Errors
+    /// `AUTHORIZATION_NOT_FOUND`.
+    pub async fn deny(&self, id: AuthorizationId, error: &str) -> Result<String> {
+        let now = self.context.env.now();
+        let found = self.context.store.read().authorization(id).await?;
+        let authorization = found.ok_or(Reason::AuthorizationNotFound)?;
+        let denied = self
+            .context
+            .store
+            .write(move |tx| Box::pin(async move { tx.deny_authorization(id, now).await }))
+            .await?;
+        if !denied {
+            return Err(Reason::AuthorizationNotFound.into());
+        }
+        let issuer = &self.settings.resources.issuer;
+        Ok(authorization.request.answer(issuer, &[("error", error)]))
+    }
+
+    /// The session that the caller has logged in to. A key has none, and a client that registered itself must not
+    /// authorize others.
+    async fn log_in_of(&self, caller: &Caller) -> Result<Option<Session>> {
+        let (CredentialId::Grant(grant), Some(session)) = (caller.credential, caller.session_id)
+        else {
+            return Ok(None);
+        };
+        let reader = self.context.store.read();
+        let grant = reader.grant(grant).await?;
+        let is_built_in = grant.is_some_and(|grant| self.built_in.find(&grant.client_id).is_some());
+        if !is_built_in || !caller.scopes.is_full() {
+            return Ok(None);
+        }
+        let now = self.context.env.now();
+        Ok(reader
+            .session(session)
+            .await?
+            .filter(|session| session.is_live(now)))
+    }
+}

@@ -1,0 +1,229 @@
+//! A client redeems the code of an authorization (OAuth 2.1 section 4.1.3).
+
+use super::{CODE_PREFIX, ClientCredentials, OAuth};
+use crate::{
+    crypto::secrets,
+    domain::{
+        caller::CredentialId,
+        tokens::{REFRESH_PREFIX, Tokens},
+    },
+    env::Timestamp,
+    error::{Error, Reason, Result},
+    model::{
+        client::{Client, GrantType},
+        oauth::{
+            authorization::{Approval, Authorization},
+            pkce,
+            registration::RegisteredClient,
+        },
+        session::{Grant, RefreshToken},
+    },
+    store::Tx,
+};
+
+/// What a client sends to redeem a code.
+pub struct CodeExchange<'c> {
+    /// The code.
+    pub code: &'c str,
+    /// Where the code was sent; empty when the client does not say.
+    pub redirect_uri: &'c str,
+    /// What the challenge was made of.
+    pub verifier: &'c str,
+    /// Whom the tokens are for; empty for all that was asked for.
+    pub resources: &'c [String],
+}
+
+impl OAuth {
+    /// Redeems a code: once, by its client, with the verifier of its challenge.
+    ///
+    /// # Errors
+    /// `AUTHORIZATION_CODE_INVALID`; a code that was redeemed before also ends what it gave. `RESOURCE_INVALID`,
+    /// `CLIENT_AUTHENTICATION_FAILED`, `PERMISSION_DENIED`.
+    pub async fn redeem(
+        &self,
+        credentials: ClientCredentials<'_>,
+        sent: CodeExchange<'_>,
+    ) -> Result<Tokens> {
+        let client = self.authenticate(credentials).await?;
+        Self::require(&client, GrantType::AuthorizationCode)?;
+        let now = self.context.env.now();
+        let (authorization, approval) = self.authorization_of(&client, sent.code).await?;
+        check(&authorization, &approval, &sent, now)?;
+        if authorization.grant_id.is_some() {
+            return self.end_replayed(authorization, &client, now).await;
+        }
+        let granted = &authorization.request.audience;
+        let audience = self.audience(granted, sent.resources)?;
+        let account = self
+            .context
+            .store
+            .read()
+            .account(approval.account_id)
+            .await?;
+        let account = account.ok_or(Reason::AuthorizationCodeInvalid)?;
+        let grant = Grant {
+            id: self.context.env.uuid()?.into(),
+            session_id: approval.session_id,
+            account_id: account.id,
+            client_id: client.id.clone(),
+            scopes: authorization.request.scopes(),
+            audience,
+            outlives_session: client.grants_outlive_session,
+            created_at: now,
+            refreshed_at: now,
+            expires_at: now.after(client.grant_lifetime),
+            revoked_at: None,
+        };
+        let secret = if client.may(GrantType::RefreshToken) {
+            Some(secrets::generate(REFRESH_PREFIX, &self.context.env)?)
+        } else {
+            None
+        };
+        let refresh = secret.as_ref().map(|secret| RefreshToken {
+            hash: secret.hash,
+            grant_id: grant.id,
+            created_at: now,
+            consumed_at: None,
+        });
+        let (row, id) = (grant.clone(), authorization.id);
+        let is_redeemed = self
+            .context
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !may_still_grant(tx, &row, now).await?
+                        || !tx.redeem_code(id, row.id, now).await?
+                    {
+                        return Ok(false);
+                    }
+                    tx.insert_grant(&row).await?;
+                    if let Some(refresh) = &refresh {
+                        tx.insert_refresh_token(refresh).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .await?;
+        if !is_redeemed {
+            // Somebody else was faster, or the code or whoever approved it has just ended.
+            return self.end_replayed(authorization, &client, now).await;
+        }
+        let text = secret.map(|secret| secret.text);
+        self.tokens.issue(&account, &client, grant, text, now)
+    }
+
+    /// Ends what a code gave that is redeemed again (OAuth 2.1 section 4.1.3), and refuses.
+    async fn end_replayed(
+        &self,
+        authorization: Authorization,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Tokens> {
+        let ended = self
+            .context
+            .credentials
+            .end(move |tx| {
+                Box::pin(async move {
+                    let stored = tx.authorization(authorization.id).await?;
+                    let Some(id) = stored.and_then(|stored| stored.grant_id) else {
+                        return Ok((false, Vec::new()));
+                    };
+                    if let Some(grant) = tx.grant(id).await? {
+                        tx.revoke_grant(&grant, now).await?;
+                    }
+                    Ok((true, vec![CredentialId::Grant(id)]))
+                })
+            })
+            .await?;
+        if ended {
+            tracing::warn!(
+                client = client.id,
+                "a code was redeemed twice; what it gave is over"
+            );
+        }
+        Err(Reason::AuthorizationCodeInvalid.into())
+    }
+
+    /// The authorization of a code that was given to this client.
+    async fn authorization_of(
+        &self,
+        client: &Client,
+        code: &str,
+    ) -> Result<(Authorization, Approval)> {
+        if !secrets::well_formed(code, CODE_PREFIX) {
+            return Err(Reason::AuthorizationCodeInvalid.into());
+        }
+        let hash = secrets::hash(code);
+        let found = self
+            .context
+            .store
+            .read()
+            .authorization_by_code(&hash)
+            .await?;
+        let own = found.filter(|found| found.client_id == client.id);
+        own.and_then(|mut own| own.approval.take().map(|approval| (own, approval)))
+            .ok_or_else(|| Reason::AuthorizationCodeInvalid.into())
+    }
+
+    /// Whom the tokens are for: what was granted, or some of it (RFC 8707 section 2.2).
+    pub(super) fn audience(&self, granted: &[String], sent: &[String]) -> Result<Vec<String>> {
+        let resources = &self.settings.resources;
+        let mut audience = Vec::new();
+        for resource in sent.iter().filter(|resource| !resource.is_empty()) {
+            let known = resources.audience(resource);
+            let is_granted = |known: &String| {
+                granted.contains(known) || granted.is_empty() && *known == resources.issuer
+            };
+            let known = known.filter(is_granted);
+            let known =
+                known.ok_or_else(|| Error::new(Reason::ResourceInvalid).on_field("resources"))?;
+            if !granted.is_empty() && !audience.contains(&known) {
+                audience.push(known);
+            }
+        }
+        Ok(if audience.is_empty() {
+            granted.to_vec()
+        } else {
+            audience
+        })
+    }
+}
+
+/// Whether the grant may be given at this moment: its account, session and client are as they were when it was approved.
+/// Whoever ends them waits for this, or this for them: the account and the client are locked.
+async fn may_still_grant(tx: &Tx<'_>, grant: &Grant, now: Timestamp) -> Result<bool> {
+    let account = tx.lock_account(grant.account_id).await?;
+    if account.is_none_or(|account| account.is_disabled()) {
+        return Ok(false);
+    }
+    let session = tx.session(grant.session_id).await?;
+    if !session.is_some_and(|session| session.is_live(now)) {
+        return Ok(false);
+    }
+    match RegisteredClient::parse_client_id(&grant.client_id) {
+        Some(id) => tx.touch_client(id, now).await,
+        None => Ok(true),
+    }
+}
+
+/// Whether the code goes with what was sent beside it. A code that was redeemed before passes, to be found out where it
+/// is redeemed.
+fn check(
+    authorization: &Authorization,
+    approval: &Approval,
+    sent: &CodeExchange<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    let invalid = |field| Error::new(Reason::AuthorizationCodeInvalid).on_field(field);
+    if authorization.grant_id.is_none() && approval.code_expires_at <= now {
+        return Err(invalid("code"));
+    }
+    // OAuth 2.1 section 10.2: clients need not send it, and what they send must be right.
+    if !sent.redirect_uri.is_empty() && sent.redirect_uri != authorization.request.redirect_uri {
+        return Err(invalid("redirect_uri"));
+    }
+    if !pkce::verifies(sent.verifier, &authorization.request.code_challenge) {
+        return Err(invalid("code_verifier"));
+    }
+    Ok(())
+}

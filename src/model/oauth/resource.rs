@@ -1,0 +1,133 @@
+//! Resource indicators (RFC 8707): whom tokens can be asked for.
+
+use url::{Host, Url};
+
+/// The resources that this server issues tokens for.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// This server itself.
+    pub issuer: String,
+    /// Those that the operator has registered.
+    pub registered: Vec<String>,
+    /// Whether whatever runs on this machine is one, too: for trying things out.
+    pub loopback: bool,
+}
+
+impl Resources {
+    /// The audience of tokens for the resource, as it was registered; none for one that this server does not know. An empty
+    /// path is `/` (RFC 3986 section 6.2.3), and nothing else is read into it.
+    #[must_use]
+    pub fn audience(&self, requested: &str) -> Option<String> {
+        let is_same = |known: &&String| {
+            known.as_str() == requested
+                || is_root_of(known, requested)
+                || is_root_of(requested, known)
+        };
+        let known = std::iter::once(&self.issuer)
+            .chain(&self.registered)
+            .find(is_same);
+        known
+            .cloned()
+            .or_else(|| (self.loopback && is_loopback(requested)).then(|| requested.to_owned()))
+    }
+}
+
+/// Whether `with_slash` is `bare` with the path `/`.
+fn is_root_of(bare: &str, with_slash: &str) -> bool {
+    let authority = bare.split_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|authority| !authority.contains(['/', '?']))
+        && with_slash.strip_suffix('/') == Some(bare)
+}
+
+fn is_loopback(requested: &str) -> bool {
+    let is_plain = requested.bytes().all(|byte| byte.is_ascii_graphic());
+    let Ok(url) = Url::parse(requested) else {
+        return false;
+    };
+    let is_this_machine = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    is_plain
+        && is_this_machine
+        && ["http", "https"].contains(&url.scheme())
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resources(loopback: bool) -> Resources {
+        Resources {
+            issuer: "https://id.example.com".to_owned(),
+            registered: vec![
+                "https://mcp.example.com/mcp".to_owned(),
+                "https://api.example.com/".to_owned(),
+            ],
+            loopback,
+        }
+    }
+
+    #[test]
+    fn the_audience_is_the_registered_text() {
+        for (requested, audience) in [
+            ("https://id.example.com", "https://id.example.com"),
+            ("https://id.example.com/", "https://id.example.com"),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+            ("https://api.example.com", "https://api.example.com/"),
+        ] {
+            assert_eq!(
+                resources(false).audience(requested).as_deref(),
+                Some(audience),
+                "{requested}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_known() {
+        for requested in [
+            "",
+            "https://mcp.example.com/mcp/",
+            "https://mcp.example.com",
+            "https://MCP.example.com/mcp",
+            "https://mcp.example.com/mcp#x",
+            "https://mcp.example.com/mcp?x",
+            "http://localhost:3000/mcp",
+            "https://id.example.com//",
+            "https://api.example.com/x",
+        ] {
+            assert_eq!(resources(false).audience(requested), None, "{requested}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_one_where_that_is_wished() {
+        for requested in [
+            "http://localhost:3000/mcp",
+            "http://127.0.0.1:8000/",
+            "https://[::1]/mcp",
+        ] {
+            assert_eq!(
+                resources(true).audience(requested).as_deref(),
+                Some(requested),
+                "{requested}"
+            );
+        }
+        for requested in [
+            "http://localhost.evil.example/",
+            "http://evil.example/",
+            "ws://localhost/",
+            "http://localhost/#x",
+            "http://u@localhost/",
+            "http://local host/",
+        ] {
+            assert_eq!(resources(true).audience(requested), None, "{requested}");
+        }
+    }
+}

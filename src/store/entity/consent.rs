@@ -1,0 +1,22 @@
+//! Table `consents`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "consents")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub client_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub audience: String,
+    pub scopes: String,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+#[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
