@@ -159,12 +159,7 @@ impl RefreshTokens {
     ) -> Result<Zeroizing<String>> {
         let successor =
             secrets::derive(REFRESH_PREFIX, &self.successor_key, SUCCESSOR, &token.hash);
-        let record = RefreshToken {
-            hash: successor.hash,
-            grant_id: grant.id,
-            created_at: now,
-            consumed_at: None,
-        };
+        let record = RefreshToken::new(successor.hash, grant.id, now);
         let (old, grant, window) = (token.hash, grant.clone(), self.retry_window);
         let grant_id = grant.id;
         let rotation = self

@@ -121,12 +121,9 @@ impl TokenIssuer {
         } else {
             None
         };
-        let refresh = secret.as_ref().map(|secret| RefreshToken {
-            hash: secret.hash,
-            grant_id: grant.id,
-            created_at: now,
-            consumed_at: None,
-        });
+        let refresh = secret
+            .as_ref()
+            .map(|secret| RefreshToken::new(secret.hash, grant.id, now));
         let text = secret.map(|secret| secret.text);
         let tokens = self.issue(account, client, grant, text, now)?;
         Ok(Opened {

@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::model::{
-    oauth::{
-        metadata::{AuthMethod, Metadata},
-        redirect,
-    },
+    oauth::{metadata::Metadata, redirect},
     scope::{self, Scopes},
 };
 
@@ -109,7 +106,7 @@ impl Client {
     /// Whether it has no secret.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.metadata.method() == Some(AuthMethod::None)
+        self.metadata.is_public()
     }
 
     /// Whether it may get tokens this way.

@@ -89,3 +89,16 @@ pub struct RefreshToken {
     /// When it was traded for its successor, where refresh tokens rotate.
     pub consumed_at: Option<Timestamp>,
 }
+
+impl RefreshToken {
+    /// A token that nobody has traded.
+    #[must_use]
+    pub fn new(hash: [u8; 32], grant_id: GrantId, created_at: Timestamp) -> Self {
+        Self {
+            hash,
+            grant_id,
+            created_at,
+            consumed_at: None,
+        }
+    }
+}

@@ -19,8 +19,8 @@ pub(super) fn language(query: Option<&str>, headers: &HeaderMap) -> &'static Mes
     let asked = parameters.filter(|(name, _)| name == UI_LOCALES);
     let asked: Vec<_> = asked.map(|(_, tags)| tags).collect();
     let asked = asked.iter().flat_map(|tags| tags.split_whitespace());
-    let mut accepted = weighted(headers, &ACCEPT_LANGUAGE);
-    accepted.retain(|(_, weight)| *weight > 0.0);
+    let accepted = weighted(headers, &ACCEPT_LANGUAGE);
+    let mut accepted: Vec<_> = accepted.filter(|(_, weight)| *weight > 0.0).collect();
     accepted.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     asked
         .chain(accepted.into_iter().map(|(tag, _)| tag))
@@ -40,18 +40,19 @@ fn look_up(tag: &str) -> Option<&'static Messages> {
 
 /// Whether a request would rather have HTML than JSON. Browsers name it; who accepts anything reads data.
 pub(super) fn is_html(headers: &HeaderMap) -> bool {
-    let accepted = weighted(headers, &ACCEPT);
     let weight_of = |wanted| {
-        let mut named = accepted
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        named.next().map_or(0.0, |(_, weight)| *weight)
+        weighted(headers, &ACCEPT)
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map_or(0.0, |(_, weight)| weight)
     };
     weight_of("text/html") > weight_of("application/json")
 }
 
 /// What the lines of a header list, each with its weight (RFC 9110 section 12.4.2).
-fn weighted<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<(&'a str, f32)> {
+fn weighted<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = (&'a str, f32)> + use<'a> {
     let lines = headers.get_all(name).iter();
     let members = lines
         .filter_map(|line| line.to_str().ok())
@@ -71,7 +72,7 @@ fn weighted<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Vec<(&'a str, f32)
             Some(weight) => Some((name, weight.ok()?)),
         }
     };
-    members.filter_map(read).collect()
+    members.filter_map(read)
 }
 
 #[cfg(test)]

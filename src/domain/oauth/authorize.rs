@@ -45,8 +45,9 @@ impl OAuth {
     /// Starts an authorization.
     ///
     /// # Errors
-    /// `CLIENT_NOT_FOUND`, also for a document that cannot be fetched, and `INVALID_FIELD` for a redirect URI that is not the client's: nobody is sent anywhere then
-    /// (OAuth 2.1 section 4.1.2.1).
+    /// `CLIENT_NOT_FOUND`, also for a document that cannot be fetched, and `INVALID_FIELD` for a redirect URI that is not
+    /// the client's: nobody is sent anywhere then (OAuth 2.1 section 4.1.2.1). `RATE_LIMITED` where too many documents
+    /// are to be fetched for this address.
     pub async fn start(
         &self,
         client_id: &str,
@@ -107,6 +108,16 @@ impl OAuth {
     /// # Errors
     /// `AUTHORIZATION_NOT_FOUND`, also when somebody has decided or it is too late.
     pub async fn pending(&self, caller: Option<&Caller>, id: AuthorizationId) -> Result<Pending> {
+        let (pending, _) = self.pending_for(caller, id).await?;
+        Ok(pending)
+    }
+
+    /// The same, with the session that the caller has logged in to.
+    async fn pending_for(
+        &self,
+        caller: Option<&Caller>,
+        id: AuthorizationId,
+    ) -> Result<(Pending, Option<Session>)> {
         let now = self.context.env.now();
         let reader = self.context.store.read();
         let found = reader.authorization(id).await?;
@@ -124,12 +135,13 @@ impl OAuth {
             ),
             None => (None, Scopes::default()),
         };
-        Ok(Pending {
+        let pending = Pending {
             new_scopes: authorization.request.scopes().without(&consented),
             next_step: authorization.next_step(&client, session.as_ref(), &consented, now),
             authorization,
             client,
-        })
+        };
+        Ok((pending, session))
     }
 
     /// Approves an authorization in the name of the caller, and tells where the person goes with the code.
@@ -139,16 +151,14 @@ impl OAuth {
     /// client's token; `LOG_IN_REQUIRED` when the client wants a newer log-in.
     pub async fn approve(&self, caller: &Caller, id: AuthorizationId) -> Result<String> {
         let now = self.context.env.now();
+        let (pending, session) = self.pending_for(Some(caller), id).await?;
+        let session = session.ok_or(Reason::PermissionDenied)?;
         let Pending {
             authorization,
             new_scopes,
             next_step,
             client,
-        } = self.pending(Some(caller), id).await?;
-        let session = self
-            .log_in_of(caller)
-            .await?
-            .ok_or(Reason::PermissionDenied)?;
+        } = pending;
         if next_step == Step::LogIn {
             return Err(Reason::LogInRequired.into());
         }

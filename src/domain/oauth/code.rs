@@ -79,12 +79,9 @@ impl OAuth {
         } else {
             None
         };
-        let refresh = secret.as_ref().map(|secret| RefreshToken {
-            hash: secret.hash,
-            grant_id: grant.id,
-            created_at: now,
-            consumed_at: None,
-        });
+        let refresh = secret
+            .as_ref()
+            .map(|secret| RefreshToken::new(secret.hash, grant.id, now));
         let (row, id) = (grant.clone(), authorization.id);
         let is_redeemed = self
             .context

@@ -8,10 +8,7 @@ use crate::{
     crypto::secrets::{self, SecretToken},
     domain::caller::CredentialId,
     error::{Error, Reason, Result},
-    model::oauth::{
-        metadata::{AuthMethod, Metadata},
-        registration::RegisteredClient,
-    },
+    model::oauth::{metadata::Metadata, registration::RegisteredClient},
 };
 
 /// A registration, with the secrets that were made just now.
@@ -90,8 +87,7 @@ impl OAuth {
             None => self.new_secret(&metadata)?,
             Some(_) => None,
         };
-        let is_public = metadata.method() == Some(AuthMethod::None);
-        let kept = stored.secret_hash.filter(|_| !is_public);
+        let kept = stored.secret_hash.filter(|_| !metadata.is_public());
         let client = RegisteredClient {
             metadata,
             secret_hash: secret.as_ref().map(|secret| secret.hash).or(kept),
@@ -135,7 +131,7 @@ impl OAuth {
     }
 
     fn new_secret(&self, metadata: &Metadata) -> Result<Option<SecretToken>> {
-        if metadata.method() == Some(AuthMethod::None) {
+        if metadata.is_public() {
             return Ok(None);
         }
         Ok(Some(secrets::generate(

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::metadata::{AuthMethod, Metadata};
+use super::metadata::Metadata;
 use crate::{
     env::Timestamp,
     model::client::{Client, Lifetimes},
@@ -60,7 +60,7 @@ pub fn read(client_id: &str, body: &[u8]) -> Result<Metadata, &'static str> {
     let sent = members.into_iter().filter(|(_, value)| !value.is_null());
     let metadata: Metadata = serde_json::from_value(Value::Object(sent.collect()))
         .map_err(|_| "the document has a member of the wrong type")?;
-    if metadata.method() != Some(AuthMethod::None) {
+    if !metadata.is_public() {
         return Err(
             "the document must be that of a public client: token_endpoint_auth_method none",
         );

@@ -186,6 +186,12 @@ impl Metadata {
         flaws.collect()
     }
 
+    /// Whether the client has no secret.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.method() == Some(AuthMethod::None)
+    }
+
     /// How the client says who it is; none for a method that this server does not know. A client that says nothing is
     /// public, as most are that register themselves.
     #[must_use]
