@@ -1,6 +1,7 @@
 //! The composition root: the only place that builds things.
 
 mod access;
+mod clients;
 mod console;
 pub mod data_dir;
 mod descriptors;
@@ -228,7 +229,7 @@ pub async fn check(loaded: &Loaded) -> Result<(), StartError> {
     }
     parts::mailer(config)?;
     outbound::outbound(config, Env::system()).await?;
-    transports::pages(config, config.issuer_at(config.listen).as_str())?;
+    transports::check_pages(config, config.issuer_at(config.listen).as_str())?;
     transports::layer_options(config)?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod admin;
 mod authz;
+mod clients;
 mod cors;
 mod database;
 mod duration;
@@ -40,6 +41,7 @@ use ipnet::IpNet;
 pub use self::{
     admin::Admin,
     authz::{Access, AccessRule, AccessSegment, Authz},
+    clients::{OAuthClient, OAuthClients},
     cors::{Cors, Origin},
     database::Database,
     issuer::Issuer,
@@ -150,9 +152,21 @@ impl Config {
         self.organizations.check()?;
         self.signup.check()?;
         self.oauth.check()?;
+        self.check_clients()?;
         self.authz.check()?;
         self.pages.check()?;
         self.metrics.check()
+    }
+
+    /// Each client that introspects tokens does so for something that tokens can be for.
+    fn check_clients(&self) -> Result<(), Broken> {
+        let issuer = self.issuer_at(self.listen);
+        let resources: Vec<_> = std::iter::once(issuer.as_str())
+            .chain(self.oauth.resources.iter().map(String::as_str))
+            .chain(self.tokens.audiences.iter().map(String::as_str))
+            .collect();
+        let checked = self.oauth.clients.check(&resources);
+        checked.or_else(|must| require(false, "oauth.clients", must))
     }
 
     fn check_proxies(&self) -> Result<(), Broken> {

@@ -9,5 +9,7 @@ pub mod seal;
 pub mod secrets;
 pub mod solver;
 
+pub use self::jose::foreign;
+
 #[cfg(test)]
 mod test_env;

@@ -244,6 +244,7 @@ impl Parts {
             refresh_tokens: Arc::clone(refresh_tokens),
             limits: Arc::clone(&self.limits),
             outbound: Arc::clone(&self.outbound),
+            client_keys: oauth::ClientKeys::default(),
         }
     }
 

@@ -40,6 +40,7 @@ pub struct Error {
     retry_after: Option<Duration>,
     limit: Option<Arc<Limit>>,
     takes_forms: bool,
+    lacks_scope: bool,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
     message: Option<Cow<'static, str>>,
     code: Option<Code>,
@@ -60,6 +61,7 @@ impl Error {
             retry_after: None,
             limit: None,
             takes_forms: false,
+            lacks_scope: false,
             cause: None,
             message: None,
             code: None,
@@ -141,6 +143,13 @@ impl Error {
     #[must_use]
     pub fn or_a_form(mut self, takes_forms: bool) -> Self {
         self.takes_forms = takes_forms;
+        self
+    }
+
+    /// The same refusal, of a credential that another scope would have made good.
+    #[must_use]
+    pub fn for_want_of_scope(mut self) -> Self {
+        self.lacks_scope = true;
         self
     }
 
@@ -247,6 +256,12 @@ impl Error {
     #[must_use]
     pub fn takes_forms(&self) -> bool {
         self.takes_forms
+    }
+
+    /// Whether another scope would have let the call through.
+    #[must_use]
+    pub fn lacks_scope(&self) -> bool {
+        self.lacks_scope
     }
 
     /// The limit that was reached.

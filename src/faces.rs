@@ -7,7 +7,6 @@ use axum::{Router, response::Response};
 use crate::{env::Env, error::Error, rest::channel::Channel};
 
 mod body;
-mod call;
 mod contract;
 #[cfg(test)]
 mod document;
@@ -58,6 +57,8 @@ pub enum Face {
     OAuth,
     /// OAuth, where clients register.
     OAuthRegistration,
+    /// OAuth, where a client asks about its account.
+    OAuthUserInfo,
     /// MailKite.
     MailKite,
     /// Mail.td.
@@ -89,8 +90,9 @@ impl Face {
             Self::MoMail => momail::render(error),
             Self::Smtpd => smtpd::render(error, false),
             Self::SmtpdRevocation => smtpd::render(error, true),
-            Self::OAuth => oauth::render(error, false),
-            Self::OAuthRegistration => oauth::render(error, true),
+            Self::OAuth => oauth::render(error, oauth::Endpoint::Token),
+            Self::OAuthRegistration => oauth::render(error, oauth::Endpoint::Registration),
+            Self::OAuthUserInfo => oauth::render(error, oauth::Endpoint::UserInfo),
             Self::MailKite => mailkite::render(error),
             Self::MailTd => mailtd::render(error),
         }

@@ -8,6 +8,7 @@ mod authorization_service;
 mod challenge_service;
 mod client_service;
 pub mod codec;
+mod consent_service;
 mod convert;
 mod device;
 mod filter;
@@ -36,7 +37,8 @@ use crate::{
             api_key_service_server::ApiKeyServiceServer,
             authorization_service_server::AuthorizationServiceServer,
             challenge_service_server::ChallengeServiceServer,
-            client_service_server::ClientServiceServer, grant_service_server::GrantServiceServer,
+            client_service_server::ClientServiceServer,
+            consent_service_server::ConsentServiceServer, grant_service_server::GrantServiceServer,
             o_auth_service_server::OAuthServiceServer,
             organization_service_server::OrganizationServiceServer,
             session_service_server::SessionServiceServer,
@@ -67,6 +69,7 @@ pub fn services(
     let accounts = account_service::Service::new(Arc::clone(domain));
     let sessions = session_service::Service::new(Arc::clone(domain));
     let grants = grant_service::Service::new(Arc::clone(domain));
+    let consents = consent_service::Service::new(Arc::clone(domain));
     let clients = client_service::Service::new(Arc::clone(domain));
     let oauth = oauth_service::Service::new(Arc::clone(domain));
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
@@ -77,6 +80,7 @@ pub fn services(
     let routes = Routes::new(AccountServiceServer::new(accounts))
         .add_service(SessionServiceServer::new(sessions))
         .add_service(GrantServiceServer::new(grants))
+        .add_service(ConsentServiceServer::new(consents))
         .add_service(ClientServiceServer::new(clients))
         .add_service(OAuthServiceServer::new(oauth))
         .add_service(ApiKeyServiceServer::new(api_keys))
@@ -84,6 +88,7 @@ pub fn services(
         .add_service(AuthorizationServiceServer::new(authorization))
         .add_service(OrganizationServiceServer::new(organizations))
         .add_service(admin::accounts(domain))
+        .add_service(admin::clients(domain))
         .add_service(admin::organizations(domain))
         .add_service(admin::signing_keys(domain))
         .add_service(health::service(status)?)

@@ -59,6 +59,8 @@ pub struct LayerOptions {
     pub cors_origins: Vec<cors::Origin>,
     /// Request headers that their pages may send beside those of the protocols and of this API.
     pub cors_headers: Vec<HeaderName>,
+    /// Whether a path is that of a page which people are sent to, and which scripts of other pages have no business at.
+    pub is_page: fn(&str) -> bool,
     /// How long a call may take until its answer begins.
     pub request_timeout: Duration,
     /// Whether calls over plain HTTP are refused.
@@ -73,6 +75,7 @@ impl Default for LayerOptions {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             cors_headers: Vec::new(),
+            is_page: |_| false,
             request_timeout: Duration::from_secs(30),
             https_only: false,
             max_message_size: 64 * 1024,
@@ -101,7 +104,12 @@ pub fn inner(options: &LayerOptions, service: HttpService) -> HttpService {
     // Around everything that can panic.
     let service = Around::new(panic::CatchPanic, service);
     // Around every refusal above, which a page could not read otherwise; a preflight ends here.
-    let service = cors::wrap(&options.cors_origins, &options.cors_headers, service);
+    let service = cors::wrap(
+        &options.cors_origins,
+        &options.cors_headers,
+        options.is_page,
+        service,
+    );
     // Before anybody asks what the request means, preflights too.
     let service = Around::new(request_head::RequestHead, service);
     // On every answer, preflights and panics too.

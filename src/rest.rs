@@ -1,9 +1,12 @@
 //! REST: a translator in front of the contract's services, never a second API.
 
+pub mod call;
+pub mod challenge;
 pub mod channel;
 pub mod connect;
 mod contract;
 pub(crate) mod error_headers;
+pub mod form;
 pub mod forward;
 pub mod json;
 pub mod openapi;

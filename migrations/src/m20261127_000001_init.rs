@@ -226,15 +226,19 @@ fn authorizations() -> TableCreateStatement {
 fn consents() -> TableCreateStatement {
     Table::create()
         .table("consents")
+        .col(uuid("id").primary_key())
         .col(uuid("account_id"))
         .col(text("client_id"))
         // Whom the tokens are for (RFC 8707), in order, separated by spaces; empty for this server.
         .col(text("audience"))
+        .col(text("client_name"))
         .col(text("scopes"))
         .col(big_integer("created_at"))
         .col(big_integer("updated_at"))
-        .primary_key(
+        .index(
             Index::create()
+                .unique()
+                .name("consents_account_id_client_id_audience")
                 .col("account_id")
                 .col("client_id")
                 .col("audience"),

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{body::Body, extract::Request, response::Response};
 use http::{
@@ -22,20 +22,32 @@ use crate::{
         around::{Answer, Around, Middleware},
         call::{Call, Dialect},
     },
-    pages::Pages,
-    rest::{connect, forward::AskedAbout, transcode},
+    pages::{self, Pages},
+    rest::{challenge::Challenges, connect, error_headers, forward::AskedAbout, transcode},
 };
 
 /// Renders the errors that the answers of a service carry.
 #[must_use]
 pub fn rendered(service: HttpService) -> HttpService {
-    HttpService::new(Around::new(RenderErrors { pages: None }, service))
+    let plainly = RenderErrors {
+        pages: None,
+        challenges: None,
+    };
+    HttpService::new(Around::new(plainly, service))
 }
 
-/// The same with pages for whoever comes with a browser to an address where nothing is.
-pub(super) fn rendered_for_browsers(service: HttpService, pages: Pages) -> HttpService {
-    let pages = Some(pages);
-    HttpService::new(Around::new(RenderErrors { pages }, service))
+/// The same with pages for whoever comes with a browser to an address where nothing is, and challenges that say where to get
+/// a token.
+pub(super) fn rendered_in_full(
+    service: HttpService,
+    pages: Pages,
+    challenges: Challenges,
+) -> HttpService {
+    let in_full = RenderErrors {
+        pages: Some(pages),
+        challenges: Some(Arc::new(challenges)),
+    };
+    HttpService::new(Around::new(in_full, service))
 }
 
 /// The same for callers of the services in process, who speak gRPC.
@@ -52,6 +64,19 @@ pub(super) fn rendered_as_grpc(services: GrpcService) -> GrpcService {
 #[derive(Clone)]
 struct RenderErrors {
     pages: Option<Pages>,
+    challenges: Option<Arc<Challenges>>,
+}
+
+impl RenderErrors {
+    /// Says in an answer that asks for a token where it is to be had. A registration access token is had with a registration
+    /// alone.
+    fn complete(challenges: &Challenges, call: &Call, answer: &mut Response) {
+        if face(call, answer) == Some(Face::OAuthRegistration) {
+            return;
+        }
+        let asked = answer.extensions().get::<AskedAbout>().cloned();
+        challenges.complete(answer.headers_mut(), asked.as_ref());
+    }
 }
 
 impl Middleware for RenderErrors {
@@ -65,6 +90,7 @@ impl Middleware for RenderErrors {
             .as_ref()
             .filter(|_| call.dialect == Dialect::Rest);
         let reader = pages.and_then(|pages| pages.reader(&request));
+        let challenges = self.challenges.clone();
         let answer = next(request);
         Box::pin(async move {
             let response = answer.await?;
@@ -72,12 +98,19 @@ impl Middleware for RenderErrors {
                 return Ok(response);
             };
             error.log();
-            Ok(match reader {
+            let mut rendered = match reader {
+                Some(reader) if pages::owns(call.path()) => {
+                    finish(&call, reader.error(&error, &call.request_id), response)
+                }
                 Some(reader) if is_nowhere(&call, &error, &response) => {
                     finish(&call, reader.not_found(&call.request_id), response)
                 }
                 _ => render(&call, &error, response),
-            })
+            };
+            if let Some(challenges) = challenges {
+                RenderErrors::complete(&challenges, &call, &mut rendered);
+            }
+            Ok(rendered)
         })
     }
 }
@@ -140,6 +173,7 @@ fn answer_in_grpc(error: &Error, dialect: Dialect, carrier: Response) -> Respons
     };
     let content_type = HeaderValue::from_static(content_type);
     rendered.headers_mut().insert(CONTENT_TYPE, content_type);
+    error_headers::ask_for_bearer(rendered.headers_mut(), error.http_status(), error);
     *rendered.status_mut() = error.stated_http_status().unwrap_or(StatusCode::OK);
     fill(carrier, rendered)
 }

@@ -124,8 +124,7 @@ impl Parts {
         let signing_keys = signing_keys(config, &store, master, &env);
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
         let mailer = mailer(config)?;
-        let pages = transports::pages(config, issuer)?;
-        let settings = settings(config, issuer, mailer.is_some());
+        let settings = settings(config, issuer, mailer.is_some())?;
         let (metrics, mut exposition) = Metrics::new(&env);
         let limits = Arc::new(limits(&config.limits, &env, &metrics));
         let passwords = Arc::new(passwords(config, &env)?);
@@ -157,7 +156,6 @@ impl Parts {
             &limits,
             &env,
             (&metrics, &exposition),
-            pages,
         )?;
         let jobs = Jobs::new(domain, store.clone(), env, mailer);
         Ok(Self {
@@ -309,8 +307,8 @@ pub(super) fn signing_keys(
     StoredKeys::new(store.clone(), master.clone(), env.clone(), policy)
 }
 
-fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
-    Settings {
+fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Result<Settings, StartError> {
+    Ok(Settings {
         issuer: issuer.to_owned(),
         audiences: config.tokens.audiences_beside(issuer),
         clients: clients(config),
@@ -321,8 +319,8 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Settings {
         organization_accounts: config.organizations.max_accounts.into(),
         work: work(&config.signup),
         access_rules: access_rules(config),
-        oauth: oauth(config, issuer),
-    }
+        oauth: oauth(config, issuer)?,
+    })
 }
 
 fn clients(config: &Config) -> Clients {
@@ -335,12 +333,14 @@ fn lifetimes(config: &Config) -> Lifetimes {
         grant: config.tokens.refresh_lifetime,
         mailkite: config.tokens.mailkite_lifetime,
         mailtd: config.tokens.mailtd_lifetime,
+        pages: config.pages.session_lifetime,
     }
 }
 
-fn oauth(config: &Config, issuer: &str) -> domain::oauth::Settings {
+fn oauth(config: &Config, issuer: &str) -> Result<domain::oauth::Settings, StartError> {
     let settings = &config.oauth;
-    domain::oauth::Settings {
+    Ok(domain::oauth::Settings {
+        clients: super::clients::configured(config, lifetimes(config))?,
         open_registration: settings.registration,
         client_documents: settings.client_documents,
         resources: Resources {
@@ -351,7 +351,7 @@ fn oauth(config: &Config, issuer: &str) -> domain::oauth::Settings {
         authorization_lifetime: settings.authorization_lifetime,
         code_lifetime: settings.code_lifetime,
         lifetimes: lifetimes(config),
-    }
+    })
 }
 
 /// The work that sign-ups need. Every figure has been held to its range.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{StartError, errors, health::Health};
 use crate::{
-    config::{Config, Issuer},
+    config::{Config, Issuer, ProofOfWork},
     domain::Domain,
     env::Env,
     faces,
@@ -15,13 +15,14 @@ use crate::{
     layers::{self, HttpService, LayerOptions, uncounted},
     limits::Limits,
     metrics::{Exposition, Metrics},
-    pages::{self, Pages},
+    pages::{self, Pages, PagesError},
     pb,
     rest::{
+        challenge::Challenges,
         channel::{self, Channel},
         connect, forward, openapi, probes,
         transcode::Transcoder,
-        well_known,
+        well_known::{self, Discovery, Facts},
     },
     server::{
         dispatch::dispatch,
@@ -45,7 +46,6 @@ pub(super) fn build(
     limits: &Arc<Limits>,
     env: &Env,
     (metrics, exposition): (&Metrics, &Arc<Exposition>),
-    pages: Pages,
 ) -> Result<Transports, StartError> {
     // Its database has just been brought up to date.
     let (status, told) = watch::channel(Status::Serving);
@@ -55,13 +55,20 @@ pub(super) fn build(
     let channel = channel::to(services.clone());
     let connect = connect::connect_service(channel.clone(), &contract, grpc::MAX_MESSAGE_BYTES)
         .map_err(broken)?;
-    let mut rest = rest_router(channel, domain, env, issuer)?.merge(pages.router());
+    let pages = Pages::new(page_options(config, issuer), channel.clone(), env.clone())
+        .map_err(|cause| unusable_pages(&cause))?;
+    let mut rest = rest_router((config, issuer), channel, domain, env)?.merge(pages.router());
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());
     }
     let options = layer_options(config)?;
     let service = uncounted::wrap(Arc::clone(limits), dispatch(services, connect, rest));
-    let service = errors::rendered_for_browsers(layers::inner(&options, service), pages);
+    let service = layers::inner(&options, service);
+    let challenges = Challenges {
+        issuer: issuer.to_owned(),
+        resources: config.oauth.resources.clone(),
+    };
+    let service = errors::rendered_in_full(service, pages, challenges);
     let http = layers::outer(env, metrics, &options, service);
     Ok(Transports {
         http,
@@ -71,38 +78,59 @@ pub(super) fn build(
 }
 
 fn rest_router(
+    (config, issuer): (&Config, &str),
     channel: Channel,
     domain: &Arc<Domain>,
     env: &Env,
-    issuer: &str,
 ) -> Result<Router, StartError> {
     let transcoder = Transcoder::new(channel.clone()).map_err(broken)?;
     let keys = Arc::clone(domain);
-    Ok(Router::new()
+    let jwks = move || keys.signing_keys.jwks();
+    // First: it takes paths that a router which begins otherwise would refuse.
+    Ok(well_known::router(jwks, discovery(config, issuer))
         .merge(forward::router(channel.clone()))
         .merge(probes::router(channel.clone()))
         .merge(faces::router(channel, env.clone(), issuer))
         .merge(openapi::router())
-        .merge(well_known::router(move || keys.signing_keys.jwks()))
         .fallback_service(transcoder.into_service()))
 }
 
-/// The hosted pages of the server that is reached at this issuer.
-pub(super) fn pages(config: &Config, issuer: &str) -> Result<Pages, StartError> {
+/// What clients discover the server by.
+fn discovery(config: &Config, issuer: &str) -> Discovery {
+    Discovery::new(&Facts {
+        issuer: issuer.to_owned(),
+        authorization_endpoint: config.oauth.authorization_endpoint.clone(),
+        resources: config.oauth.resources.clone(),
+        open_registration: config.oauth.registration,
+        client_documents: config.oauth.client_documents,
+        ui_locales: Pages::languages(),
+    })
+}
+
+/// Reads what the hosted pages need.
+pub(super) fn check_pages(config: &Config, issuer: &str) -> Result<(), StartError> {
+    pages::check(&page_options(config, issuer)).map_err(|cause| unusable_pages(&cause))
+}
+
+/// What the hosted pages are told of the server that is reached at this issuer.
+fn page_options(config: &Config, issuer: &str) -> pages::Options {
     let settings = &config.pages;
-    let options = pages::Options {
+    pages::Options {
         issuer: issuer.to_owned(),
         name: settings.name.clone(),
         logo_file: settings.logo_file.clone(),
         color: settings.color,
         api_reference: settings.api_reference,
-    };
-    Pages::new(options).map_err(|cause| {
-        StartError::new(
-            cause.to_string(),
-            "name an SVG or PNG file of at most 16 KiB in pages.logo_file, or unset it",
-        )
-    })
+        session_lifetime: settings.session_lifetime,
+        sign_up_needs_work: config.signup.proof_of_work == ProofOfWork::All,
+    }
+}
+
+fn unusable_pages(cause: &PagesError) -> StartError {
+    StartError::new(
+        cause.to_string(),
+        "name an SVG or PNG file of at most 16 KiB in pages.logo_file, or unset it",
+    )
 }
 
 /// The files of the certificate and its key, when the listener speaks TLS.
@@ -149,6 +177,7 @@ pub(super) fn layer_options(config: &Config) -> Result<LayerOptions, StartError>
                 StartError::new(cause.to_string(), "correct cors.origins")
             },
         )?,
+        is_page: pages::owns,
         cors_headers: config
             .cors
             .allowed_headers

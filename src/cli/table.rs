@@ -1,5 +1,7 @@
 //! Text in columns.
 
+use crate::model::text::is_unseen;
+
 /// The widest line of a table, in characters.
 const WIDEST: usize = 100;
 /// Between two columns.
@@ -57,19 +59,6 @@ pub(super) fn visible(text: &str) -> String {
         }
     }
     visible
-}
-
-/// Control characters, and those that turn the direction of text or take no room.
-fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-        )
 }
 
 #[cfg(test)]

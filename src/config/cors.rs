@@ -1,5 +1,7 @@
 //! Browser apps on other origins.
 
+use std::str::FromStr;
+
 use http::HeaderName;
 use url::Url;
 
@@ -54,8 +56,10 @@ impl Origin {
     }
 }
 
-impl Scalar for Origin {
-    fn parse(text: &str) -> Result<Self, String> {
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         Url::parse(text)
             .ok()
             .filter(is_bare)
@@ -64,6 +68,12 @@ impl Scalar for Origin {
                 "it must be exact origins without path, such as https://app.example.com; name each one, for `*` is not allowed"
                     .to_owned()
             })
+    }
+}
+
+impl Scalar for Origin {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
     }
 
     fn print(&self) -> String {

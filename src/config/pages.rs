@@ -1,9 +1,10 @@
 //! The hosted pages.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
-    rule::{Broken, require},
+    duration::{days, minutes},
+    rule::{Broken, require, within},
     setting::{Scalar, settings},
 };
 use crate::model::brand::{BrandColor, BrandColorRefused};
@@ -23,6 +24,8 @@ settings! {
         color: BrandColor = BrandColor::default(),
         /// Whether `/docs` is a reference of the API, to read and try.
         api_reference: bool = true,
+        /// How long somebody stays signed in on the pages, in the browser that they signed in with, 5m to 365d.
+        session_lifetime: Duration = days(14),
     }
 }
 
@@ -36,6 +39,11 @@ impl Pages {
             format!(
                 "it must have 1 to {LONGEST_NAME} characters, none of them a control character"
             ),
+        )?;
+        within(
+            "pages.session_lifetime",
+            &self.session_lifetime,
+            minutes(5)..=days(365),
         )
     }
 }

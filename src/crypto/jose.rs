@@ -5,6 +5,8 @@
 //! Keys and ECDSA nonces come from OpenSSL's own random source and not from `Env`: josekit takes no other,
 //! and a nonce that a test could choose is a private key that a test could leak.
 
+pub mod foreign;
+
 use std::{error::Error as StdError, fmt};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -3,6 +3,8 @@
 //! What a token says of the account and its scopes is for others to read. This service reads the session's
 //! id and looks the rest up, so that a revocation counts at once, so nothing else is given out here.
 
+mod id_token;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -10,6 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub use self::id_token::IdTokenHint;
 pub use crate::crypto::jose::{KeyError, TokenType};
 use crate::{
     crypto::{
@@ -79,6 +82,21 @@ pub struct AccessClaims {
     pub audience: Vec<String>,
     /// Its own id.
     pub jti: String,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a client's own token says that passed every check.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientClaims {
+    /// The client.
+    pub client_id: String,
+    /// What it may do, separated by spaces.
+    pub scope: String,
+    /// Whom it is for.
+    pub audience: Vec<String>,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.
@@ -277,21 +295,33 @@ impl KeyRing {
     /// `CREDENTIAL_INVALID`, whatever is wrong.
     pub fn verify(&self, token: &str, expected: &Expected<'_>) -> Result<AccessClaims> {
         self.check(token, expected)
-            .map_err(|fault| Error::new(Reason::CredentialInvalid).because(fault))
+            .and_then(Claims::of_grant)
+            .map_err(invalid)
+    }
+
+    /// The same for a client's own token, which belongs to no grant.
+    ///
+    /// # Errors
+    /// `CREDENTIAL_INVALID`, whatever is wrong.
+    pub fn verify_of_client(&self, token: &str, expected: &Expected<'_>) -> Result<ClientClaims> {
+        self.check(token, expected)
+            .and_then(Claims::of_client)
+            .map_err(invalid)
     }
 
     fn check(
         &self,
         token: &str,
         expected: &Expected<'_>,
-    ) -> std::result::Result<AccessClaims, TokenError> {
+    ) -> std::result::Result<Claims, TokenError> {
         let token = Compact::parse(token)?;
         let keys = self.0.load();
         let key = keys
             .verifying(token.kid(), expected.now)
             .ok_or(TokenError::UnknownKey)?;
-        let claims = key.verifier.verify(&token)?;
-        Claims::read(claims)?.check(token.typ(), expected)
+        let claims = Claims::read(key.verifier.verify(&token)?)?;
+        claims.check(token.typ(), expected)?;
+        Ok(claims)
     }
 
     /// The published keys: a JWK set (RFC 7517 section 5) of all that sign, will sign or have signed.
@@ -307,7 +337,11 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// The claims that every access token of ours carries. Times are whole seconds.
+fn invalid(fault: TokenError) -> Error {
+    Error::new(Reason::CredentialInvalid).because(fault)
+}
+
+/// The claims of the access tokens of ours. Times are whole seconds.
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
@@ -315,7 +349,12 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: String,
-    grant_id: String,
+    /// The grant that it belongs to; none for a client's own.
+    grant_id: Option<String>,
+    /// Whose it is, where it is a client's own.
+    sub: Option<String>,
+    client_id: Option<String>,
+    scope: Option<Value>,
     /// What the tokens that SMTPD documents have beside that, and nothing else of the type `JWT`.
     account_id: Option<String>,
 }
@@ -350,36 +389,57 @@ impl Claims {
     }
 
     fn check(
-        self,
+        &self,
         typ: TokenType,
         expected: &Expected<'_>,
-    ) -> std::result::Result<AccessClaims, TokenError> {
+    ) -> std::result::Result<(), TokenError> {
         if typ == TokenType::Jwt && self.account_id.is_none() {
             return Err(TokenError::Header);
         }
-        let issued_at = Timestamp::from_seconds(self.iat);
-        let expires_at = Timestamp::from_seconds(self.exp);
         if self.iss != expected.issuer {
             return Err(TokenError::Issuer);
         }
         if !expected.audience.is_none_or(|name| self.aud.contains(name)) {
             return Err(TokenError::Audience);
         }
-        if issued_at > expected.now.after(expected.leeway) {
+        if Timestamp::from_seconds(self.iat) > expected.now.after(expected.leeway) {
             return Err(TokenError::NotYet);
         }
-        if expires_at <= expected.now {
+        if Timestamp::from_seconds(self.exp) <= expected.now {
             return Err(TokenError::Expired);
         }
         if self.jti.is_empty() {
             return Err(TokenError::Claims);
         }
+        Ok(())
+    }
+
+    fn of_grant(self) -> std::result::Result<AccessClaims, TokenError> {
+        let grant_id = self.grant_id.ok_or(TokenError::Claims)?;
         Ok(AccessClaims {
-            grant_id: self.grant_id.parse().map_err(|_| TokenError::Claims)?,
+            grant_id: grant_id.parse().map_err(|_| TokenError::Claims)?,
             audience: self.aud.into_names(),
             jti: self.jti,
-            issued_at,
-            expires_at,
+            issued_at: Timestamp::from_seconds(self.iat),
+            expires_at: Timestamp::from_seconds(self.exp),
+        })
+    }
+
+    /// RFC 9068 section 2.2: the subject of a client's own token is the client.
+    fn of_client(self) -> std::result::Result<ClientClaims, TokenError> {
+        let (Some(client_id), None) = (self.client_id, self.grant_id) else {
+            return Err(TokenError::Claims);
+        };
+        if self.sub.as_ref() != Some(&client_id) {
+            return Err(TokenError::Claims);
+        }
+        let scope = self.scope.as_ref().and_then(Value::as_str);
+        Ok(ClientClaims {
+            scope: scope.unwrap_or_default().to_owned(),
+            client_id,
+            audience: self.aud.into_names(),
+            issued_at: Timestamp::from_seconds(self.iat),
+            expires_at: Timestamp::from_seconds(self.exp),
         })
     }
 }

@@ -135,9 +135,10 @@ impl Accounts {
             };
         };
         let now = self.context.env.now();
+        // Its callers are remembered with the name.
         self.context
-            .store
-            .write(move |tx| {
+            .credentials
+            .end(move |tx| {
                 Box::pin(async move {
                     let name = display_name.trim();
                     if !tx
@@ -146,9 +147,8 @@ impl Accounts {
                     {
                         return Err(gone_or_changed(tx, id).await?);
                     }
-                    tx.account(id)
-                        .await?
-                        .ok_or_else(|| Reason::AccountNotFound.into())
+                    let account = tx.account(id).await?.ok_or(Reason::AccountNotFound)?;
+                    Ok((account, credentials_of(tx, id).await?))
                 })
             })
             .await

@@ -1,7 +1,8 @@
 //! Administration: any account and any organization, looked at, disabled, enabled and deleted; who
-//! administers, and what an organization has paid for.
+//! administers, and what an organization has paid for. Clients that registered themselves, looked at and deleted.
 
 mod action;
+mod clients;
 
 use uuid::Uuid;
 

@@ -45,7 +45,7 @@ impl Authorization {
         }
         let caller = caller.ok_or(Reason::CredentialMissing)?;
         if !caller.acts_as_account() && !caller.scopes.covers(&rule.scopes) {
-            return Err(denied("the credential lacks the scope of the rule"));
+            return Err(denied("the credential lacks the scope of the rule").for_want_of_scope());
         }
         let passes = match (rule.access, rule.account(&path)) {
             // An e-mail token is for one mailbox, whatever its organization has paid for.

@@ -43,6 +43,8 @@ pub struct Caller {
     pub email: String,
     /// Whether mail to the address has been shown to reach its owner.
     pub email_verified: bool,
+    /// What to call the person; may be empty.
+    pub display_name: String,
     /// Whether the account is an administrator; [`Self::administers`] says whether this call may act as one.
     administrator: bool,
     /// What the call was made with.
@@ -70,6 +72,7 @@ impl Caller {
             owns_paid_organization: account.owns_paid_organization(),
             email: account.email.as_str().to_owned(),
             email_verified: account.email_verified,
+            display_name: account.display_name.clone(),
             administrator: account.administrator,
             credential,
             session_id,

@@ -84,8 +84,8 @@ impl Credentials {
         self.0.cache.forget_tokens();
     }
 
-    /// Runs a use case that ends credentials, and forgets them before it answers. Goes on when the
-    /// caller goes away meanwhile: what was committed must not stay remembered.
+    /// Runs a use case that ends credentials, or changes what their callers are, and forgets them before it answers. Goes on
+    /// when the caller goes away meanwhile: what was committed must not stay remembered.
     pub(super) async fn end<T, F>(&self, use_case: F) -> Result<T>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! Grants: what the account allows each client. Look at them, and take them back.
+//! Grants and consents: what the account allows each client. Look at them, and take them back.
 
 use crate::{
     domain::{
@@ -6,10 +6,16 @@ use crate::{
         caller::{Caller, CredentialId},
     },
     error::{Reason, Result},
-    model::{client::Client, id::GrantId, page::Page, session::Grant},
+    model::{
+        consent::Consent,
+        id::{ConsentId, GrantId},
+        page::Page,
+        session::Grant,
+    },
 };
 
 const LIST: &str = "grants";
+const CONSENTS: &str = "consents";
 
 /// The grants of accounts.
 pub struct Grants {
@@ -70,9 +76,13 @@ impl Grants {
             .credentials
             .end(move |tx| {
                 Box::pin(async move {
+                    // Whoever approves or redeems a code waits for this, or this for them.
+                    tx.lock_account(grant.account_id).await?;
                     if !tx.revoke_grant(&grant, now).await? {
                         return Err(Reason::GrantNotFound.into());
                     }
+                    tx.end_codes(grant.account_id, &grant.client_id, now)
+                        .await?;
                     tx.delete_consent(grant.account_id, &grant.client_id)
                         .await?;
                     Ok(((), vec![CredentialId::Grant(grant.id)]))
@@ -81,12 +91,39 @@ impl Grants {
             .await
     }
 
+    /// A page of what the caller has allowed clients, the newest first, and the token of the next page.
+    ///
+    /// # Errors
+    /// `INVALID_FIELD` for a page token that is not of this list.
+    pub async fn consents(
+        &self,
+        caller: &Caller,
+        size: i32,
+        token: &str,
+    ) -> Result<(Vec<Consent>, String)> {
+        let (pages, account) = (&self.context.pages, caller.account_id);
+        let page = pages.request(CONSENTS, account, size, token)?;
+        let Page { items, next } = self.context.store.read().consents(account, page).await?;
+        Ok((items, pages.token(CONSENTS, account, next)))
+    }
+
+    /// Takes back all that the caller has allowed the client of a consent.
+    ///
+    /// # Errors
+    /// `CONSENT_NOT_FOUND`, also for a consent of somebody else.
+    pub async fn revoke_consent(&self, caller: &Caller, id: ConsentId) -> Result<()> {
+        let consent = self.context.store.read().consent(id).await?;
+        let consent = consent
+            .filter(|consent| consent.account_id == caller.account_id)
+            .ok_or(Reason::ConsentNotFound)?;
+        self.revoke_all_to(caller, consent.client_id).await
+    }
+
     /// Takes back all that the caller's account has granted to a client, which has to ask again from then on.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn revoke_all_to(&self, caller: &Caller, client: &Client) -> Result<()> {
-        let client_id = client.id.clone();
+    pub async fn revoke_all_to(&self, caller: &Caller, client_id: String) -> Result<()> {
         let (account_id, now) = (caller.account_id, self.context.env.now());
         self.context
             .credentials

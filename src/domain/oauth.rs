@@ -1,27 +1,37 @@
 //! OAuth 2.1: clients that register themselves, authorizations that people decide, and the tokens that follow.
 //!
-//! One file for each use case: [`registration`], [`documents`], [`authorize`], [`code`], [`refresh`], [`introspection`], [`revocation`].
+//! One file for each use case: [`registration`], [`documents`], [`authorize`], [`code`], [`refresh`], [`client_credentials`],
+//! [`id_token`], [`introspection`], [`log_out`], [`revocation`], [`user_info`]; and one for how clients say who they are:
+//! [`authentication`].
 
+mod authentication;
 mod authorize;
+mod client_credentials;
+mod client_keys;
 mod code;
 mod documents;
+mod id_token;
 mod introspection;
+mod log_out;
 mod refresh;
 mod registration;
 mod revocation;
+mod user_info;
 
 use std::{sync::Arc, time::Duration};
 
-use subtle::ConstantTimeEq as _;
-
+pub(super) use self::client_keys::ClientKeys;
 pub use self::{
+    authentication::ClientCredentials,
     authorize::{Pending, Started},
     code::CodeExchange,
+    id_token::Issued,
     introspection::LiveToken,
+    log_out::{LogOut, LogOutRequest},
     registration::NewRegistration,
+    user_info::UserInfo,
 };
 use crate::{
-    crypto::secrets,
     domain::{Context, refresh::RefreshTokens, tokens::TokenIssuer},
     error::{Error, Reason, Result},
     limits::Limits,
@@ -46,6 +56,8 @@ pub struct Settings {
     pub open_registration: bool,
     /// Whether the URL of a document may be a client.
     pub client_documents: bool,
+    /// The clients that the operator has set up.
+    pub clients: Vec<Client>,
     /// The resources that tokens can be asked for.
     pub resources: Resources,
     /// How long an authorization waits for a decision.
@@ -65,25 +77,20 @@ pub struct OAuth {
     pub(super) refresh_tokens: Arc<RefreshTokens>,
     pub(super) limits: Arc<Limits>,
     pub(super) outbound: Arc<Outbound>,
-}
-
-/// Who a client says it is (OAuth 2.1 section 2.4).
-#[derive(Clone, Copy)]
-pub struct ClientCredentials<'c> {
-    /// The `client_id`.
-    pub id: &'c str,
-    /// Its secret; empty when none was sent.
-    pub secret: &'c str,
-    /// Where the call comes from.
-    pub address: std::net::IpAddr,
+    pub(super) client_keys: ClientKeys,
 }
 
 impl OAuth {
-    /// The client that registered itself under this id, or whose document was fetched; none for an unknown or deleted one.
+    /// The client that the operator has set up or that registered itself under this id, or whose document was fetched; none
+    /// for an unknown or deleted one.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn client(&self, id: &str) -> Result<Option<Client>> {
+        let mut configured = self.settings.clients.iter();
+        if let Some(client) = configured.find(|client| client.id == id) {
+            return Ok(Some(client.clone()));
+        }
         let (reader, lifetimes) = (self.context.store.read(), self.settings.lifetimes);
         if let Some(id) = RegisteredClient::parse_client_id(id) {
             let found = reader.client(id).await?;
@@ -94,32 +101,6 @@ impl OAuth {
         }
         let found = reader.client_document(id).await?;
         Ok(found.map(|document| document.client(lifetimes)))
-    }
-
-    /// The client that calls the token endpoint: with its secret, or, where it has none, by its name alone. Each client at
-    /// an address has a rate of its own there, so that those behind one address do not wait for each other.
-    async fn authenticate(&self, credentials: ClientCredentials<'_>) -> Result<Client> {
-        self.limit(credentials)?;
-        let client = self.client(credentials.id).await?;
-        let client = client.ok_or_else(|| failed("client_id"))?;
-        let is_right = match (&client.secret_hash, credentials.secret) {
-            (None, "") => true,
-            (None, _) | (Some(_), "") => false,
-            (Some(hash), secret) => secrets::hash(secret).ct_eq(hash).into(),
-        };
-        if is_right {
-            Ok(client)
-        } else {
-            Err(failed("client_secret"))
-        }
-    }
-
-    /// Spends a call of what this client has at its address.
-    fn limit(&self, credentials: ClientCredentials<'_>) -> Result<()> {
-        let number = secrets::hash(credentials.id)
-            .first_chunk()
-            .map_or(0, |half| u128::from_be_bytes(*half));
-        self.limits.token_client(number, credentials.address)
     }
 
     fn require(client: &Client, grant_type: GrantType) -> Result<()> {

@@ -40,7 +40,7 @@ enum Rotation {
 pub(super) struct Found {
     token: RefreshToken,
     pub(super) grant: Grant,
-    account: Account,
+    pub(super) account: Account,
 }
 
 /// Trades refresh tokens.
@@ -75,6 +75,10 @@ impl Sessions {
     /// `REFRESH_TOKEN_INVALID` when it is not good for anything any more.
     pub async fn revoke_refresh_token(&self, token: &str) -> Result<()> {
         let found = self.refresh_tokens.find(token).await?;
+        // Other clients say who they are.
+        if self.clients.find(&found.grant.client_id).is_none() {
+            return Err(Reason::RefreshTokenInvalid.into());
+        }
         grants::end(&self.context, found.grant, Reason::RefreshTokenInvalid).await
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::keyring::{AccessClaims, Expected, KeyRing, TokenType},
+    crypto::keyring::{AccessClaims, ClientClaims, Expected, KeyRing, TokenType},
     domain::{
         credentials::{CLOCK_LEEWAY, Credentials},
         request_ids::{self, RequestIds},
@@ -37,6 +37,16 @@ pub struct Tokens {
     pub access_expires_at: Timestamp,
     /// Gets the next one, for clients that refresh; ends with the grant.
     pub refresh: Option<Zeroizing<String>>,
+}
+
+/// What a client keeps to act as itself.
+pub struct ClientToken {
+    /// The credential of each call, a JWT (RFC 9068).
+    pub access_token: Zeroizing<String>,
+    /// When it ends.
+    pub access_expires_at: Timestamp,
+    /// What it may do.
+    pub scopes: Scopes,
 }
 
 /// A session and its tokens, where one was asked for.
@@ -199,18 +209,64 @@ impl TokenIssuer {
         })
     }
 
+    /// Issues a token of the client itself, for this audience, or the one of the settings where it names none. It belongs
+    /// to no grant: no rpc takes it, and it lives until it ends.
+    pub(super) fn issue_to_client(
+        &self,
+        client: &Client,
+        scopes: Scopes,
+        audience: Vec<String>,
+    ) -> Result<ClientToken> {
+        let now = self.env.now();
+        let access_expires_at = now.after(client.access_token_lifetime);
+        let own = self.own_audience();
+        let audience = match (audience.as_slice(), own.as_slice()) {
+            ([], [only]) => json!(only),
+            ([], _) => json!(own),
+            _ => json!(audience),
+        };
+        let claims = Map::from_iter([
+            ("iss".to_owned(), json!(self.issuer)),
+            ("aud".to_owned(), audience),
+            ("iat".to_owned(), json!(now.seconds())),
+            ("exp".to_owned(), json!(access_expires_at.seconds())),
+            ("jti".to_owned(), json!(self.env.uuid()?)),
+            ("sub".to_owned(), json!(client.id)),
+            ("client_id".to_owned(), json!(client.id)),
+            ("scope".to_owned(), json!(scopes.to_string())),
+        ]);
+        let typ = TokenType::AccessToken;
+        let token = self.key_ring.sign(Algorithm::Es256, typ, &claims, now)?;
+        Ok(ClientToken {
+            access_token: Zeroizing::new(token),
+            access_expires_at,
+            scopes,
+        })
+    }
+
     /// What an access token of this server says, whomever it is for.
     ///
     /// # Errors
     /// `CREDENTIAL_INVALID` for any other text.
     pub(super) fn read(&self, token: &str, now: Timestamp) -> Result<AccessClaims> {
-        let expected = Expected {
+        self.key_ring.verify(token, &self.expected(now))
+    }
+
+    /// What a client's own token says, whomever it is for.
+    ///
+    /// # Errors
+    /// `CREDENTIAL_INVALID` for any other text.
+    pub(super) fn read_of_client(&self, token: &str, now: Timestamp) -> Result<ClientClaims> {
+        self.key_ring.verify_of_client(token, &self.expected(now))
+    }
+
+    fn expected(&self, now: Timestamp) -> Expected<'_> {
+        Expected {
             issuer: &self.issuer,
             audience: None,
             now,
             leeway: CLOCK_LEEWAY,
-        };
-        self.key_ring.verify(token, &expected)
+        }
     }
 
     /// The claims of an access token (RFC 9068 section 2.2), or the ones that SMTPD documents.
@@ -258,6 +314,11 @@ impl TokenIssuer {
         if !grant.audience.is_empty() {
             return grant.audience.clone();
         }
+        self.own_audience()
+    }
+
+    /// Whom tokens are for when nobody is named.
+    pub(super) fn own_audience(&self) -> Vec<String> {
         std::iter::once(&self.issuer)
             .chain(&self.audiences)
             .cloned()

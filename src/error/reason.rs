@@ -88,6 +88,8 @@ reasons! {
     SessionNotFound = "SESSION_NOT_FOUND", NotFound, 404, DEBUG, "There is no such session.";
     /// No such grant that the caller may see.
     GrantNotFound = "GRANT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such grant.";
+    /// No such consent that the caller may see.
+    ConsentNotFound = "CONSENT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such consent.";
     /// No client has this id.
     ClientNotFound = "CLIENT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such client.";
     /// The OAuth client is unknown, was deleted, or did not show that it is the one.

@@ -9,12 +9,11 @@ use http_body::Body as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
-use url::form_urlencoded;
 
-use super::{call::Call, contract::Contract};
+use super::contract::Contract;
 use crate::{
     error::{Error, FieldReason, FieldViolation, Reason, Result},
-    rest::{json, unary},
+    rest::{call::Call, form, json, unary},
 };
 
 /// The content type of JSON (RFC 8259 section 11).
@@ -95,6 +94,18 @@ pub(super) async fn read_optional<T: DeserializeOwned>(
 /// A member that is text.
 pub(super) fn text<'m>(members: &'m Members, name: &str) -> Option<&'m str> {
     members.get(name).and_then(Value::as_str)
+}
+
+/// A member that is a list of texts, or one text.
+pub(super) fn texts(members: &Members, name: &str) -> Vec<String> {
+    let all = match members.get(name) {
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+        other => other
+            .and_then(Value::as_str)
+            .into_iter()
+            .collect::<Vec<_>>(),
+    };
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// The request that the members make. `null` is an absent member. A member that the request does not know is refused
@@ -225,22 +236,15 @@ fn is_repeatable(name: &str) -> bool {
 /// # Errors
 /// A parameter comes twice or is not UTF-8.
 pub(super) fn parameters(text: &[u8]) -> Result<Members> {
-    let mut parameters = Map::new();
-    for (name, value) in form_urlencoded::parse(text) {
-        // The parser replaces what is not UTF-8, which would make different passwords equal.
-        if [&name, &value].iter().any(|text| text.contains('\u{fffd}')) {
-            return Err(malformed("The form is not UTF-8."));
+    let mut members = Members::new();
+    for (name, value) in form::parameters(text)? {
+        match members.get_mut(&name) {
+            Some(Value::Array(texts)) => texts.push(value.into()),
+            _ if form::is_list(&name) => drop(members.insert(name, vec![value].into())),
+            _ => drop(members.insert(name, value.into())),
         }
-        if parameters.contains_key(name.as_ref()) {
-            return Err(if json::is_repeatable(&name) {
-                given_twice(&name)
-            } else {
-                malformed("A parameter comes twice.")
-            });
-        }
-        parameters.insert(name.into_owned(), Value::String(value.into_owned()));
     }
-    Ok(parameters)
+    Ok(members)
 }
 
 /// The request could not be read, for this reason.

@@ -5,12 +5,11 @@ use http::{Request, Uri};
 use tonic::Status;
 use tower::ServiceExt as _;
 
-use super::call::Call;
 use crate::{
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
-        device::DeviceCookie,
+        cookie,
         id::{AccountId, ApiKeyId, OrganizationId},
         request::AuthorizeOnly,
     },
@@ -20,7 +19,7 @@ use crate::{
         challenge_service_client::ChallengeServiceClient,
         o_auth_service_client::OAuthServiceClient, session_service_client::SessionServiceClient,
     },
-    rest::channel::Channel,
+    rest::{call::Call, channel::Channel},
 };
 
 /// The rpcs that a face calls with what stands in a body.
@@ -42,13 +41,14 @@ pub(super) mod rpc {
         "/countersign.v1.OAuthService/RegisterClient";
     pub(in super::super) const UPDATE_CLIENT_REGISTRATION: &str =
         "/countersign.v1.OAuthService/UpdateClientRegistration";
+    pub(in super::super) const GET_USER_INFO: &str = "/countersign.v1.OAuthService/GetUserInfo";
     /// Takes every credential that is good.
     pub(in super::super) const CHECK_ACCESS: &str =
         "/countersign.v1.AuthorizationService/CheckAccess";
 }
 
 /// The cookie that an answer is to set.
-pub(super) type Cookie = Extension<DeviceCookie>;
+pub(super) type Cookie = Extension<cookie::Cookie>;
 /// Who logged in, and the cookie that is to be set.
 pub(super) type LoggedIn = (v1::CreateSessionResponse, Option<Cookie>);
 
@@ -221,7 +221,7 @@ impl Contract {
             .create_session(call.request(message))
             .await?;
         let (_, made, mut extensions) = answer.into_parts();
-        Ok((made, extensions.remove::<DeviceCookie>().map(Extension)))
+        Ok((made, extensions.remove::<cookie::Cookie>().map(Extension)))
     }
 
     /// Gets the next access token.
@@ -287,6 +287,12 @@ impl Contract {
         message: v1::RevokeTokenRequest,
     ) -> Result<()> {
         inner(self.oauth().revoke_token(call.request(message)).await).map(drop)
+    }
+
+    /// Tells the caller who its account is.
+    pub(super) async fn user_info(&self, call: &Call) -> Result<v1::GetUserInfoResponse> {
+        let request = call.request(v1::GetUserInfoRequest {});
+        inner(self.oauth().get_user_info(request).await)
     }
 
     /// Registers an OAuth client.

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     body,
-    call::Call,
     contract::{self, Contract, rpc},
     pow::{self, Pow},
     reply,
@@ -23,7 +22,7 @@ use crate::{
     error::{Error, Reason, Result},
     model::id::AccountId,
     pb::v1::{self, ChallengeAlgorithm, Plan},
-    rest::channel::Channel,
+    rest::{call::Call, channel::Channel},
 };
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     body,
-    call::Call,
     contract::{self, Contract, rpc},
     pow::Pow,
     reply, user_id,
@@ -21,7 +20,7 @@ use crate::{
     env::{Env, Timestamp},
     error::{Error, FieldReason, Reason, Result},
     pb::v1,
-    rest::channel::Channel,
+    rest::{call::Call, channel::Channel},
 };
 
 #[cfg(test)]

@@ -29,9 +29,10 @@ mod introspect;
 mod register;
 mod revoke;
 mod token;
+mod user_info;
 
 pub(super) use self::{
-    error::render,
+    error::{Endpoint, render},
     token::{grant_type, wrong_grant},
 };
 
@@ -39,6 +40,7 @@ const PREFIX: &str = "/oauth/";
 pub(super) const TOKEN: &str = "/oauth/token";
 pub(super) const REVOKE: &str = "/oauth/revoke";
 const INTROSPECT: &str = "/oauth/introspect";
+const USER_INFO: &str = "/oauth/userinfo";
 const REGISTER: &str = "/oauth/register";
 const REGISTRATION: &str = "/oauth/register/{client_id}";
 
@@ -65,6 +67,7 @@ pub(super) fn router(channel: Channel, env: Env, issuer: &str) -> Router {
         .route(TOKEN, post(token::token))
         .route(REVOKE, post(revoke::revoke))
         .route(INTROSPECT, post(introspect::introspect))
+        .route(USER_INFO, get(user_info::get).post(user_info::post))
         .route(REGISTER, post(register::register))
         .route(
             REGISTRATION,
@@ -97,6 +100,7 @@ pub(super) fn face(path: &str, query: &str, is_json: bool) -> Face {
     };
     let is_smtpd = path == smtpd::ME || is_shared && (is_json || names_grant());
     match (is_smtpd, path) {
+        (false, USER_INFO) => Face::OAuthUserInfo,
         (false, _) if path.starts_with(REGISTER) => Face::OAuthRegistration,
         (false, _) => Face::OAuth,
         (true, REVOKE) => Face::SmtpdRevocation,

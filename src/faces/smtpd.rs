@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     body::{self, Members},
-    call::Call,
     contract::{self, Contract, Cookie},
     oauth::{self, wrong_grant},
     reply,
@@ -23,6 +22,7 @@ use crate::{
     error::{Error, FieldReason, Result},
     model::account::split_name,
     pb::v1::{Role, SessionTokens},
+    rest::call::Call,
 };
 
 #[cfg(test)]

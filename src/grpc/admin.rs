@@ -1,6 +1,8 @@
-//! `countersign.admin.v1`: any account, any organization and the signing keys, for administrators.
+//! `countersign.admin.v1`: any account, any organization, the clients that registered themselves and the signing keys, for
+//! administrators.
 
 mod account_service;
+mod client_service;
 mod organization_service;
 mod signing_key_service;
 
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use crate::{
     domain::Domain,
     pb::admin::v1::{
-        account_service_server::AccountServiceServer,
+        account_service_server::AccountServiceServer, client_service_server::ClientServiceServer,
         organization_service_server::OrganizationServiceServer,
         signing_key_service_server::SigningKeyServiceServer,
     },
@@ -18,6 +20,11 @@ use crate::{
 /// Any account.
 pub(super) fn accounts(domain: &Arc<Domain>) -> AccountServiceServer<account_service::Service> {
     AccountServiceServer::new(account_service::Service::new(Arc::clone(domain)))
+}
+
+/// The clients that registered themselves.
+pub(super) fn clients(domain: &Arc<Domain>) -> ClientServiceServer<client_service::Service> {
+    ClientServiceServer::new(client_service::Service::new(Arc::clone(domain)))
 }
 
 /// Any organization.

@@ -200,7 +200,7 @@ impl Rules {
         if caller.scopes.has_one_of(&policy.scopes) {
             Ok(caller)
         } else {
-            Err(Reason::PermissionDenied.into())
+            Err(Error::new(Reason::PermissionDenied).for_want_of_scope())
         }
     }
 

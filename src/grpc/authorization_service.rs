@@ -10,6 +10,7 @@ use crate::{
         caller::{Caller, CredentialId},
     },
     grpc::{auth, convert},
+    model::scope::EMAIL,
     pb::v1::{
         CheckAccessRequest, CheckAccessResponse, CredentialKind,
         authorization_service_server::AuthorizationService,
@@ -50,11 +51,17 @@ fn identity(caller: &Caller) -> CheckAccessResponse {
         CredentialId::Grant(_) => CredentialKind::Session,
         CredentialId::ApiKey(_) => CredentialKind::ApiKey,
     };
+    // What a client was not allowed to see, the service that it calls does not learn from it.
+    let sees_email = caller.scopes.is_full() || caller.is_mailbox() || caller.scopes.has(EMAIL);
     CheckAccessResponse {
         account: caller.account_id.resource_name(),
         organization: caller.organization_id.resource_name(),
-        email: caller.email.clone(),
-        email_verified: caller.email_verified,
+        email: if sees_email {
+            caller.email.clone()
+        } else {
+            String::new()
+        },
+        email_verified: sees_email && caller.email_verified,
         plan: convert::plan(caller.plan).into(),
         scopes: caller.scopes.as_slice().to_vec(),
         credential_kind: kind.into(),

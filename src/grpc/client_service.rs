@@ -53,7 +53,7 @@ impl ClientService for Service {
     ) -> std::result::Result<Response<RevokeGrantsResponse>, Status> {
         let caller = auth::caller(&request)?;
         let client = self.find(&request.get_ref().name).await?;
-        self.domain.grants.revoke_all_to(&caller, &client).await?;
+        self.domain.grants.revoke_all_to(&caller, client.id).await?;
         Ok(Response::new(RevokeGrantsResponse {}))
     }
 }

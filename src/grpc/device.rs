@@ -1,11 +1,11 @@
 //! What a device is known by: the cookie of a browser, or the metadata of a program. The field of the contract
 //! says the same, but is read only after the limits on calls.
 
-use http::{Extensions, HeaderMap, HeaderName, header::COOKIE};
+use http::{Extensions, HeaderMap, HeaderName};
 
 use crate::{
     domain::devices::DEVICE_LIFETIME,
-    model::device::{DeviceCookie, PLAIN_COOKIE, SECURE_COOKIE, cookies},
+    model::cookie::{self, Cookie, DEVICE},
 };
 
 /// The longest value that is looked at, in bytes.
@@ -25,33 +25,22 @@ fn from_metadata(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn from_cookie(https: bool, headers: &HeaderMap) -> Option<&str> {
-    let name = cookie_name(https);
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(cookies)
-        .find(|(found, value)| *found == name && value.len() <= MAX_BYTES)
-        .map(|(_, value)| value)
+    cookie::find(headers, DEVICE, https).filter(|value| value.len() <= MAX_BYTES)
 }
 
 /// Lets a browser keep what its device is known by.
 pub(super) fn set_cookie(https: bool, answer: &mut Extensions, value: &str) {
-    answer.insert(DeviceCookie {
-        name: cookie_name(https),
+    answer.insert(Cookie {
+        name: DEVICE,
         value: value.to_owned(),
         max_age: DEVICE_LIFETIME,
         secure: https,
     });
 }
 
-fn cookie_name(https: bool) -> &'static str {
-    if https { SECURE_COOKIE } else { PLAIN_COOKIE }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header::COOKIE};
 
     use super::*;
 
@@ -68,7 +57,7 @@ mod tests {
         let mut answer = Extensions::new();
         set_cookie(true, &mut answer, "x");
         assert_eq!(
-            answer.get::<DeviceCookie>().unwrap().to_string(),
+            answer.get::<Cookie>().unwrap().to_string(),
             "__Host-countersign_device=x; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax; Secure"
         );
         let plain = headers(&["countersign_device=x"]);

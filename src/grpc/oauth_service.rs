@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::{
         Domain,
-        oauth::{CodeExchange, Started},
+        oauth::{ClientCredentials, CodeExchange, LogOutRequest, Started, UserInfo},
     },
     error::{Error, FieldReason},
     grpc::{auth, convert as contract},
@@ -17,8 +17,9 @@ use crate::{
         ApproveAuthorizationRequest, ApproveAuthorizationResponse, DeleteClientRegistrationRequest,
         DeleteClientRegistrationResponse, DenyAuthorizationRequest, DenyAuthorizationResponse,
         GetAuthorizationRequest, GetAuthorizationResponse, GetClientRegistrationRequest,
-        GetClientRegistrationResponse, IntrospectTokenRequest, IntrospectTokenResponse,
-        IssueTokensRequest, IssueTokensResponse, RegisterClientRequest, RegisterClientResponse,
+        GetClientRegistrationResponse, GetUserInfoRequest, GetUserInfoResponse,
+        IntrospectTokenRequest, IntrospectTokenResponse, IssueTokensRequest, IssueTokensResponse,
+        RegisterClientRequest, RegisterClientResponse, ResolveLogOutRequest, ResolveLogOutResponse,
         RevokeTokenRequest, RevokeTokenResponse, StartAuthorizationRequest,
         StartAuthorizationResponse, UpdateClientRegistrationRequest,
         UpdateClientRegistrationResponse, o_auth_service_server::OAuthService,
@@ -42,7 +43,7 @@ impl OAuthService for Service {
         &self,
         request: Request<RegisterClientRequest>,
     ) -> Result<Response<RegisterClientResponse>, Status> {
-        let metadata = convert::metadata(request.into_inner().metadata);
+        let metadata = convert::metadata(request.into_inner().metadata)?;
         let made = self.domain.oauth.register(metadata).await?;
         Ok(Response::new(RegisterClientResponse {
             registration: Some(convert::registration(made)),
@@ -71,7 +72,7 @@ impl OAuthService for Service {
     ) -> Result<Response<UpdateClientRegistrationResponse>, Status> {
         let mut message = request.into_inner();
         let token = contract::secret(&mut message.registration_access_token);
-        let metadata = convert::metadata(message.metadata);
+        let metadata = convert::metadata(message.metadata)?;
         let oauth = &self.domain.oauth;
         let changed = oauth
             .update_registration(&message.client_id, &token, metadata)
@@ -111,10 +112,12 @@ impl OAuthService for Service {
             Started::Pending(pending) => StartAuthorizationResponse {
                 authorization: Some(convert::authorization(&pending)),
                 redirect_uri: String::new(),
+                error_description: String::new(),
             },
-            Started::Redirect(redirect_uri) => StartAuthorizationResponse {
+            Started::Redirect(redirect_uri, description) => StartAuthorizationResponse {
                 authorization: None,
                 redirect_uri,
+                error_description: description.to_owned(),
             },
         }))
     }
@@ -159,7 +162,14 @@ impl OAuthService for Service {
         let address = auth::client_address(request.extensions());
         let mut message = request.into_inner();
         let secret = contract::secret(&mut message.client_secret);
-        let credentials = convert::credentials(&message.client_id, &secret, address);
+        let assertion = contract::secret(&mut message.client_assertion);
+        let credentials = ClientCredentials {
+            id: &message.client_id,
+            secret: &secret,
+            assertion: &assertion,
+            assertion_type: &message.client_assertion_type,
+            address,
+        };
         let oauth = &self.domain.oauth;
         let tokens = match message.grant_type.as_str() {
             "authorization_code" => {
@@ -179,9 +189,14 @@ impl OAuthService for Service {
                     .refresh(credentials, &token, &message.scope, &message.resources)
                     .await?
             }
+            "client_credentials" => {
+                let (scope, resources) = (&message.scope, &message.resources);
+                let token = oauth.issue_to_client(credentials, scope, resources).await?;
+                return Ok(Response::new(convert::issued_to_client(token)));
+            }
             // The field rules let nothing else through.
             _ => {
-                let rule = "must be authorization_code or refresh_token";
+                let rule = "must be authorization_code, refresh_token or client_credentials";
                 let wrong = Error::invalid_field("grant_type", FieldReason::InvalidValue, rule);
                 return Err(wrong.into());
             }
@@ -197,7 +212,14 @@ impl OAuthService for Service {
         let mut message = request.into_inner();
         let secret = contract::secret(&mut message.client_secret);
         let token = contract::secret(&mut message.token);
-        let credentials = convert::credentials(&message.client_id, &secret, address);
+        let assertion = contract::secret(&mut message.client_assertion);
+        let credentials = ClientCredentials {
+            id: &message.client_id,
+            secret: &secret,
+            assertion: &assertion,
+            assertion_type: &message.client_assertion_type,
+            address,
+        };
         let found = self.domain.oauth.introspect(credentials, &token).await?;
         Ok(Response::new(found.map_or_else(
             IntrospectTokenResponse::default,
@@ -213,8 +235,39 @@ impl OAuthService for Service {
         let mut message = request.into_inner();
         let secret = contract::secret(&mut message.client_secret);
         let token = contract::secret(&mut message.token);
-        let credentials = convert::credentials(&message.client_id, &secret, address);
+        let assertion = contract::secret(&mut message.client_assertion);
+        let credentials = ClientCredentials {
+            id: &message.client_id,
+            secret: &secret,
+            assertion: &assertion,
+            assertion_type: &message.client_assertion_type,
+            address,
+        };
         self.domain.oauth.revoke(credentials, &token).await?;
         Ok(Response::new(RevokeTokenResponse {}))
+    }
+
+    async fn get_user_info(
+        &self,
+        request: Request<GetUserInfoRequest>,
+    ) -> Result<Response<GetUserInfoResponse>, Status> {
+        let caller = auth::caller(&request)?;
+        Ok(Response::new(convert::user_info(&UserInfo::of(&caller))))
+    }
+
+    async fn resolve_log_out(
+        &self,
+        request: Request<ResolveLogOutRequest>,
+    ) -> Result<Response<ResolveLogOutResponse>, Status> {
+        let mut message = request.into_inner();
+        let hint = contract::secret(&mut message.id_token_hint);
+        let request = LogOutRequest {
+            id_token_hint: &hint,
+            client_id: &message.client_id,
+            post_logout_redirect_uri: &message.post_logout_redirect_uri,
+            state: &message.state,
+        };
+        let found = self.domain.oauth.resolve_log_out(request).await?;
+        Ok(Response::new(convert::log_out(found)))
     }
 }

@@ -6,9 +6,9 @@ use axum::{extract::Request, response::Response};
 use http::{HeaderValue, header::SET_COOKIE};
 
 use super::around::{Answer, Middleware};
-use crate::model::device::DeviceCookie;
+use crate::model::cookie::Cookie;
 
-/// Writes a [`DeviceCookie`] into the headers.
+/// Writes a [`Cookie`] into the headers.
 #[derive(Clone)]
 pub(super) struct Cookies;
 
@@ -20,7 +20,7 @@ impl Middleware for Cookies {
         let answer = next(request);
         Box::pin(async move {
             let mut response = answer.await?;
-            let cookie = response.extensions_mut().remove::<DeviceCookie>();
+            let cookie = response.extensions_mut().remove::<Cookie>();
             if let Some(Ok(cookie)) = cookie.map(|cookie| HeaderValue::try_from(cookie.to_string()))
             {
                 response.headers_mut().append(SET_COOKIE, cookie);

@@ -1,6 +1,9 @@
-//! CORS: which web pages may call from a browser, and what they may see of the answer.
+//! CORS: which web pages may call from a browser, and what they may see of the answer. Those of the origins in the
+//! settings may call everything, with the cookie of the device. Those of all others may, without it, what OAuth clients in
+//! browsers need (OAuth 2.1 section 3.2): metadata, keys, registrations and tokens, and never the authorization endpoint
+//! (section 3.1).
 
-use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
+use std::{convert::Infallible, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
 use http::{
@@ -12,7 +15,7 @@ use http::{
     },
 };
 use tower::{Layer as _, Service, ServiceExt as _};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{
     HttpService,
@@ -58,20 +61,44 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Answers preflights from these origins and lets their pages read answers. Without origins nothing is added.
+/// Answers preflights and lets pages read answers: from these origins of all, and from others of what is open to all. Nobody
+/// may at a page that a person is sent to: CORS must not be supported there (OAuth 2.1 section 3.1).
 pub(super) fn wrap<S>(
     origins: &[Origin],
     more_headers: &[HeaderName],
+    is_page: fn(&str) -> bool,
     inner: S,
 ) -> Around<Browsers, S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let cors = (!origins.is_empty())
+    let listed = (!origins.is_empty())
         .then(|| HttpService::new(policy(origins, more_headers).layer(inner.clone())));
-    Around::new(Browsers { cors }, inner)
+    let browsers = Browsers {
+        origins: origins.into(),
+        listed,
+        open: HttpService::new(open_policy(more_headers).layer(inner.clone())),
+        is_page,
+    };
+    Around::new(browsers, inner)
 }
+
+/// Whether pages of every origin may make this call. Not where SMTPD's clients log in, on paths of OAuth's: a page could
+/// guess passwords through the browsers of its visitors, and read what came of it.
+fn is_open(request: &Request) -> bool {
+    let path = request.uri().path();
+    let is_metadata = path.starts_with("/.well-known/") || path.ends_with(APPENDED_METADATA);
+    let is_shared = ["/oauth/token", "/oauth/revoke"].contains(&path);
+    is_metadata
+        || path == "/oauth/userinfo"
+        || path == "/oauth/register"
+        || path.starts_with("/oauth/register/")
+        || is_shared && request.uri().query().is_none() && !Call::of(request).is_json
+}
+
+/// Below an issuer with a path.
+const APPENDED_METADATA: &str = "/.well-known/openid-configuration";
 
 /// What a page may send: the contract's own headers, those of gRPC-Web and Connect with the names that their
 /// browser clients use, and those by which calls are traced.
@@ -125,10 +152,16 @@ const EXPOSED: [HeaderName; 18] = [
 /// The origins are exact, so their pages may send and keep the cookie of the device.
 fn policy(origins: &[Origin], more_headers: &[HeaderName]) -> CorsLayer {
     let origins = origins.iter().map(|origin| origin.0.clone());
-    let allowed: Vec<_> = ALLOWED.iter().chain(more_headers).cloned().collect();
-    CorsLayer::new()
+    open_policy(more_headers)
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
+}
+
+/// Pages of every origin, without cookies.
+fn open_policy(more_headers: &[HeaderName]) -> CorsLayer {
+    let allowed: Vec<_> = ALLOWED.iter().chain(more_headers).cloned().collect();
+    CorsLayer::new()
+        .allow_origin(Any)
         .allow_methods([
             Method::GET,
             Method::POST,
@@ -144,8 +177,28 @@ fn policy(origins: &[Origin], more_headers: &[HeaderName]) -> CorsLayer {
 /// CORS where a browser can be the caller.
 #[derive(Clone)]
 pub(super) struct Browsers {
-    /// The service once more, behind the policy.
-    cors: Option<HttpService>,
+    origins: Arc<[Origin]>,
+    /// The service once more, behind the policy for these origins.
+    listed: Option<HttpService>,
+    /// And behind the one for all.
+    open: HttpService,
+    is_page: fn(&str) -> bool,
+}
+
+impl Browsers {
+    /// The service that answers a call from a page.
+    fn for_pages(&self, request: &Request) -> Option<&HttpService> {
+        if (self.is_page)(request.uri().path()) {
+            return None;
+        }
+        let origin = request.headers().get(ORIGIN);
+        let is_listed = self.origins.iter().any(|listed| Some(&listed.0) == origin);
+        if !is_listed && is_open(request) {
+            Some(&self.open)
+        } else {
+            self.listed.as_ref()
+        }
+    }
 }
 
 impl Middleware for Browsers {
@@ -153,7 +206,7 @@ impl Middleware for Browsers {
     where
         F: Future<Output = Result<Response, Infallible>> + Send + 'static,
     {
-        match &self.cors {
+        match self.for_pages(&request) {
             Some(cors) if concerns(&request) => Box::pin(cors.clone().oneshot(request)),
             _ => Box::pin(next(request)),
         }

@@ -44,7 +44,9 @@ impl Middleware for SecurityHeaders {
 
 fn protect(headers: &mut HeaderMap, tls: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("no-referrer"));
     // Most answers hold secrets; what may be kept says so itself.
     headers
         .entry(CACHE_CONTROL)

@@ -1,5 +1,5 @@
-//! Counts the calls that are refused before they reach an rpc, which counts its own: broken JSON costs a
-//! client as much as a call that could be read.
+//! Counts the calls that are refused before they reach an rpc, which counts its own, and the forms that are sent on without
+//! one: broken JSON costs a client as much as a call that could be read.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -7,6 +7,7 @@ use axum::{
     extract::Request,
     response::{IntoResponse as _, Response},
 };
+use http::StatusCode;
 
 use super::{
     HttpService,
@@ -36,7 +37,9 @@ impl Middleware for Uncounted {
         let (this, answer) = (self.clone(), next(request));
         Box::pin(async move {
             let response = answer.await?;
-            if !response.status().is_client_error() || context.is_counted() {
+            let status = response.status();
+            let costs = status.is_client_error() || status == StatusCode::SEE_OTHER;
+            if !costs || context.is_counted() {
                 return Ok(response);
             }
             Ok(match this.limits.public(context.client_address) {

@@ -20,6 +20,20 @@ pub const MAILTD: &str = "mailtd";
 /// The client of Mail.td's Pro tokens.
 pub const MAILTD_PRO: &str = "mailtd-pro";
 
+/// The hosted pages.
+pub const PAGES: &str = "pages";
+
+/// The ids of the built-in clients.
+const BUILT_IN: [&str; 7] = [
+    COUNTERSIGN,
+    MAILKITE,
+    SMTPD,
+    MOMAIL,
+    MAILTD,
+    MAILTD_PRO,
+    PAGES,
+];
+
 /// A client and its policy.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Client {
@@ -49,8 +63,10 @@ pub struct Client {
     pub strict_sign_up: bool,
     /// What it says of itself: nothing, where it is built in.
     pub metadata: Metadata,
-    /// The SHA-256 of its secret; none for a public client.
+    /// The SHA-256 of its secret, for those that show one.
     pub secret_hash: Option<[u8; 32]>,
+    /// The resources whose tokens it may introspect, whoever's they are.
+    pub resources: Vec<String>,
 }
 
 impl Client {
@@ -62,7 +78,6 @@ impl Client {
         secret_hash: Option<[u8; 32]>,
         lifetimes: Lifetimes,
     ) -> Self {
-        let known = [GrantType::AuthorizationCode, GrantType::RefreshToken];
         let has = |grant: &GrantType| {
             metadata
                 .grant_types
@@ -73,7 +88,7 @@ impl Client {
         Self {
             display_name: if name.is_empty() { id.clone() } else { name },
             id,
-            grant_types: known.into_iter().filter(has).collect(),
+            grant_types: GrantType::OAUTH.into_iter().filter(has).collect(),
             scopes: metadata.default_scopes(),
             access_token_lifetime: lifetimes.access_token,
             grant_lifetime: lifetimes.grant,
@@ -86,6 +101,7 @@ impl Client {
             strict_sign_up: false,
             metadata,
             secret_hash,
+            resources: Vec::new(),
         }
     }
 
@@ -103,7 +119,23 @@ impl Client {
         }
     }
 
-    /// Whether it has no secret.
+    /// Whether it may introspect tokens that are for one of these.
+    #[must_use]
+    pub fn serves(&self, audience: &[String]) -> bool {
+        self.resources
+            .iter()
+            .any(|resource| audience.contains(resource))
+    }
+
+    /// Whether people may be sent here after they have signed out (OpenID Connect RP-Initiated Logout section 3): only to what
+    /// is registered for that.
+    #[must_use]
+    pub fn is_post_logout_redirect_uri(&self, requested: &str) -> bool {
+        let mut registered = self.metadata.post_logout_redirect_uris.iter();
+        registered.any(|uri| redirect::matches(uri, requested))
+    }
+
+    /// Whether it has neither a secret nor keys.
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.metadata.is_public()
@@ -125,9 +157,18 @@ pub enum GrantType {
     RefreshToken,
     /// With the code of an authorization.
     AuthorizationCode,
+    /// With nothing but what says who the client is.
+    ClientCredentials,
 }
 
 impl GrantType {
+    /// Those of the token endpoint.
+    pub const OAUTH: [Self; 3] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+    ];
+
     /// The registered name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -135,6 +176,7 @@ impl GrantType {
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
             Self::AuthorizationCode => "authorization_code",
+            Self::ClientCredentials => "client_credentials",
         }
     }
 }
@@ -159,6 +201,8 @@ pub struct Lifetimes {
     pub mailkite: Duration,
     /// Mail.td's tokens.
     pub mailtd: Duration,
+    /// A session at the hosted pages.
+    pub pages: Duration,
 }
 
 /// The clients that this server knows.
@@ -187,6 +231,7 @@ impl Clients {
             strict_sign_up: false,
             metadata: Metadata::default(),
             secret_hash: None,
+            resources: Vec::new(),
         };
         let unrefreshed = |lifetime| Client {
             access_token_lifetime: lifetime,
@@ -229,11 +274,22 @@ impl Clients {
                 display_name: "Mail.td Pro token".to_owned(),
                 ..unrefreshed(lifetimes.mailtd)
             },
+            Client {
+                id: PAGES.to_owned(),
+                display_name: "Sign-in pages".to_owned(),
+                ..unrefreshed(lifetimes.pages)
+            },
         ];
         Self {
             own: Arc::new(own),
             others: Arc::new(clients),
         }
+    }
+
+    /// Whether this is the id of a built-in client.
+    #[must_use]
+    pub fn is_built_in(id: &str) -> bool {
+        BUILT_IN.contains(&id)
     }
 
     /// This service's own client, with which it opens sessions where none is named.

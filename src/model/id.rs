@@ -60,6 +60,8 @@ ids! {
     GrantId, "grants";
     /// A client's request that waits for a person to decide.
     AuthorizationId, "authorizations";
+    /// What an account has allowed a client.
+    ConsentId, "consents";
     /// An API key.
     ApiKeyId, "apiKeys";
 }

@@ -1,5 +1,6 @@
 //! OAuth as plain data and pure rules: what clients register, where people are sent back to, and what is asked for.
 
+pub mod assertion;
 pub mod authorization;
 pub mod document;
 pub mod metadata;

@@ -9,6 +9,13 @@ pub const MCP: &str = "mcp";
 /// What SMTPD's document calls the full account.
 pub const ADMIN: &str = "admin";
 
+/// Asks for an ID token (OpenID Connect Core section 3.1.2.1). Opens nothing of the account but what it says of its person.
+pub const OPENID: &str = "openid";
+/// Asks for the name of the person (OpenID Connect Core section 5.4).
+pub const PROFILE: &str = "profile";
+/// Asks for the e-mail address of the person (OpenID Connect Core section 5.4).
+pub const EMAIL: &str = "email";
+
 /// The scope of Mail.td's e-mail tokens: one account, without its API keys, its organization and what it administers.
 /// It cannot be asked for.
 pub const MAILBOX: &str = "mailbox";
@@ -27,14 +34,18 @@ pub const KNOWN: [&str; 7] = [
     ACCOUNT,
     MCP,
     ADMIN,
-    "openid",
-    "profile",
-    "email",
+    OPENID,
+    PROFILE,
+    EMAIL,
     "offline_access",
 ];
 
-/// Every scope that an OAuth client can be granted. `openid` comes with ID tokens.
-const GRANTABLE: [&str; 6] = [ACCOUNT, MCP, ADMIN, "profile", "email", "offline_access"];
+/// Whether a list is made of scope tokens (RFC 6749 section 3.3).
+#[must_use]
+pub fn are_tokens(list: &str) -> bool {
+    let is_allowed = |byte: u8| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte);
+    list.bytes().all(is_allowed)
+}
 
 impl Scopes {
     /// The full account.
@@ -81,7 +92,7 @@ impl Scopes {
     pub fn grantable(list: &str) -> Self {
         let mut set = Self::default();
         for scope in list.split_ascii_whitespace() {
-            if GRANTABLE.contains(&scope) && !set.0.iter().any(|known| known == scope) {
+            if KNOWN.contains(&scope) && !set.0.iter().any(|known| known == scope) {
                 set.0.push(scope.to_owned());
             }
         }
@@ -102,10 +113,16 @@ impl Scopes {
             .any(|scope| [ACCOUNT, MCP, ADMIN].contains(&scope.as_str()))
     }
 
+    /// Whether this very scope was granted, and not what includes it.
+    #[must_use]
+    pub fn has(&self, scope: &str) -> bool {
+        self.0.iter().any(|granted| granted == scope)
+    }
+
     /// Whether one mailbox alone may be used.
     #[must_use]
     pub fn is_mailbox(&self) -> bool {
-        self.0.iter().any(|scope| scope == MAILBOX)
+        self.has(MAILBOX)
     }
 
     /// Whether one of these scopes was granted, by whatever name.

@@ -51,7 +51,7 @@ pub(super) fn router() -> Router {
 }
 
 async fn page(uri: Uri, headers: HeaderMap) -> Response {
-    let t = preference::language(uri.query(), &headers);
+    let t = preference::language(uri.query(), &headers, &[]);
     layout::answer(StatusCode::OK, POLICY, &ApiReference { t })
 }
 

@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
     HeaderMap, HeaderName, StatusCode,
     header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
-use sha2::{Digest as _, Sha256};
+
+use crate::model::etag;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
@@ -21,8 +21,9 @@ pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 /// Kept, but asked for each time: the scripts import one another, and a page must not mix two versions.
 const REVALIDATED: &str = "no-cache";
 
-/// The solver of proof-of-work challenges: the path of each script, and its text.
-const SCRIPTS: [(&str, &str); 4] = [
+/// The path of each script, and its text: what improves the pages, and the solver of proof-of-work challenges.
+const SCRIPTS: [(&str, &str); 5] = [
+    ("/assets/pages.js", include_str!("assets/pages.js")),
     ("/assets/pow.js", include_str!("assets/pow.js")),
     (
         "/assets/pow-worker.js",
@@ -38,20 +39,15 @@ const SCRIPTS: [(&str, &str); 4] = [
     ),
 ];
 
-/// `GET /assets/pow.js`, the solver of proof-of-work challenges, and the scripts that it imports.
+/// `GET /assets/pages.js` and `GET /assets/pow.js`, and the scripts that they import.
 pub(super) fn router() -> Router {
     SCRIPTS
         .into_iter()
         .fold(Router::new(), |router, (path, text)| {
-            let etag: Arc<str> = etag(text).into();
+            let etag: Arc<str> = etag::strong(text.as_bytes()).into();
             let answer = async move |headers: HeaderMap| script(text, &etag, &headers);
             router.route(path, get(answer))
         })
-}
-
-/// A strong tag (RFC 9110 section 8.8.3): other text, other tag.
-fn etag(text: &str) -> String {
-    format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(text)))
 }
 
 fn script(text: &'static str, etag: &str, request: &HeaderMap) -> Response {
@@ -62,21 +58,11 @@ fn script(text: &'static str, etag: &str, request: &HeaderMap) -> Response {
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
     ];
-    if has(request, etag) {
+    let known = request.get_all(IF_NONE_MATCH).iter();
+    if etag::is_known(etag, known.filter_map(|line| line.to_str().ok())) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(CONTENT_TYPE, JAVASCRIPT)], text).into_response()
-}
-
-/// Whether the client has the text of this tag already (RFC 9110 section 13.1.2). A proxy that compressed it
-/// may have made the tag a weak one, which counts here.
-fn has(request: &HeaderMap, etag: &str) -> bool {
-    request
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(',').map(str::trim))
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
 #[cfg(test)]
@@ -117,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_script_that_the_browser_has_is_not_sent_again() {
-        let tag = etag(SCRIPTS[0].1);
+        let tag = etag::strong(SCRIPTS[0].1.as_bytes());
         let weak = format!("W/{tag}");
         let listed = format!("\"other\", {tag}");
         for known in [
@@ -127,7 +113,7 @@ mod tests {
             &["\"other\"", &tag],
             &["*"],
         ] {
-            let (status, headers, body) = ask(Method::GET, "/assets/pow.js", known).await;
+            let (status, headers, body) = ask(Method::GET, "/assets/pages.js", known).await;
             assert_eq!(
                 (status, body.as_str()),
                 (StatusCode::NOT_MODIFIED, ""),

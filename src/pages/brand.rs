@@ -68,7 +68,8 @@ impl Brand {
         format!(
             ":root{{color-scheme:light dark;--bg:light-dark({light},{dark});\
              --card:light-dark({light_card},{dark_card});--ink:light-dark(#15181d,#eceef2);\
-             --dim:light-dark(#565d68,#a4acb8);--brand:{brand};--on-brand:{ink};\
+             --dim:light-dark(#565d68,#a4acb8);--line:light-dark(#8a919c,#6b7381);\
+             --bad:light-dark(#b3261e,#ff8f85);--brand:{brand};--on-brand:{ink};\
              --link:light-dark({link},{dark_link})}}\n"
         )
     }

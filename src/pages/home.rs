@@ -3,19 +3,14 @@
 use askama::Template;
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Request, State},
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::{HeaderMap, StatusCode, Uri, header::VARY};
+use http::{StatusCode, header::VARY};
 use serde_json::json;
 
-use super::{
-    Pages,
-    layout::Layout,
-    messages::{self, Messages},
-    preference,
-};
+use super::{Pages, layout::Layout, preference};
 
 #[derive(Template)]
 #[template(path = "home.html", config = "src/pages/askama.toml")]
@@ -23,7 +18,6 @@ struct Home<'a> {
     layout: Layout<'a>,
     issuer: &'a str,
     api_reference: bool,
-    languages: &'static [Messages],
 }
 
 /// The start page for browsers, and the same addresses as JSON for programs.
@@ -31,16 +25,16 @@ pub(super) fn router(pages: Pages) -> Router {
     Router::new().route("/", get(home)).with_state(pages)
 }
 
-async fn home(State(pages): State<Pages>, uri: Uri, headers: HeaderMap) -> Response {
-    if !preference::is_html(&headers) {
+async fn home(State(pages): State<Pages>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if !preference::is_html(&parts.headers) {
         return pages.addresses();
     }
-    let language = preference::language(uri.query(), &headers);
+    let language = pages.language(&parts, &[]);
     let page = Home {
         layout: pages.0.look.layout(language),
         issuer: &pages.0.issuer,
         api_reference: pages.0.api_reference,
-        languages: messages::all(),
     };
     pages.0.look.answer(StatusCode::OK, &page)
 }

@@ -4,21 +4,25 @@ use askama::Template;
 use axum::response::{IntoResponse as _, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
-    HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, InvalidHeaderValue, VARY},
+    HeaderValue, StatusCode,
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, InvalidHeaderValue, REFERRER_POLICY, VARY},
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{brand::Brand, messages::Messages};
+use super::{
+    brand::Brand,
+    messages::{self, Messages},
+    preference,
+};
 use crate::error::Error;
 
 const STYLE: &str = include_str!("style.css");
 const HTML: &str = "text/html; charset=utf-8";
-const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
-    HeaderName::from_static("cross-origin-opener-policy");
 
 /// How every page of this server looks.
 pub(super) struct Look {
+    /// The path of this server, under which all others are; empty for most.
+    pub(super) root: String,
     brand: Brand,
     /// The one style sheet, which stands in the page.
     style: String,
@@ -31,10 +35,27 @@ pub(super) struct Layout<'a> {
     pub(super) t: &'static Messages,
     pub(super) brand: &'a Brand,
     pub(super) style: &'a str,
+    /// What the paths of this server begin with.
+    pub(super) root: &'a str,
+    /// What the links to other languages keep of the query.
+    pub(super) kept: String,
+}
+
+impl Layout<'_> {
+    /// Every language that the page can be read in.
+    pub(super) fn languages(&self) -> &'static [Messages] {
+        messages::all()
+    }
+
+    /// The same for a page that its query makes what it is.
+    pub(super) fn keeping(self, query: Option<&str>) -> Self {
+        let kept = preference::without_language(query);
+        Self { kept, ..self }
+    }
 }
 
 impl Look {
-    pub(super) fn new(brand: Brand) -> Result<Self, InvalidHeaderValue> {
+    pub(super) fn new(brand: Brand, root: String) -> Result<Self, InvalidHeaderValue> {
         let style = brand.variables() + STYLE;
         let hash = STANDARD.encode(Sha256::digest(&style));
         // No form-action: Chromium holds the whole chain of redirects to it, and what a client does after the last one.
@@ -44,6 +65,7 @@ impl Look {
         );
         Ok(Self {
             policy: policy.try_into()?,
+            root,
             brand,
             style,
         })
@@ -54,6 +76,8 @@ impl Look {
             t,
             brand: &self.brand,
             style: &self.style,
+            root: &self.root,
+            kept: String::new(),
         }
     }
 
@@ -72,11 +96,12 @@ pub(super) fn answer(status: StatusCode, policy: HeaderValue, page: &impl Templa
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(HTML)),
         (CONTENT_SECURITY_POLICY, policy),
+        // With `no-referrer` a browser would not even tell this server where a form comes from.
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (
-            CROSS_ORIGIN_OPENER_POLICY,
-            HeaderValue::from_static("same-origin"),
+            VARY,
+            HeaderValue::from_static("accept, accept-language, cookie"),
         ),
-        (VARY, HeaderValue::from_static("accept, accept-language")),
     ];
     (status, headers, text).into_response()
 }

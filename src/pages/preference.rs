@@ -1,31 +1,58 @@
 //! What a request prefers: which language, and whether a page or data.
 
-use std::iter;
+use std::{borrow::Cow, iter};
 
 use http::{
     HeaderMap, HeaderName,
     header::{ACCEPT, ACCEPT_LANGUAGE},
 };
 
-use super::messages::{self, Messages};
+use super::{
+    browser,
+    messages::{self, Messages},
+};
 
 /// The parameter by which a client says which languages its user reads, the preferred first (OpenID Connect Core
 /// section 3.1.2.1).
-const UI_LOCALES: &str = "ui_locales";
+pub(super) const UI_LOCALES: &str = "ui_locales";
 
-/// The messages in the language that a request asks for: by its query, else by its headers, else in English.
-pub(super) fn language(query: Option<&str>, headers: &HeaderMap) -> &'static Messages {
-    let parameters = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let asked = parameters.filter(|(name, _)| name == UI_LOCALES);
-    let asked: Vec<_> = asked.map(|(_, tags)| tags).collect();
+/// The messages in the language that a request asks for: by its query, else as somebody chose in this browser before, else
+/// as the client asks, else by its headers, else in English.
+pub(super) fn language(
+    query: Option<&str>,
+    headers: &HeaderMap,
+    of_client: &[String],
+) -> &'static Messages {
+    let asked = asked(query);
     let asked = asked.iter().flat_map(|tags| tags.split_whitespace());
     let accepted = weighted(headers, &ACCEPT_LANGUAGE);
     let mut accepted: Vec<_> = accepted.filter(|(_, weight)| *weight > 0.0).collect();
     accepted.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     asked
+        .chain(browser::language(headers))
+        .chain(of_client.iter().map(String::as_str))
         .chain(accepted.into_iter().map(|(tag, _)| tag))
         .find_map(look_up)
         .unwrap_or(&messages::all()[0])
+}
+
+/// The languages that a query names.
+pub(super) fn asked(query: Option<&str>) -> Vec<Cow<'_, str>> {
+    let parameters = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let asked = parameters.filter(|(name, _)| name == UI_LOCALES);
+    asked.map(|(_, tags)| tags).collect()
+}
+
+/// The query without the languages that it names, ready for more.
+pub(super) fn without_language(query: Option<&str>) -> String {
+    let parameters = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut kept = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters.filter(|(name, _)| name != UI_LOCALES))
+        .finish();
+    if !kept.is_empty() {
+        kept.push('&');
+    }
+    kept
 }
 
 /// RFC 4647 section 3.4: the language of the tag, or of what is left when its end is cut off, part by part.
@@ -108,7 +135,7 @@ mod tests {
             (Some("ui_locales="), &["de"], "de"),
             (Some("ui_locales=-"), &["de"], "de"),
         ] {
-            let language = language(query, &headers(ACCEPT_LANGUAGE, accepted));
+            let language = language(query, &headers(ACCEPT_LANGUAGE, accepted), &[]);
             assert_eq!(language.tag(), tag, "{query:?} {accepted:?}");
         }
     }

@@ -13,8 +13,11 @@ use crate::error::{Error, Reason};
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// How every challenge for a token begins. Some clients look at the first scheme alone, and take it for none when nothing
+/// follows it.
+pub(super) const BEARER_REALM: &str = "Bearer realm=\"countersign\"";
 /// The challenge of RFC 6750 section 3, which says nothing more to a call without a credential.
-const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"countersign\"");
+const BEARER: HeaderValue = HeaderValue::from_static(BEARER_REALM);
 /// The same, for a token that was sent and is not accepted (RFC 6750 section 3.1).
 const BEARER_INVALID: HeaderValue =
     HeaderValue::from_static("Bearer realm=\"countersign\", error=\"invalid_token\"");
@@ -22,20 +25,27 @@ const BEARER_INVALID: HeaderValue =
 const BEARER_SCHEME: HeaderValue = HeaderValue::from_static(
     "Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"The scheme before the credential is missing or not accepted\"",
 );
+/// The same, for a token that may too little. The full account does everywhere (RFC 6750 section 3.1).
+const BEARER_SCOPE: HeaderValue = HeaderValue::from_static(
+    "Bearer realm=\"countersign\", error=\"insufficient_scope\", scope=\"mcp\"",
+);
 /// The challenge of RFC 7617 section 2.
 const BASIC: HeaderValue =
     HeaderValue::from_static("Basic realm=\"countersign\", charset=\"UTF-8\"");
 
 /// Adds the headers of an error that is answered with this status.
 pub(crate) fn add(headers: &mut HeaderMap, status: StatusCode, error: &Error) {
-    ask_for_bearer(headers, status, error.reason());
+    ask_for_bearer(headers, status, error);
     say_what_will_do(headers, error);
 }
 
-/// Asks for a token, when the answer is a 401.
-fn ask_for_bearer(headers: &mut HeaderMap, status: StatusCode, reason: Reason) {
+/// Asks for a token when the answer is a 401, and for one with another scope where the scope was what was missing (RFC 6750
+/// section 3.1).
+pub(crate) fn ask_for_bearer(headers: &mut HeaderMap, status: StatusCode, error: &Error) {
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, bearer(reason));
+        headers.insert(WWW_AUTHENTICATE, bearer(error.reason()));
+    } else if error.lacks_scope() {
+        headers.insert(WWW_AUTHENTICATE, BEARER_SCOPE);
     }
 }
 
@@ -121,7 +131,7 @@ mod tests {
     fn challenges(status: u16, reason: Reason) -> Vec<String> {
         let mut headers = HeaderMap::new();
         let status = StatusCode::from_u16(status).unwrap();
-        ask_for_bearer(&mut headers, status, reason);
+        ask_for_bearer(&mut headers, status, &reason.into());
         offer_basic(&mut headers, status, reason);
         headers
             .get_all(WWW_AUTHENTICATE)
@@ -143,5 +153,14 @@ mod tests {
             assert_eq!(challenges(401, reason).join(""), bearer);
         }
         assert!(challenges(403, Reason::PermissionDenied).is_empty());
+    }
+
+    #[test]
+    fn whoever_lacks_a_scope_is_told_which() {
+        let mut headers = HeaderMap::new();
+        let error = Error::new(Reason::PermissionDenied).for_want_of_scope();
+        ask_for_bearer(&mut headers, error.http_status(), &error);
+        let challenge = r#"Bearer realm="countersign", error="insufficient_scope", scope="mcp""#;
+        assert_eq!(headers[WWW_AUTHENTICATE], challenge);
     }
 }

@@ -56,6 +56,8 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The request that a proxy asks about, whose client reads the error that stands beside this in the extensions of an answer.
 #[derive(Clone)]
 pub struct AskedAbout {
+    /// The host, where the proxy tells it by `X-Forwarded-Host`.
+    pub host: Option<Arc<str>>,
     /// The path and the query.
     pub target: Arc<str>,
     /// Whether its body says that it is JSON.
@@ -178,6 +180,7 @@ fn encoded(email: &str) -> String {
 fn refuse(error: Error, headers: &HeaderMap) -> Response {
     let asked = Original::of(headers).ok().map(|original| {
         Extension(AskedAbout {
+            host: original::host(headers).map(Into::into),
             target: original.uri.into(),
             is_json: unary::media_type(headers).as_deref() == Some("application/json"),
         })

@@ -20,7 +20,7 @@ use super::{channel::Channel, contract::Rpc};
 use crate::{
     error::{Error, FieldReason, FieldViolation, Reason, Result},
     model::{
-        device::{PLAIN_COOKIE, SECURE_COOKIE, cookies},
+        cookie::{self, DEVICE},
         request::RequestContext,
     },
     pb::RETRY_PUSHBACK,
@@ -171,12 +171,7 @@ fn request(
 
 /// Lets the cookie that a device is known by travel on into the contract. No other cookie is its business.
 pub(crate) fn forward_device(from: &HeaderMap, to: &mut HeaderMap) {
-    let headers = from.get_all(COOKIE).iter();
-    let devices = headers
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(cookies)
-        .filter(|(name, _)| [SECURE_COOKIE, PLAIN_COOKIE].contains(name));
-    for (name, value) in devices {
+    for (name, value) in cookie::named(from, DEVICE) {
         // It is a part of a header already.
         if let Ok(cookie) = HeaderValue::try_from(format!("{name}={value}")) {
             to.append(COOKIE, cookie);

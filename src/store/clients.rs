@@ -9,12 +9,16 @@ use uuid::Uuid;
 use super::{
     entity::{client, grant, session},
     grants::{self, revoked},
-    transaction::{Reader, Tx},
+    transaction::{Reader, Tx, page, page_limit},
 };
 use crate::{
     env::Timestamp,
     error::{Error, Result},
-    model::{id::GrantId, oauth::registration::RegisteredClient},
+    model::{
+        id::GrantId,
+        oauth::registration::RegisteredClient,
+        page::{Page, PageRequest},
+    },
 };
 
 /// How many unused clients go at a time.
@@ -31,6 +35,27 @@ impl Reader<'_> {
             .one(&self.database)
             .await?;
         row.map(RegisteredClient::try_from).transpose()
+    }
+
+    /// The clients that were not deleted, the newest first.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn clients(&self, request: PageRequest) -> Result<Page<RegisteredClient>> {
+        let mut query = client::Entity::find()
+            .filter(client::Column::DeletedAt.is_null())
+            .order_by_desc(client::Column::Id)
+            .limit(page_limit(request));
+        if let Some(id) = request.after {
+            query = query.filter(client::Column::Id.lt(id));
+        }
+        let rows = query.all(&self.database).await?.into_iter();
+        let clients = rows
+            .map(RegisteredClient::try_from)
+            .collect::<Result<_>>()?;
+        Ok(page(clients, request, |client: &RegisteredClient| {
+            client.id
+        }))
     }
 }
 

@@ -11,7 +11,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::support::{Call, PASSWORD, TestApp, disable, enable, refused, with_bearer};
 
 /// Every path of the administration, and whether it may be called twice with the same outcome.
-const PATHS: [(Method, &str); 16] = [
+const PATHS: [(Method, &str); 18] = [
     (Method::GET, "/admin/v1/accounts"),
     (Method::GET, "/admin/v1/{account}"),
     (Method::POST, "/admin/v1/{account}:disable"),
@@ -26,6 +26,8 @@ const PATHS: [(Method, &str); 16] = [
     (Method::GET, "/admin/v1/signingKeys"),
     (Method::POST, "/admin/v1/signingKeys:rotate"),
     (Method::POST, "/admin/v1/{key}:revoke"),
+    (Method::GET, "/admin/v1/clients"),
+    (Method::DELETE, "/admin/v1/{client}"),
     (Method::DELETE, "/admin/v1/{account}"),
     (Method::DELETE, "/admin/v1/{organization}"),
 ];
@@ -93,6 +95,7 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
     let bob = app.sign_up("bob").await;
     let organization = app.organization_of(&bob).await;
     let key = app.signing_key("RS256").await;
+    let client = app.registers("x").await;
     let bobs = bob.logs_in().await.tokens.access_token.clone();
     let narrow = admin.makes_key(&["profile"]).await;
     let mailbox = CreateSessionRequest {
@@ -107,9 +110,11 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
         let there = path.replace("{account}", &bob.account);
         let there = there.replace("{organization}", &organization);
         let there = there.replace("{key}", &key);
+        let there = there.replace("{client}", &client);
         let nowhere = path.replace("{account}", "accounts/none");
         let nowhere = nowhere.replace("{organization}", "organizations/none");
         let nowhere = nowhere.replace("{key}", "signingKeys/none");
+        let nowhere = nowhere.replace("{client}", "clients/none");
         let anonymous = ask(&app, &method, &there).send().await;
         assert_eq!(anonymous.status(), 401, "{path}");
         for credential in [&bobs, &narrow, &mailbox] {
@@ -149,10 +154,12 @@ async fn every_path_answers_an_administrator() {
     let organization = app.organization_of(&cid).await;
     // The administrator's own token is signed with the other one.
     let key = app.signing_key("RS256").await;
+    let client = app.registers("x").await;
     for (method, path) in PATHS {
         let path = path.replace("{account}", &bob.account);
         let path = path.replace("{organization}", &organization);
         let path = path.replace("{key}", &key);
+        let path = path.replace("{client}", &client);
         let call = ask(&app, &method, &path);
         let answer = call.bearer(&admin.tokens.access_token).send().await;
         assert_eq!(answer.status(), 200, "{method} {path}: {}", answer.text());

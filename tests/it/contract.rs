@@ -63,7 +63,7 @@ fn every_rpc_states_who_may_call_it_and_how_often() {
         );
         for wanted in &policy.scopes {
             assert!(
-                [scope::ACCOUNT, scope::MAILBOX].contains(&wanted.as_str()),
+                [scope::ACCOUNT, scope::MAILBOX, scope::OPENID].contains(&wanted.as_str()),
                 "{} wants {wanted}, which no credential has",
                 method.full_name()
             );

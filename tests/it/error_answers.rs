@@ -524,7 +524,7 @@ const TOKEN_CALLS: &[(&str, &str, &str)] = &[
     (GRANT, "text/plain", "x"),
     ("/oauth/token", JSON, r#"{"username":"ann","password":"x"}"#),
     ("/oauth/token", JSON, r#"{"grant_type":"password"}"#),
-    ("/oauth/token", FORM, "grant_type=client_credentials"),
+    ("/oauth/token", FORM, "grant_type=implicit"),
     ("/oauth/token", FORM, "username=ann"),
     ("/oauth/token", FORM, "a=b&a=c"),
     ("/oauth/token", "text/plain", "x"),

@@ -411,10 +411,7 @@ async fn bad_requests_are_answered_in_the_words_of_the_face() {
 async fn a_call_that_speaks_oauth_is_refused_in_the_words_of_oauth() {
     let app = TestApp::with(|config| config.limits.enabled = true).await;
     let large = " ".repeat((64 << 10) + 1);
-    let form = || {
-        app.post("/oauth/token")
-            .form(&[("grant_type", "client_credentials")])
-    };
+    let form = || app.post("/oauth/token").form(&[("grant_type", "implicit")]);
     let answers = [
         (app.get("/oauth/token").send().await, 405, "invalid_request"),
         (

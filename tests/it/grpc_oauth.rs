@@ -1,15 +1,15 @@
 //! OAuth over gRPC: a log-in page and its client that speak the contract.
 
 use countersign::pb::v1::{
-    ApproveAuthorizationRequest, AuthorizationStep, ClientMetadata,
+    self, ApproveAuthorizationRequest, AuthorizationStep, ClientMetadata,
     DeleteClientRegistrationRequest, DenyAuthorizationRequest, GetAuthorizationRequest,
-    GetClientRegistrationRequest, IntrospectTokenRequest, IssueTokensRequest,
-    RegisterClientRequest, RevokeTokenRequest, StartAuthorizationRequest,
+    GetClientRegistrationRequest, GetUserInfoRequest, IntrospectTokenRequest, IssueTokensRequest,
+    RegisterClientRequest, ResolveLogOutRequest, RevokeTokenRequest, StartAuthorizationRequest,
     UpdateClientRegistrationRequest,
 };
 use tonic::Code;
 
-use crate::support::{TestApp, refused};
+use crate::support::{TestApp, refused, with_bearer};
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -103,17 +103,11 @@ async fn a_program_is_let_in_and_out_again() {
             token: tokens.access_token.clone(),
             ..IntrospectTokenRequest::default()
         };
-        app.oauth()
-            .introspect_token(request)
-            .await
-            .unwrap()
-            .into_inner()
+        app.oauth().introspect_token(request).await
     };
-    let live = introspect().await;
-    assert_eq!(
-        (live.active, live.audience),
-        (true, vec![crate::support::ISSUER.to_owned()])
-    );
+    // It cannot show who it is (RFC 7662 section 2.1).
+    let reason = "CLIENT_AUTHENTICATION_FAILED";
+    refused(introspect().await, Code::Unauthenticated, reason);
     // One without a secret needs no name to be rid of its token.
     let revoke = RevokeTokenRequest {
         token: tokens.refresh_token.clone(),
@@ -121,7 +115,6 @@ async fn a_program_is_let_in_and_out_again() {
     };
     app.oauth().revoke_token(revoke).await.unwrap();
     assert!(!app.opens(&tokens.access_token).await && here.is_in().await);
-    assert!(!introspect().await.active);
 }
 
 #[tokio::test]
@@ -189,4 +182,102 @@ async fn a_registration_is_looked_after() {
         Code::Unauthenticated,
         "CREDENTIAL_INVALID",
     );
+}
+
+/// A scope that a credential lacks leaves a field empty.
+#[tokio::test]
+async fn a_credential_learns_of_its_account_what_its_scopes_reach() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let here = ann.logs_in().await;
+    for (scopes, email) in [
+        (&["openid"][..], ""),
+        (&["openid", "email"], "ann@example.com"),
+        (&[], "ann@example.com"),
+    ] {
+        let key = here.makes_key(scopes).await;
+        let request = with_bearer(GetUserInfoRequest {}, &key);
+        let info = app.oauth().get_user_info(request).await.unwrap();
+        let info = info.into_inner();
+        assert_eq!(
+            (info.account.as_str(), info.email.as_str()),
+            (ann.account.as_str(), email)
+        );
+    }
+    let key = here.makes_key(&["email"]).await;
+    let request = with_bearer(GetUserInfoRequest {}, &key);
+    let denied = app.oauth().get_user_info(request).await;
+    refused(denied, Code::PermissionDenied, "PERMISSION_DENIED");
+    let nobody = app.oauth().get_user_info(GetUserInfoRequest {}).await;
+    refused(nobody, Code::Unauthenticated, "CREDENTIAL_MISSING");
+}
+
+/// What a log-out page of somebody's own asks.
+#[tokio::test]
+async fn a_log_out_request_says_who_asks_and_where_it_goes() {
+    let app = TestApp::start().await;
+    let metadata = metadata("https://app.example.com/cb").map(|metadata| ClientMetadata {
+        post_logout_redirect_uris: vec!["http://127.0.0.1/bye".to_owned()],
+        ..metadata
+    });
+    let made = app
+        .oauth()
+        .register_client(RegisterClientRequest { metadata })
+        .await;
+    let client = made.unwrap().into_inner().registration.unwrap();
+    let request = ResolveLogOutRequest {
+        client_id: client.client_id.clone(),
+        post_logout_redirect_uri: "http://127.0.0.1:4711/bye".to_owned(),
+        state: "x".to_owned(),
+        ..ResolveLogOutRequest::default()
+    };
+    let found = app.oauth().resolve_log_out(request.clone()).await.unwrap();
+    let found = found.into_inner();
+    assert_eq!(
+        (found.client_id, found.client_name.as_str()),
+        (client.client_id, "Editor")
+    );
+    assert_eq!(
+        (found.redirect_uri.as_str(), found.account.as_str()),
+        ("http://127.0.0.1:4711/bye?state=x", "")
+    );
+    let nothing = app
+        .oauth()
+        .resolve_log_out(ResolveLogOutRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(nothing.into_inner(), v1::ResolveLogOutResponse::default());
+    for (wrong, field) in [
+        (
+            ResolveLogOutRequest {
+                client_id: String::new(),
+                ..request.clone()
+            },
+            "post_logout_redirect_uri",
+        ),
+        (
+            ResolveLogOutRequest {
+                post_logout_redirect_uri: "https://app.example.com/cb".to_owned(),
+                ..request.clone()
+            },
+            "post_logout_redirect_uri",
+        ),
+        (
+            ResolveLogOutRequest {
+                id_token_hint: "x".to_owned(),
+                ..request.clone()
+            },
+            "id_token_hint",
+        ),
+    ] {
+        let refusal = app.oauth().resolve_log_out(wrong).await;
+        let fields = refused(refusal, Code::InvalidArgument, "INVALID_FIELD");
+        assert_eq!(fields, [field]);
+    }
+    let unknown = ResolveLogOutRequest {
+        client_id: "mkc_0".to_owned(),
+        ..request
+    };
+    let refusal = app.oauth().resolve_log_out(unknown).await;
+    refused(refusal, Code::NotFound, "CLIENT_NOT_FOUND");
 }

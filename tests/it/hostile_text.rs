@@ -109,6 +109,14 @@ fn to_administer() -> Vec<(&'static str, Value)> {
             "admin.v1.OrganizationService/DeleteOrganization",
             named(&organization),
         ),
+        (
+            "admin.v1.ClientService/ListClients",
+            json!({"pageToken": "x"}),
+        ),
+        (
+            "admin.v1.ClientService/DeleteClient",
+            named("clients/mkc_0"),
+        ),
         ("admin.v1.SigningKeyService/ListSigningKeys", json!({})),
         ("admin.v1.SigningKeyService/RotateSigningKeys", json!({})),
         (
@@ -174,6 +182,11 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
             named(&format!("grants/{NOBODY}")),
         ),
         ("ClientService/GetClient", named("clients/countersign")),
+        ("ConsentService/ListConsents", json!({"pageToken": "x"})),
+        (
+            "ConsentService/DeleteConsent",
+            named(&format!("consents/{NOBODY}")),
+        ),
         ("ClientService/RevokeGrants", named("clients/momail")),
     ]
     .into_iter()
@@ -198,6 +211,8 @@ fn oauth() -> Vec<(&'static str, Value)> {
         "applicationType": "web",
         "softwareId": "x",
         "softwareVersion": "x",
+        "idTokenSignedResponseAlg": "ES256",
+        "postLogoutRedirectUris": ["https://app.example.com/bye"],
     });
     let managed = json!({"clientId": CLIENT, "registrationAccessToken": "x"});
     let authorization = format!("authorizations/{NOBODY}");
@@ -216,7 +231,8 @@ fn oauth() -> Vec<(&'static str, Value)> {
                 "responseType": "code", "clientId": CLIENT, "redirectUri": "https://app.example.com/cb", "scope": "mcp",
                 "state": "x", "codeChallenge": "x", "codeChallengeMethod": "S256", "resources": ["x"],
                 "responseMode": "query", "prompt": "login", "maxAge": "1", "loginHint": "x", "uiLocales": "en",
-                "request": "x", "requestUri": "x",
+                "request": "x", "requestUri": "x", "nonce": "x", "claims": "{}", "display": "page", "idTokenHint": "x",
+                "acrValues": "0",
             }),
         ),
         ("OAuthService/GetAuthorization", named(&authorization)),
@@ -238,6 +254,11 @@ fn oauth() -> Vec<(&'static str, Value)> {
         ),
         ("OAuthService/IntrospectToken", token.clone()),
         ("OAuthService/RevokeToken", token),
+        ("OAuthService/GetUserInfo", json!({})),
+        (
+            "OAuthService/ResolveLogOut",
+            json!({"idTokenHint": "x", "clientId": CLIENT, "postLogoutRedirectUri": "x", "state": "x"}),
+        ),
     ]
 }
 

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod admin;
+mod admin_clients;
 mod admin_disabling;
 mod admin_races;
 mod admin_search;
@@ -21,6 +22,7 @@ mod faces_momail;
 mod faces_smtpd;
 mod grpc_accounts;
 mod grpc_api_keys;
+mod grpc_consents;
 mod grpc_grants;
 mod grpc_oauth;
 mod grpc_refresh;

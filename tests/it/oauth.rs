@@ -1,11 +1,19 @@
 //! OAuth 2.1, as a client and a log-in page of somebody's own meet it.
 
 mod authorizations;
+mod client_assertions;
 mod clients;
+mod configured_clients;
+mod discovery;
 mod documents;
+mod lifted_pkce;
+mod logout;
+mod openid;
+mod pages;
 mod races;
 mod registrations;
 mod tokens;
+mod user_info;
 
 use http::Method;
 use serde_json::{Value, json};

@@ -60,8 +60,9 @@ async fn a_person_signs_up_logs_in_and_out() {
         refusal(&again),
         (401, "CREDENTIAL_INVALID".to_owned(), vec![])
     );
-    let invalid = "Bearer realm=\"countersign\", error=\"invalid_token\"";
-    assert_eq!(again.header("www-authenticate"), invalid);
+    let challenge = again.header("www-authenticate");
+    assert!(challenge.starts_with("Bearer realm=\"countersign\", "));
+    assert!(challenge.ends_with(", error=\"invalid_token\""));
 }
 
 #[tokio::test]

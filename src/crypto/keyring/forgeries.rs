@@ -3,6 +3,7 @@
 
 mod claims;
 mod headers;
+mod id_tokens;
 mod signatures;
 
 use base64::{

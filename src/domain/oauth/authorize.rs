@@ -9,10 +9,12 @@ use crate::{
     error::{Error, FieldReason, Reason, Result},
     model::{
         client::Client,
-        id::AuthorizationId,
+        consent::Consent,
+        id::{AccountId, AuthorizationId},
         oauth::{
             authorization::{
-                self, Approval, Authorization, AuthorizationRequest, Parameters, Step,
+                self, Approval, Authorization, AuthorizationRequest, Parameters, RedirectError,
+                Step,
             },
             registration::RegisteredClient,
         },
@@ -25,8 +27,8 @@ use crate::{
 pub enum Started {
     /// It waits for a decision.
     Pending(Box<Pending>),
-    /// Something is wrong with it that the client is to know: where the person goes.
-    Redirect(String),
+    /// Something is wrong with it that the client is to know: where the person goes, and what is wrong.
+    Redirect(String, &'static str),
 }
 
 /// An authorization that waits for a decision.
@@ -66,8 +68,9 @@ impl OAuth {
             Error::invalid_field("redirect_uri", FieldReason::InvalidValue, rule)
         })?;
         let (state, resources) = (parameters.state.clone(), &self.settings.resources);
+        let hint = parameters.id_token_hint.clone();
         let read = AuthorizationRequest::read(parameters, redirect_uri.clone(), &client, resources);
-        let request = match read {
+        let request = match read.and_then(|request| self.expecting(request, &hint)) {
             Ok(request) => request,
             Err(wrong) => {
                 let parameters = [
@@ -76,7 +79,7 @@ impl OAuth {
                 ];
                 let issuer = &resources.issuer;
                 let answer = authorization::answer(&redirect_uri, &state, issuer, &parameters);
-                return Ok(Started::Redirect(answer));
+                return Ok(Started::Redirect(answer, wrong.description));
             }
         };
         let now = self.context.env.now();
@@ -101,6 +104,30 @@ impl OAuth {
             client,
             next_step: Step::LogIn,
         })))
+    }
+
+    /// The request of somebody whom an ID token of ours names (OpenID Connect Core section 3.1.2.1).
+    fn expecting(
+        &self,
+        mut request: AuthorizationRequest,
+        hint: &str,
+    ) -> std::result::Result<AuthorizationRequest, RedirectError> {
+        if hint.is_empty() {
+            return Ok(request);
+        }
+        let expected = self.hint(hint).map(|(account, _)| account.uuid());
+        request.expected_account = Some(expected.ok_or(RedirectError {
+            error: "invalid_request",
+            description: "id_token_hint is no ID token of this server",
+        })?);
+        Ok(request)
+    }
+
+    /// The account that an ID token of ours names, and the client that it is for.
+    pub(super) fn hint(&self, token: &str) -> Option<(AccountId, String)> {
+        let (keys, issuer) = (&self.tokens.key_ring, &self.settings.resources.issuer);
+        let hint = keys.id_token_hint(token, issuer, self.context.env.now())?;
+        Some((hint.subject.parse().ok()?, hint.audience))
     }
 
     /// An authorization that nobody has decided, as the caller would decide it.
@@ -170,27 +197,34 @@ impl OAuth {
             code_expires_at: now.after(self.settings.code_lifetime),
         };
         let used = RegisteredClient::parse_client_id(&client.id);
-        let audience = authorization.request.audience.clone();
+        let mut consent = Consent {
+            id: self.context.env.uuid()?.into(),
+            account_id: caller.account_id,
+            client_id: client.id,
+            client_name: client.metadata.client_name,
+            audience: authorization.request.audience.clone(),
+            scopes: Scopes::default(),
+            created_at: now,
+            updated_at: now,
+        };
         self.context
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    // Whoever takes everything back waits for this, or this for them.
+                    tx.lock_account(consent.account_id).await?;
                     if !tx.approve_authorization(id, &approval, now).await? {
                         return Err(Reason::AuthorizationNotFound.into());
                     }
                     if let Some(used) = used {
                         tx.touch_client(used, now).await?;
                     }
-                    let account = approval.account_id;
-                    let before = tx.consented_scopes(account, &client.id, &audience).await?;
-                    tx.keep_consent(
-                        account,
-                        &client.id,
-                        &audience,
-                        &before.with(&new_scopes),
-                        now,
-                    )
-                    .await
+                    let account = consent.account_id;
+                    let before = tx
+                        .consented_scopes(account, &consent.client_id, &consent.audience)
+                        .await?;
+                    consent.scopes = before.with(&new_scopes);
+                    tx.keep_consent(&consent).await
                 })
             })
             .await?;

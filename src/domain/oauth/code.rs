@@ -1,12 +1,9 @@
 //! A client redeems the code of an authorization (OAuth 2.1 section 4.1.3).
 
-use super::{CODE_PREFIX, ClientCredentials, OAuth};
+use super::{CODE_PREFIX, ClientCredentials, Issued, OAuth, id_token::SignIn};
 use crate::{
     crypto::secrets,
-    domain::{
-        caller::CredentialId,
-        tokens::{REFRESH_PREFIX, Tokens},
-    },
+    domain::{caller::CredentialId, tokens::REFRESH_PREFIX},
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
@@ -43,7 +40,7 @@ impl OAuth {
         &self,
         credentials: ClientCredentials<'_>,
         sent: CodeExchange<'_>,
-    ) -> Result<Tokens> {
+    ) -> Result<Issued> {
         let client = self.authenticate(credentials).await?;
         Self::require(&client, GrantType::AuthorizationCode)?;
         let now = self.context.env.now();
@@ -61,12 +58,14 @@ impl OAuth {
             .account(approval.account_id)
             .await?;
         let account = account.ok_or(Reason::AuthorizationCodeInvalid)?;
+        let scopes = authorization.request.scopes();
+        let signed_in_at = self.signed_in_at(&scopes, approval.session_id).await?;
         let grant = Grant {
             id: self.context.env.uuid()?.into(),
             session_id: approval.session_id,
             account_id: account.id,
             client_id: client.id.clone(),
-            scopes: authorization.request.scopes(),
+            scopes,
             audience,
             outlives_session: client.grants_outlive_session,
             created_at: now,
@@ -106,7 +105,13 @@ impl OAuth {
             return self.end_replayed(authorization, &client, now).await;
         }
         let text = secret.map(|secret| secret.text);
-        self.tokens.issue(&account, &client, grant, text, now)
+        let tokens = self.tokens.issue(&account, &client, grant, text, now)?;
+        let sign_in = SignIn {
+            account: &account,
+            at: signed_in_at,
+            nonce: &authorization.request.nonce,
+        };
+        self.issued(&client, tokens, &sign_in, now)
     }
 
     /// Ends what a code gave that is redeemed again (OAuth 2.1 section 4.1.3), and refuses.
@@ -115,7 +120,7 @@ impl OAuth {
         authorization: Authorization,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Tokens> {
+    ) -> Result<Issued> {
         let ended = self
             .context
             .credentials
@@ -162,27 +167,17 @@ impl OAuth {
             .ok_or_else(|| Reason::AuthorizationCodeInvalid.into())
     }
 
-    /// Whom the tokens are for: what was granted, or some of it (RFC 8707 section 2.2).
+    /// Whom the tokens are for: what was granted, or some of it (RFC 8707 section 2.2). An empty grant is for this server, and
+    /// those that the settings put beside it.
     pub(super) fn audience(&self, granted: &[String], sent: &[String]) -> Result<Vec<String>> {
-        let resources = &self.settings.resources;
-        let mut audience = Vec::new();
-        for resource in sent.iter().filter(|resource| !resource.is_empty()) {
-            let known = resources.audience(resource);
-            let is_granted = |known: &String| {
-                granted.contains(known) || granted.is_empty() && *known == resources.issuer
-            };
-            let known = known.filter(is_granted);
-            let known =
-                known.ok_or_else(|| Error::new(Reason::ResourceInvalid).on_field("resources"))?;
-            if !granted.is_empty() && !audience.contains(&known) {
-                audience.push(known);
-            }
+        let asked = self.settings.resources.audiences(sent);
+        let own = self.tokens.own_audience();
+        let all = if granted.is_empty() { &own } else { granted };
+        match asked.filter(|asked| asked.iter().all(|one| all.contains(one))) {
+            Some(asked) if asked.is_empty() => Ok(granted.to_vec()),
+            Some(asked) => Ok(asked),
+            None => Err(Error::new(Reason::ResourceInvalid).on_field("resources")),
         }
-        Ok(if audience.is_empty() {
-            granted.to_vec()
-        } else {
-            audience
-        })
     }
 }
 
@@ -219,7 +214,12 @@ fn check(
     if !sent.redirect_uri.is_empty() && sent.redirect_uri != authorization.request.redirect_uri {
         return Err(invalid("redirect_uri"));
     }
-    if !pkce::verifies(sent.verifier, &authorization.request.code_challenge) {
+    // RFC 9700 section 4.8.2: a verifier without a challenge shows that somebody took the challenge out of the request.
+    let is_proved = match authorization.request.code_challenge.as_str() {
+        "" => sent.verifier.is_empty(),
+        challenge => pkce::verifies(sent.verifier, challenge),
+    };
+    if !is_proved {
         return Err(invalid("code_verifier"));
     }
     Ok(())

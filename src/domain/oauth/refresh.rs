@@ -1,8 +1,7 @@
 //! A client refreshes (OAuth 2.1 section 4.3).
 
-use super::{ClientCredentials, OAuth};
+use super::{ClientCredentials, Issued, OAuth, id_token::SignIn};
 use crate::{
-    domain::tokens::Tokens,
     error::{Error, Reason, Result},
     model::{client::GrantType, scope::Scopes},
 };
@@ -20,7 +19,7 @@ impl OAuth {
         token: &str,
         scope: &str,
         resources: &[String],
-    ) -> Result<Tokens> {
+    ) -> Result<Issued> {
         let client = self.authenticate(credentials).await?;
         Self::require(&client, GrantType::RefreshToken)?;
         let mut found = self.refresh_tokens.find(token).await?;
@@ -33,8 +32,19 @@ impl OAuth {
         }
         // For the new access token alone: the grant stays for all that it was given for.
         found.grant.audience = self.audience(&found.grant.audience, resources)?;
-        self.refresh_tokens
+        let scopes = &found.grant.scopes;
+        let signed_in_at = self.signed_in_at(scopes, found.grant.session_id).await?;
+        let account = found.account.clone();
+        let tokens = self
+            .refresh_tokens
             .trade(found, token, &client, false)
-            .await
+            .await?;
+        let sign_in = SignIn {
+            account: &account,
+            at: signed_in_at,
+            // OpenID Connect Core section 12.2: a refresh repeats none.
+            nonce: "",
+        };
+        self.issued(&client, tokens, &sign_in, self.context.env.now())
     }
 }

@@ -1,14 +1,21 @@
 //! Clients register themselves (RFC 7591), and look after their registrations (RFC 7592).
 
+use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{CLIENT_SECRET_PREFIX, OAuth, REGISTRATION_TOKEN_PREFIX};
 use crate::{
-    crypto::secrets::{self, SecretToken},
+    crypto::{
+        foreign::ForeignKeys,
+        secrets::{self, SecretToken},
+    },
     domain::caller::CredentialId,
-    error::{Error, Reason, Result},
-    model::oauth::{metadata::Metadata, registration::RegisteredClient},
+    error::{Error, FieldReason, Reason, Result},
+    model::oauth::{
+        metadata::{AuthMethod, Metadata},
+        registration::RegisteredClient,
+    },
 };
 
 /// A registration, with the secrets that were made just now.
@@ -31,16 +38,18 @@ impl OAuth {
             let closed = "This server takes no registrations; ask its operator for a client.";
             return Err(Error::new(Reason::PermissionDenied).with_message(closed));
         }
-        let metadata = metadata.registered()?;
+        let metadata = registered(metadata)?;
         let env = &self.context.env;
         let secret = self.new_secret(&metadata)?;
         let token = secrets::generate(REGISTRATION_TOKEN_PREFIX, env)?;
+        let now = env.now();
         let client = RegisteredClient {
             id: env.uuid()?,
             metadata,
             secret_hash: secret.as_ref().map(|secret| secret.hash),
             registration_token_hash: token.hash,
-            created_at: env.now(),
+            created_at: now,
+            used_at: now,
         };
         let row = client.clone();
         self.context
@@ -82,12 +91,12 @@ impl OAuth {
         metadata: Metadata,
     ) -> Result<NewRegistration> {
         let stored = self.registration(client_id, token).await?;
-        let metadata = metadata.registered()?;
+        let metadata = registered(metadata)?;
         let secret = match stored.secret_hash {
             None => self.new_secret(&metadata)?,
             Some(_) => None,
         };
-        let kept = stored.secret_hash.filter(|_| !metadata.is_public());
+        let kept = stored.secret_hash.filter(|_| has_secret(&metadata));
         let client = RegisteredClient {
             metadata,
             secret_hash: secret.as_ref().map(|secret| secret.hash).or(kept),
@@ -131,7 +140,7 @@ impl OAuth {
     }
 
     fn new_secret(&self, metadata: &Metadata) -> Result<Option<SecretToken>> {
-        if metadata.is_public() {
+        if !has_secret(metadata) {
             return Ok(None);
         }
         Ok(Some(secrets::generate(
@@ -139,4 +148,21 @@ impl OAuth {
             &self.context.env,
         )?))
     }
+}
+
+/// What is registered. Keys that cannot be used are told now, and not when the client comes with a token request.
+fn registered(metadata: Metadata) -> Result<Metadata> {
+    let metadata = metadata.registered()?;
+    if let Some(jwks) = &metadata.jwks {
+        let text = Value::Object(jwks.clone()).to_string();
+        ForeignKeys::parse(text.as_bytes()).map_err(|cause| {
+            let rule = "must be a JWK set of public keys, one of them for ES256 or RS256";
+            Error::invalid_field("metadata.jwks", FieldReason::InvalidValue, rule).because(cause)
+        })?;
+    }
+    Ok(metadata)
+}
+
+fn has_secret(metadata: &Metadata) -> bool {
+    metadata.method().is_some_and(AuthMethod::has_secret)
 }

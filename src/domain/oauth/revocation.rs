@@ -3,7 +3,7 @@
 use super::{ClientCredentials, OAuth, failed};
 use crate::{
     domain::grants,
-    error::{Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
 };
 
 impl OAuth {
@@ -11,29 +11,33 @@ impl OAuth {
     /// is good for nothing already, which is what was asked for (RFC 7009 section 2.2).
     ///
     /// # Errors
-    /// `CLIENT_AUTHENTICATION_FAILED`.
+    /// `CLIENT_AUTHENTICATION_FAILED`; `INVALID_FIELD` for a client's own token, which nothing keeps.
     pub async fn revoke(&self, credentials: ClientCredentials<'_>, token: &str) -> Result<()> {
-        let names_client = !credentials.id.is_empty();
-        if names_client {
-            self.authenticate(credentials).await?;
+        let client = if credentials.name_somebody() {
+            Some(self.authenticate(credentials).await?)
         } else {
-            self.limit(credentials)?;
-        }
+            self.limit(credentials.id, credentials.address)?;
+            None
+        };
         let now = self.context.env.now();
         let Some(found) = self.live_token(token, now).await? else {
             return Ok(());
         };
-        let client_id = found.grant.client_id.as_str();
-        if names_client && client_id != credentials.id {
-            return Ok(());
-        }
-        if !names_client {
-            let client = self.client(client_id).await?;
-            if client.is_some_and(|client| !client.is_public()) {
-                return Err(failed("client_id"));
+        match client {
+            Some(client) if client.id != found.client_id => return Ok(()),
+            Some(_) => {}
+            None => {
+                let owner = self.client(&found.client_id).await?;
+                if owner.is_some_and(|owner| !owner.is_public()) {
+                    return Err(failed("client_id"));
+                }
             }
         }
-        match grants::end(&self.context, found.grant, Reason::GrantNotFound).await {
+        let Some(grant) = found.grant else {
+            let rule = "must not be a token of the client itself, which ends when it expires and not before";
+            return Err(Error::invalid_field("token", FieldReason::NotAllowed, rule));
+        };
+        match grants::end(&self.context, grant, Reason::GrantNotFound).await {
             // Somebody else has ended it in the meantime.
             Err(error) if error.reason() == Reason::GrantNotFound => Ok(()),
             ended => ended,

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     super::{
         body,
-        call::Call,
         contract::{self, Contract, rpc},
         reply,
     },
@@ -22,6 +21,7 @@ use crate::{
     error::{Error, Reason, Result},
     model::id::ApiKeyId,
     pb::v1::{self, ApiKeyKind},
+    rest::call::Call,
 };
 
 /// Where the face gives fields other names than the contract.

@@ -1,13 +1,14 @@
-//! How a client says who it is (OAuth 2.1 section 2.4.1): in a header or in the form, and not in both.
+//! How a client says who it is (OAuth 2.1 section 2.4): in a header or in the form, by a secret or by what it signs, and in
+//! one of these ways alone.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
-use super::super::{
-    body::{self, Members},
-    call::Call,
+use super::super::body::{self, Members};
+use crate::{
+    error::{Error, FieldReason, Reason, Result},
+    rest::call::Call,
 };
-use crate::error::{Error, FieldReason, Reason, Result};
 
 /// Who a client says it is.
 #[derive(Default)]
@@ -15,6 +16,9 @@ pub(super) struct Credentials {
     pub(super) id: String,
     /// Empty when none was sent.
     pub(super) secret: String,
+    /// What the client has signed of itself; empty when nothing was sent.
+    pub(super) assertion: String,
+    pub(super) assertion_type: String,
 }
 
 impl Credentials {
@@ -22,6 +26,7 @@ impl Credentials {
     pub(super) fn are_sent(call: &Call, members: &Members) -> bool {
         let basic = call.authorization().and_then(basic);
         body::text(members, "client_id").is_some()
+            || body::text(members, "client_assertion").is_some()
             || basic.is_some_and(|basic| !basic.secret.is_empty())
     }
 
@@ -32,19 +37,26 @@ impl Credentials {
     pub(super) fn of(call: &Call, members: &Members) -> Result<Self> {
         let sent = |name| body::text(members, name).unwrap_or_default();
         let (id, secret) = (sent("client_id"), sent("client_secret"));
+        let (assertion, assertion_type) = (sent("client_assertion"), sent("client_assertion_type"));
         let Some(header) = call.authorization() else {
-            if id.is_empty() {
+            if id.is_empty() && assertion.is_empty() {
                 return Err(invalid("client_id", FieldReason::Required, "is required"));
             }
             return Ok(Self {
                 id: id.to_owned(),
                 secret: secret.to_owned(),
+                assertion: assertion.to_owned(),
+                assertion_type: assertion_type.to_owned(),
             });
         };
         let basic = basic(header).ok_or(Reason::ClientAuthenticationFailed)?;
         if !secret.is_empty() {
             let rule = "must not come beside Basic";
             return Err(invalid("client_secret", FieldReason::NotAllowed, rule));
+        }
+        if !assertion.is_empty() {
+            let rule = "must not come beside Basic";
+            return Err(invalid("client_assertion", FieldReason::NotAllowed, rule));
         }
         // Some clients repeat their id in the form.
         if !id.is_empty() && id != basic.id {
@@ -74,6 +86,7 @@ fn basic(header: &[u8]) -> Option<Credentials> {
     Some(Credentials {
         id: plain(id)?,
         secret: plain(secret)?,
+        ..Credentials::default()
     })
 }
 

@@ -6,16 +6,17 @@ use serde::Serialize;
 
 use super::{
     super::{body, document, smtpd::document as smtpd},
-    CONTENT_TYPES, INTROSPECT, REGISTER, REGISTRATION, REVOKE, TOKEN,
+    CONTENT_TYPES, INTROSPECT, REGISTER, REGISTRATION, REVOKE, TOKEN, USER_INFO,
     error::ErrorBody,
     introspect::Introspection,
-    register::Registration,
+    register::{Registration, with_key_set},
     revoke::Empty,
     token::Tokens,
+    user_info::UserInfo,
 };
 use crate::{
     pb::v1,
-    rest::openapi::{FaceOperation, QueryParameter, RequestBody},
+    rest::openapi::{Credential, FaceOperation, QueryParameter, RequestBody},
 };
 
 const TAG: &str = "OAuth";
@@ -37,6 +38,10 @@ struct ClientAuthentication {
     client_id: Option<String>,
     /// Its secret, for clients that have one.
     client_secret: Option<String>,
+    /// Always `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    client_assertion_type: Option<String>,
+    /// What a client with keys has signed of itself, in the place of a secret (RFC 7523).
+    client_assertion: Option<String>,
 }
 
 /// Redeems a code (OAuth 2.1 section 4.1.3).
@@ -51,8 +56,8 @@ struct CodeGrant {
     redirect_uri: Option<String>,
     /// What the challenge was made of.
     code_verifier: String,
-    /// Whom the tokens are for (RFC 8707).
-    resource: Option<String>,
+    /// Whom the tokens are for (RFC 8707); may come more than once.
+    resource: Option<Vec<String>>,
     #[schemars(flatten)]
     client: ClientAuthentication,
 }
@@ -67,8 +72,22 @@ struct RefreshGrant {
     refresh_token: String,
     /// Among what was granted.
     scope: Option<String>,
-    /// Among what was granted (RFC 8707).
-    resource: Option<String>,
+    /// Among what was granted (RFC 8707); may come more than once.
+    resource: Option<Vec<String>>,
+    #[schemars(flatten)]
+    client: ClientAuthentication,
+}
+
+/// Gets a token of the client itself (RFC 6749 section 4.4).
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "documents a form")]
+struct ClientGrant {
+    /// Always `client_credentials`.
+    grant_type: String,
+    /// Among what the client may have; all of it where none is named.
+    scope: Option<String>,
+    /// Whom the token is for (RFC 8707); may come more than once.
+    resource: Option<Vec<String>>,
     #[schemars(flatten)]
     client: ClientAuthentication,
 }
@@ -84,6 +103,14 @@ struct NamedToken {
     client: ClientAuthentication,
 }
 
+/// Shows a token where no header does (RFC 6750 section 2.2).
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "documents a form")]
+struct ShownToken {
+    /// The access token; not beside the header.
+    access_token: Option<String>,
+}
+
 /// What the face tells the OpenAPI document.
 #[must_use]
 pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
@@ -91,6 +118,8 @@ pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
         token(),
         revoke(),
         introspect(),
+        user_info(),
+        user_info_by_form(),
         register(),
         read_registration(),
         update_registration(),
@@ -110,6 +139,7 @@ fn token() -> FaceOperation {
     let mut schemas = vec![
         document::request_schema::<CodeGrant>(),
         document::request_schema::<RefreshGrant>(),
+        document::request_schema::<ClientGrant>(),
     ];
     schemas.extend(smtpd::grants());
     FaceOperation {
@@ -183,9 +213,50 @@ fn introspect() -> FaceOperation {
     }
 }
 
+const WRONG_ACCESS_TOKEN: (u16, &str) = (401, "The access token is missing, wrong or has expired");
+
+fn user_info() -> FaceOperation {
+    FaceOperation {
+        method: Method::GET,
+        credential: Credential::Required,
+        responses: document::responses::<UserInfo, ErrorBody>(
+            (200, "What the token's scopes let its client know"),
+            &[WRONG_ACCESS_TOKEN, document::SCOPE_REFUSAL],
+            &[],
+        ),
+        ..document::post(USER_INFO, TAG, "Ask who has logged in")
+    }
+}
+
+fn user_info_by_form() -> FaceOperation {
+    FaceOperation {
+        credential: Credential::Optional,
+        request: Some(RequestBody {
+            required: false,
+            ..form::<ShownToken>()
+        }),
+        responses: document::responses::<UserInfo, ErrorBody>(
+            (200, "What the token's scopes let its client know"),
+            &[WRONG_ACCESS_TOKEN, document::SCOPE_REFUSAL],
+            &document::BODY_REFUSALS,
+        ),
+        ..document::post(
+            USER_INFO,
+            TAG,
+            "Ask who has logged in, with the token in a form",
+        )
+    }
+}
+
+fn metadata() -> RequestBody {
+    let mut body = document::json::<v1::ClientMetadata>();
+    with_key_set(&mut body.schema);
+    body
+}
+
 fn register() -> FaceOperation {
     FaceOperation {
-        request: Some(document::json::<v1::ClientMetadata>()),
+        request: Some(metadata()),
         responses: document::responses::<Registration, ErrorBody>(
             (201, "The client is registered"),
             &[(403, "This server takes no registrations")],
@@ -216,7 +287,7 @@ fn read_registration() -> FaceOperation {
 fn update_registration() -> FaceOperation {
     FaceOperation {
         method: Method::PUT,
-        request: Some(document::json::<v1::ClientMetadata>()),
+        request: Some(metadata()),
         responses: document::responses::<Registration, ErrorBody>(
             (200, "What is registered now"),
             &[WRONG_TOKEN],

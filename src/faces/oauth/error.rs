@@ -1,7 +1,7 @@
 //! How OAuth says no: the codes of RFC 6749 section 5.2 and nothing else, as RFC 7009 section 2.2.1 has it too.
 
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
 /// The body of RFC 6749 section 5.2.
 #[derive(JsonSchema, Serialize)]
 pub(in crate::faces) struct ErrorBody {
-    /// A code of the RFC; absent with a status of 500 and above, for which the RFC has none.
+    /// A code of the RFC; absent with a status of 500 and above, for which the RFC has none, and where a token is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
     /// What is wrong, for people.
@@ -25,7 +25,9 @@ pub(in crate::faces) struct ErrorBody {
 pub(super) fn unsupported_grant_type() -> Response {
     let body = ErrorBody {
         error: Some("unsupported_grant_type"),
-        error_description: "The grant types are authorization_code and refresh_token.".to_owned(),
+        error_description:
+            "The grant types are authorization_code, refresh_token and client_credentials."
+                .to_owned(),
     };
     reply::answer(StatusCode::BAD_REQUEST, body)
 }
@@ -33,14 +35,30 @@ pub(super) fn unsupported_grant_type() -> Response {
 /// What the fields of the contract are called in OAuth.
 const FIELD_NAMES: [(&str, &str); 1] = [("resources", "resource")];
 
-/// The answer to an error in the form of RFC 6749 section 5.2, or of RFC 7591 section 3.2.2 where clients register.
+/// Which RFC has the words for an error.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(in crate::faces) enum Endpoint {
+    /// RFC 6749 section 5.2.
+    Token,
+    /// RFC 7591 section 3.2.2, where clients register.
+    Registration,
+    /// RFC 6750 section 3.1, where a client shows its access token.
+    UserInfo,
+}
+
+/// What asks for a token with the scope that opens `/oauth/userinfo`.
+const INSUFFICIENT_SCOPE: HeaderValue = HeaderValue::from_static(
+    "Bearer realm=\"countersign\", error=\"insufficient_scope\", scope=\"openid\"",
+);
+
+/// The answer to an error.
 #[must_use]
-pub(in crate::faces) fn render(error: &Error, registers: bool) -> Response {
+pub(in crate::faces) fn render(error: &Error, endpoint: Endpoint) -> Response {
     let error = &error.clone().renamed(&FIELD_NAMES);
-    let code = if registers {
-        registration_code(error)
-    } else {
-        code(error.reason())
+    let code = match endpoint {
+        Endpoint::Token => code(error.reason()),
+        Endpoint::Registration => registration_code(error),
+        Endpoint::UserInfo => token_code(error.reason()),
     };
     // "400 (Bad Request) status code (unless specified otherwise)".
     let status = match code {
@@ -52,8 +70,16 @@ pub(in crate::faces) fn render(error: &Error, registers: bool) -> Response {
         error_description: description(&error.message()),
     };
     let mut response = reply::error(error, status, body);
-    if !registers {
-        error_headers::offer_basic(response.headers_mut(), status, error.reason());
+    match (endpoint, code) {
+        (Endpoint::Token, _) => {
+            error_headers::offer_basic(response.headers_mut(), status, error.reason());
+        }
+        (Endpoint::UserInfo, Some("insufficient_scope")) => {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, INSUFFICIENT_SCOPE);
+        }
+        _ => {}
     }
     response
 }
@@ -83,6 +109,16 @@ fn code(reason: Reason) -> Option<&'static str> {
         (_, 401) => Some("invalid_client"),
         // With the status of the row, 403: proxies that ask about a path of OAuth need it.
         (Reason::PermissionDenied, _) => Some("unauthorized_client"),
+        _ => Some("invalid_request"),
+    }
+}
+
+/// RFC 6750 section 3.1: a call without a token is told nothing but to send one.
+fn token_code(reason: Reason) -> Option<&'static str> {
+    match (reason, reason.meaning().http) {
+        (Reason::CredentialMissing, _) | (_, 500..) => None,
+        (_, 401) => Some("invalid_token"),
+        (Reason::PermissionDenied, _) => Some("insufficient_scope"),
         _ => Some("invalid_request"),
     }
 }

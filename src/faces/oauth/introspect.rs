@@ -36,7 +36,7 @@ pub(super) struct Introspection {
     /// When it was issued, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     iat: Option<i64>,
-    /// The id of the account.
+    /// The id of the account, or the client itself where the token is its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
     /// Whom it is for.
@@ -53,6 +53,8 @@ pub(super) async fn introspect(State(oauth): State<OAuth>, request: Request) -> 
     let message = v1::IntrospectTokenRequest {
         client_id: client.id,
         client_secret: client.secret,
+        client_assertion: client.assertion,
+        client_assertion_type: client.assertion_type,
         token: body::text(&members, "token").unwrap_or_default().to_owned(),
     };
     let found = oauth
@@ -69,6 +71,11 @@ pub(super) async fn introspect(State(oauth): State<OAuth>, request: Request) -> 
 
 fn live(found: v1::IntrospectTokenResponse, issuer: &str) -> Result<Introspection> {
     let seconds = |moment, name| contract::moment(moment, name).map(|moment| moment.seconds());
+    // RFC 9068 section 2.2: the subject of a client's own token is the client.
+    let subject = match found.account.as_str() {
+        "" => found.client_id.clone(),
+        account => contract::account_id(account)?.to_string(),
+    };
     Ok(Introspection {
         active: true,
         scope: Some(found.scopes.join(" ")),
@@ -76,7 +83,7 @@ fn live(found: v1::IntrospectTokenResponse, issuer: &str) -> Result<Introspectio
         token_type: Some(found.token_type).filter(|name| !name.is_empty()),
         exp: Some(seconds(found.expire_time, "expire_time")?),
         iat: Some(seconds(found.create_time, "create_time")?),
-        sub: Some(contract::account_id(&found.account)?.to_string()),
+        sub: Some(subject),
         aud: found.audience,
         iss: Some(issuer.to_owned()),
     })

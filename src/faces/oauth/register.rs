@@ -9,12 +9,11 @@ use axum::{
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     super::{
         body::{self, Members},
-        call::Call,
         contract::{self, rpc},
         reply,
     },
@@ -23,7 +22,11 @@ use super::{
 use crate::{
     error::{Error, FieldReason, FieldViolation, Reason, Result},
     pb::v1,
+    rest::call::Call,
 };
+
+/// A member that is an object here, and text in the contract.
+const JWKS: &str = "jwks";
 
 /// A registered client (RFC 7591 section 3.2.1). What was not registered is absent.
 #[derive(JsonSchema, Serialize)]
@@ -51,6 +54,17 @@ pub(super) struct Registration {
 #[serde(transparent)]
 struct Metadata(Map<String, Value>);
 
+/// Says in the schema of the contract's metadata that a JWK set is an object here.
+pub(super) fn with_key_set(schema: &mut Schema) {
+    let object = json!({
+        "description": "The public keys themselves, a JWK set, in the place of `jwks_uri`.",
+        "type": "object",
+    });
+    if let Some(jwks) = schema.pointer_mut("/properties/jwks") {
+        *jwks = object;
+    }
+}
+
 impl JsonSchema for Metadata {
     fn schema_name() -> Cow<'static, str> {
         "ClientMetadata".into()
@@ -60,6 +74,7 @@ impl JsonSchema for Metadata {
         let mut schema = v1::ClientMetadata::json_schema(generator);
         // What is written is some of what is read.
         schema.remove("required");
+        with_key_set(&mut schema);
         schema
     }
 }
@@ -71,8 +86,13 @@ impl Metadata {
         else {
             return Err(Error::internal("client metadata is no object"));
         };
+        if let Some(Value::String(jwks)) = members.get(JWKS).filter(|jwks| *jwks != "") {
+            let jwks = serde_json::from_str(jwks).map_err(Error::internal)?;
+            members.insert(JWKS.to_owned(), jwks);
+        }
         members.retain(|_, value| {
-            !value.as_str().is_some_and(str::is_empty)
+            !value.is_null()
+                && !value.as_str().is_some_and(str::is_empty)
                 && !value.as_array().is_some_and(Vec::is_empty)
         });
         Ok(Self(members))
@@ -188,7 +208,16 @@ fn bearer(call: &Call) -> Result<String> {
 /// 2).
 fn metadata(members: Members) -> Result<v1::ClientMetadata> {
     let sent = members.into_iter().filter(|(_, value)| !value.is_null());
-    let sent = Value::Object(sent.collect());
+    let mut sent: Members = sent.collect();
+    if let Some(jwks) = sent.get_mut(JWKS) {
+        if !jwks.is_object() {
+            let rule = "is of the wrong type";
+            return Err(Error::invalid_field(JWKS, FieldReason::WrongType, rule));
+        }
+        // The contract has it as text.
+        *jwks = jwks.to_string().into();
+    }
+    let sent = Value::Object(sent);
     serde_path_to_error::deserialize(sent).map_err(|cause| {
         let field = cause.path().to_string();
         Error::invalid(vec![FieldViolation::new(

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::{
     super::{
         body::{self, Members},
-        call::Call,
         contract::{Contract, rpc},
         reply, smtpd,
     },
@@ -22,6 +21,7 @@ use super::{
 use crate::{
     error::{Error, FieldReason, Result},
     pb::v1,
+    rest::call::Call,
 };
 
 /// Nothing to say.
@@ -72,6 +72,8 @@ async fn revoke_by_rfc_7009(contract: &Contract, call: &Call, members: &Members)
     let message = v1::RevokeTokenRequest {
         client_id: client.id,
         client_secret: client.secret,
+        client_assertion: client.assertion,
+        client_assertion_type: client.assertion_type,
         token,
     };
     contract

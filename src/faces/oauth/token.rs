@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::{
     super::{
         body::{self, Members},
-        call::Call,
         contract::{self, rpc},
         reply, smtpd,
     },
@@ -22,6 +21,7 @@ use super::{
 use crate::{
     error::{Error, FieldReason, Result},
     pb::v1,
+    rest::call::Call,
 };
 
 pub(super) async fn token(State(oauth): State<OAuth>, request: Request) -> Response {
@@ -42,7 +42,9 @@ async fn grant(oauth: &OAuth, face: Face, request: Request) -> Result<Response> 
     let (call, members) = body::read_members(contract, rpc, request, &CONTENT_TYPES).await?;
     match grant_type(&members) {
         _ if face == Face::Smtpd => smtpd::grant(contract, &call, in_query, members).await,
-        Some("authorization_code" | "refresh_token") => issue(oauth, &call, &members).await,
+        Some("authorization_code" | "refresh_token" | "client_credentials") => {
+            issue(oauth, &call, &members).await
+        }
         Some(_) => Ok(error::unsupported_grant_type()),
         None => Err(wrong_grant("is required")),
     }
@@ -71,6 +73,9 @@ pub(super) struct Tokens {
     refresh_token: Option<String>,
     /// What the tokens are good for, separated by spaces.
     scope: String,
+    /// Says who logged in; absent without the scope `openid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
 }
 
 async fn issue(oauth: &OAuth, call: &Call, members: &Members) -> Result<Response> {
@@ -80,15 +85,14 @@ async fn issue(oauth: &OAuth, call: &Call, members: &Members) -> Result<Response
         grant_type: sent("grant_type"),
         client_id: client.id,
         client_secret: client.secret,
+        client_assertion: client.assertion,
+        client_assertion_type: client.assertion_type,
         code: sent("code"),
         redirect_uri: sent("redirect_uri"),
         code_verifier: sent("code_verifier"),
         refresh_token: sent("refresh_token"),
         scope: sent("scope"),
-        resources: body::text(members, "resource")
-            .map(str::to_owned)
-            .into_iter()
-            .collect(),
+        resources: body::texts(members, "resource"),
     };
     let call = call.without_credential();
     let issued = oauth.contract.issue_tokens(&call, message).await?;
@@ -101,6 +105,7 @@ async fn issue(oauth: &OAuth, call: &Call, members: &Members) -> Result<Response
         expires_in: left.as_secs() + u64::from(left.subsec_nanos() > 0),
         refresh_token: Some(issued.refresh_token).filter(|token| !token.is_empty()),
         scope: issued.scopes.join(" "),
+        id_token: Some(issued.id_token).filter(|token| !token.is_empty()),
     };
     Ok(reply::answer(StatusCode::OK, tokens))
 }

@@ -1,13 +1,13 @@
 //! Between OAuth's messages and the plain data of the program.
 
-use std::net::IpAddr;
+use serde_json::Value;
 
 use crate::{
     domain::{
-        oauth::{ClientCredentials, LiveToken, NewRegistration, Pending},
-        tokens::Tokens,
+        oauth::{Issued, LiveToken, LogOut, NewRegistration, Pending, UserInfo},
+        tokens::ClientToken,
     },
-    error::{Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     grpc::convert::{segment, timestamp},
     model::{
         id::AuthorizationId,
@@ -20,9 +20,16 @@ use crate::{
     pb::v1,
 };
 
-pub(super) fn metadata(sent: Option<v1::ClientMetadata>) -> Metadata {
+pub(super) fn metadata(sent: Option<v1::ClientMetadata>) -> Result<Metadata> {
     let sent = sent.unwrap_or_default();
-    Metadata {
+    let jwks = match sent.jwks.as_str() {
+        "" => None,
+        text => Some(serde_json::from_str(text).map_err(|_| {
+            let rule = "must be a JSON object";
+            Error::invalid_field("metadata.jwks", FieldReason::InvalidFormat, rule)
+        })?),
+    };
+    Ok(Metadata {
         redirect_uris: sent.redirect_uris,
         client_name: sent.client_name,
         grant_types: sent.grant_types,
@@ -37,7 +44,12 @@ pub(super) fn metadata(sent: Option<v1::ClientMetadata>) -> Metadata {
         application_type: sent.application_type,
         software_id: sent.software_id,
         software_version: sent.software_version,
-    }
+        id_token_signed_response_alg: sent.id_token_signed_response_alg,
+        require_pkce: sent.require_pkce,
+        jwks_uri: sent.jwks_uri,
+        jwks,
+        post_logout_redirect_uris: sent.post_logout_redirect_uris,
+    })
 }
 
 fn metadata_to_proto(metadata: Metadata) -> v1::ClientMetadata {
@@ -56,6 +68,14 @@ fn metadata_to_proto(metadata: Metadata) -> v1::ClientMetadata {
         application_type: metadata.application_type,
         software_id: metadata.software_id,
         software_version: metadata.software_version,
+        id_token_signed_response_alg: metadata.id_token_signed_response_alg,
+        require_pkce: metadata.require_pkce,
+        jwks_uri: metadata.jwks_uri,
+        jwks: metadata
+            .jwks
+            .map(|jwks| Value::Object(jwks).to_string())
+            .unwrap_or_default(),
+        post_logout_redirect_uris: metadata.post_logout_redirect_uris,
     }
 }
 
@@ -95,6 +115,8 @@ pub(super) fn parameters(sent: v1::StartAuthorizationRequest) -> Parameters {
         max_age: sent.max_age,
         login_hint: sent.login_hint,
         ui_locales: sent.ui_locales,
+        nonce: sent.nonce,
+        id_token_hint: sent.id_token_hint,
         request: sent.request,
         request_uri: sent.request_uri,
     }
@@ -140,29 +162,55 @@ pub(super) fn denial(reason: v1::DenialReason) -> &'static str {
     }
 }
 
-pub(super) fn credentials<'c>(
-    id: &'c str,
-    secret: &'c str,
-    address: IpAddr,
-) -> ClientCredentials<'c> {
-    ClientCredentials {
-        id,
-        secret,
-        address,
-    }
-}
-
-pub(super) fn issued(tokens: Tokens) -> v1::IssueTokensResponse {
+pub(super) fn issued(issued: Issued) -> v1::IssueTokensResponse {
+    let shown = |token: Option<zeroize::Zeroizing<String>>| {
+        token.map(|token| token.to_string()).unwrap_or_default()
+    };
+    let tokens = issued.tokens;
     v1::IssueTokensResponse {
         access_token: tokens.access_token.to_string(),
         token_type: "Bearer".to_owned(),
         access_token_expire_time: Some(timestamp(tokens.access_expires_at)),
-        refresh_token: tokens
-            .refresh
-            .map(|token| token.to_string())
-            .unwrap_or_default(),
+        refresh_token: shown(tokens.refresh),
         scopes: tokens.grant.scopes.as_slice().to_vec(),
         grant: tokens.grant.id.resource_name(),
+        id_token: shown(issued.id_token),
+    }
+}
+
+pub(super) fn user_info(info: &UserInfo<'_>) -> v1::GetUserInfoResponse {
+    v1::GetUserInfoResponse {
+        account: info.account_id.resource_name(),
+        email: info.email.unwrap_or_default().to_owned(),
+        email_verified: info.email_verified,
+        display_name: info.name.unwrap_or_default().to_owned(),
+    }
+}
+
+/// A token that belongs to no grant.
+pub(super) fn issued_to_client(token: ClientToken) -> v1::IssueTokensResponse {
+    v1::IssueTokensResponse {
+        access_token: token.access_token.to_string(),
+        token_type: "Bearer".to_owned(),
+        access_token_expire_time: Some(timestamp(token.access_expires_at)),
+        scopes: token.scopes.as_slice().to_vec(),
+        ..v1::IssueTokensResponse::default()
+    }
+}
+
+pub(super) fn log_out(found: LogOut) -> v1::ResolveLogOutResponse {
+    let (client_id, client_name) = found
+        .client
+        .map(|client| (client.id, client.metadata.client_name))
+        .unwrap_or_default();
+    v1::ResolveLogOutResponse {
+        client_id,
+        client_name,
+        redirect_uri: found.redirect_uri,
+        account: found
+            .account_id
+            .map(|id| id.resource_name())
+            .unwrap_or_default(),
     }
 }
 
@@ -170,9 +218,12 @@ pub(super) fn live(found: LiveToken) -> v1::IntrospectTokenResponse {
     let token_type = if found.is_access_token { "Bearer" } else { "" };
     v1::IntrospectTokenResponse {
         active: true,
-        scopes: found.grant.scopes.as_slice().to_vec(),
-        client_id: found.grant.client_id,
-        account: found.grant.account_id.resource_name(),
+        scopes: found.scopes.as_slice().to_vec(),
+        client_id: found.client_id,
+        account: found
+            .grant
+            .map(|grant| grant.account_id.resource_name())
+            .unwrap_or_default(),
         audience: found.audience,
         create_time: Some(timestamp(found.issued_at)),
         expire_time: Some(timestamp(found.expires_at)),

@@ -1,6 +1,7 @@
 //! Authorization requests (OAuth 2.1 section 4.1.1): read once, kept until somebody decides.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{metadata::CODE, pkce, redirect, resource::Resources};
 use crate::{
@@ -12,6 +13,14 @@ use crate::{
         session::Session,
     },
 };
+
+/// The longest `nonce`, in bytes: the ID token that repeats it is bounded, too.
+const LONGEST_NONCE: usize = 255;
+
+/// The `acr` of every log-in. OpenID Connect Core section 2 gives meaning to this value alone: that level 1 of ISO/IEC 29115 is
+/// not promised. A password that was typed up to a month ago promises no more, and what other values mean would have to be
+/// agreed upon with each client.
+pub const ACR: &str = "0";
 
 /// The parameters of an authorization request as they came; empty ones are absent (OAuth 2.1 section 3.1).
 #[derive(Clone, Debug, Default)]
@@ -38,6 +47,10 @@ pub struct Parameters {
     pub login_hint: String,
     /// The languages of the person.
     pub ui_locales: String,
+    /// Comes back in the ID token.
+    pub nonce: String,
+    /// An ID token of the person who is expected.
+    pub id_token_hint: String,
     /// RFC 9101, which is not supported.
     pub request: String,
     /// RFC 9101, which is not supported.
@@ -53,7 +66,7 @@ pub struct AuthorizationRequest {
     pub scope: String,
     /// Comes back as it is.
     pub state: String,
-    /// The challenge of PKCE, by S256.
+    /// The challenge of PKCE, by S256; empty where a client that may do without sent none.
     pub code_challenge: String,
     /// Whom the tokens are for; empty for the audience of the configuration.
     pub audience: Vec<String>,
@@ -65,6 +78,10 @@ pub struct AuthorizationRequest {
     pub login_hint: String,
     /// The languages of the person, the best first.
     pub ui_locales: Vec<String>,
+    /// Comes back in the ID token; empty where the client sent none.
+    pub nonce: String,
+    /// The account that is expected, where the client has named one by an ID token.
+    pub expected_account: Option<Uuid>,
 }
 
 /// What a client asks of the page (OpenID Connect Core section 3.1.2.1).
@@ -82,14 +99,22 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "none" => Some(Self::None),
-            "login" => Some(Self::Login),
-            "consent" => Some(Self::Consent),
-            "select_account" => Some(Self::SelectAccount),
-            _ => None,
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::None, Self::Login, Self::Consent, Self::SelectAccount];
+
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Login => "login",
+            Self::Consent => "consent",
+            Self::SelectAccount => "select_account",
         }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|prompt| prompt.as_str() == name)
     }
 }
 
@@ -107,7 +132,8 @@ const fn wrong(error: &'static str, description: &'static str) -> RedirectError 
 }
 
 impl AuthorizationRequest {
-    /// Reads the parameters of a client whose redirect URI was found to be its own.
+    /// Reads the parameters of a client whose redirect URI was found to be its own, but for `id_token_hint`, which takes keys to
+    /// be read.
     ///
     /// # Errors
     /// What the client is to know.
@@ -145,7 +171,10 @@ impl AuthorizationRequest {
                 "the client may not use authorization codes",
             ));
         }
-        check_challenge(&parameters)?;
+        check_challenge(&parameters, client)?;
+        if parameters.nonce.len() > LONGEST_NONCE {
+            return Err(wrong("invalid_request", "nonce is too long"));
+        }
         let (mut prompts, mut max_age) =
             (prompts(&parameters.prompt)?, max_age(&parameters.max_age)?);
         // Nobody can have logged in this very moment: it is another way to ask for a new log-in.
@@ -156,7 +185,10 @@ impl AuthorizationRequest {
         Ok(Self {
             redirect_uri,
             scope: scopes(&parameters.scope, client)?.to_string(),
-            audience: audience(&parameters.resources, resources)?,
+            audience: resources.audiences(&parameters.resources).ok_or(wrong(
+                "invalid_target",
+                "the resource is not registered here",
+            ))?,
             prompts,
             max_age,
             ui_locales: parameters
@@ -167,6 +199,8 @@ impl AuthorizationRequest {
             state: parameters.state,
             code_challenge: parameters.code_challenge,
             login_hint: parameters.login_hint,
+            nonce: parameters.nonce,
+            expected_account: None,
         })
     }
 
@@ -199,8 +233,14 @@ pub fn answer(
     redirect::with_parameters(redirect_uri, &all)
 }
 
-/// OAuth 2.1 section 4.1.1: PKCE is for every client.
-fn check_challenge(parameters: &Parameters) -> Result<(), RedirectError> {
+/// OAuth 2.1 section 4.1.1: PKCE is for every client, but for those with a secret that have lifted it. What they send is checked
+/// all the same.
+fn check_challenge(parameters: &Parameters, client: &Client) -> Result<(), RedirectError> {
+    let is_sent =
+        !parameters.code_challenge.is_empty() || !parameters.code_challenge_method.is_empty();
+    if !is_sent && !client.metadata.requires_pkce() {
+        return Ok(());
+    }
     if parameters.code_challenge.is_empty() {
         return Err(wrong("invalid_request", "code_challenge is required"));
     }
@@ -231,21 +271,6 @@ fn scopes(asked: &str, client: &Client) -> Result<Scopes, RedirectError> {
         return Err(wrong("invalid_scope", "none of the scopes is known here"));
     }
     Ok(scopes)
-}
-
-fn audience(asked: &[String], resources: &Resources) -> Result<Vec<String>, RedirectError> {
-    let mut audience = Vec::new();
-    for resource in asked.iter().filter(|resource| !resource.is_empty()) {
-        let known = resources.audience(resource);
-        let known = known.ok_or(wrong(
-            "invalid_target",
-            "the resource is not registered here",
-        ))?;
-        if !audience.contains(&known) {
-            audience.push(known);
-        }
-    }
-    Ok(audience)
 }
 
 fn prompts(asked: &str) -> Result<Vec<Prompt>, RedirectError> {
@@ -340,10 +365,14 @@ impl Authorization {
             oldest.is_none_or(|oldest| oldest <= session.created_at)
                 && (!logs_in_again || self.created_at <= session.created_at)
         };
-        if session.filter(is_new_enough).is_none() {
+        let expected = self.request.expected_account;
+        let is_expected = |session: &&Session| {
+            expected.is_none_or(|account| account == session.account_id.uuid())
+        };
+        if session.filter(is_expected).filter(is_new_enough).is_none() {
             return Step::LogIn;
         }
-        let is_known = !client.is_public() || self.request.redirect_uri.starts_with("https://");
+        let is_known = !client.is_public() || redirect::leaves_machine(&self.request.redirect_uri);
         if !is_known || has(Prompt::Consent) || !self.request.scopes().without(consented).is_empty()
         {
             return Step::Consent;

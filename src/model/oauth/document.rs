@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::metadata::Metadata;
+use super::metadata::{AuthMethod, Metadata};
 use crate::{
     env::Timestamp,
     model::client::{Client, Lifetimes},
@@ -60,9 +60,9 @@ pub fn read(client_id: &str, body: &[u8]) -> Result<Metadata, &'static str> {
     let sent = members.into_iter().filter(|(_, value)| !value.is_null());
     let metadata: Metadata = serde_json::from_value(Value::Object(sent.collect()))
         .map_err(|_| "the document has a member of the wrong type")?;
-    if !metadata.is_public() {
+    if metadata.method().is_none_or(AuthMethod::has_secret) {
         return Err(
-            "the document must be that of a public client: token_endpoint_auth_method none",
+            "the document must be that of a client without a secret: token_endpoint_auth_method none or private_key_jwt",
         );
     }
     metadata
@@ -126,6 +126,7 @@ mod tests {
             ("client_secret", json!("x")),
             ("client_secret_expires_at", json!(0)),
             ("token_endpoint_auth_method", json!("client_secret_basic")),
+            // Without keys.
             ("token_endpoint_auth_method", json!("private_key_jwt")),
             ("redirect_uris", json!(["http://evil.example/"])),
             ("redirect_uris", json!([])),
@@ -135,6 +136,12 @@ mod tests {
             bad[member] = value;
             assert!(read(&bad).is_err(), "{bad}");
         }
+        let mut signs = good.clone();
+        signs["token_endpoint_auth_method"] = json!("private_key_jwt");
+        signs["jwks_uri"] = json!("https://app.example.com/jwks.json");
+        assert!(!read(&signs).unwrap().is_public());
+        signs["jwks"] = json!({"keys": []});
+        assert!(read(&signs).is_err());
         for body in ["", "[]", "null", "<html>"] {
             assert!(super::read(ID, body.as_bytes()).is_err(), "{body}");
         }

@@ -5,7 +5,10 @@
 use url::{Host, Url, form_urlencoded};
 
 /// The schemes of browsers and scripts, which no program answers to.
-const DENIED_SCHEMES: [&str; 22] = [
+const DENIED_SCHEMES: [&str; 25] = [
+    "microsoft-edge",
+    "search",
+    "search-ms",
     "javascript",
     "data",
     "file",
@@ -34,6 +37,23 @@ const DENIED_SCHEMES: [&str; 22] = [
 /// clients register it, and without a port.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// Whether the URI leads to another machine, by https: to a host that nobody can pass for.
+#[must_use]
+pub fn leaves_machine(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| url.scheme() == "https" && !is_this_machine(&url))
+}
+
+/// Whether a URL names this machine (RFC 6761 section 6.3).
+#[must_use]
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 /// Whether a client may register the URI; a public client is one without a secret.
 ///
 /// # Errors
@@ -55,7 +75,10 @@ pub fn check(uri: &str, is_public: bool) -> Result<(), &'static str> {
         "https" => check_authority(&parsed, rest),
         "http" if loopback(uri).is_some() => Ok(()),
         "http" => Err("must be https, or http on localhost, 127.0.0.1 or [::1]"),
-        scheme if DENIED_SCHEMES.contains(&scheme) => Err("must not have a scheme of browsers"),
+        // Those of Windows, each of which opens something of the system.
+        scheme if DENIED_SCHEMES.contains(&scheme) || scheme.starts_with("ms-") => {
+            Err("must not have a scheme of browsers")
+        }
         _ if !is_public => {
             Err("must be https, or http on this machine, for a client with a secret")
         }

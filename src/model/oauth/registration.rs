@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What the ids of such clients start with: no scheme, so that none is taken for the URL of a document.
-const PREFIX: &str = "mkc_";
+pub const PREFIX: &str = "mkc_";
 
 /// A client as the database keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +24,8 @@ pub struct RegisteredClient {
     pub registration_token_hash: [u8; 32],
     /// When it was registered.
     pub created_at: Timestamp,
+    /// When somebody last let it in; when it was registered, while nobody ever has.
+    pub used_at: Timestamp,
 }
 
 impl RegisteredClient {

@@ -1,6 +1,27 @@
 //! Resource indicators (RFC 8707): whom tokens can be asked for.
 
-use url::{Host, Url};
+use url::Url;
+
+use super::redirect::is_this_machine;
+
+/// The suffix of the metadata of a protected resource (RFC 9728 section 3).
+pub const METADATA: &str = "oauth-protected-resource";
+
+/// Where the metadata of a resource, or of an issuer, stands (RFC 9728 section 3.1, RFC 8414 section 3.1): between the host
+/// and what follows it. A slash alone is left out.
+#[must_use]
+pub fn metadata_url(identifier: &str, suffix: &str) -> String {
+    let (scheme, rest) = identifier
+        .split_once("://")
+        .unwrap_or(("https", identifier));
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(end);
+    let behind = match behind.strip_prefix('/') {
+        Some(rest) if rest.is_empty() || rest.starts_with('?') => rest,
+        _ => behind,
+    };
+    format!("{scheme}://{authority}/.well-known/{suffix}{behind}")
+}
 
 /// The resources that this server issues tokens for.
 #[derive(Clone, Debug)]
@@ -30,6 +51,19 @@ impl Resources {
             .cloned()
             .or_else(|| (self.loopback && is_loopback(requested)).then(|| requested.to_owned()))
     }
+
+    /// The audience of tokens for all of these resources, each once; none when one of them is not known. Empty ones are absent.
+    #[must_use]
+    pub fn audiences(&self, requested: &[String]) -> Option<Vec<String>> {
+        let mut audiences = Vec::new();
+        for resource in requested.iter().filter(|resource| !resource.is_empty()) {
+            let known = self.audience(resource)?;
+            if !audiences.contains(&known) {
+                audiences.push(known);
+            }
+        }
+        Some(audiences)
+    }
 }
 
 /// Whether `with_slash` is `bare` with the path `/`.
@@ -44,14 +78,8 @@ fn is_loopback(requested: &str) -> bool {
     let Ok(url) = Url::parse(requested) else {
         return false;
     };
-    let is_this_machine = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     is_plain
-        && is_this_machine
+        && is_this_machine(&url)
         && ["http", "https"].contains(&url.scheme())
         && url.fragment().is_none()
         && url.username().is_empty()
@@ -86,6 +114,24 @@ mod tests {
                 Some(audience),
                 "{requested}"
             );
+        }
+    }
+
+    #[test]
+    fn the_metadata_stands_between_the_host_and_the_path() {
+        for (identifier, url) in [
+            ("https://a.example", "https://a.example/.well-known/x"),
+            ("https://a.example/", "https://a.example/.well-known/x"),
+            ("https://a.example/t", "https://a.example/.well-known/x/t"),
+            (
+                "https://a.example:8443/t/u/?v=/w",
+                "https://a.example:8443/.well-known/x/t/u/?v=/w",
+            ),
+            ("https://a.example?v", "https://a.example/.well-known/x?v"),
+            ("https://a.example/?v", "https://a.example/.well-known/x?v"),
+            ("http://[::1]:80/t", "http://[::1]:80/.well-known/x/t"),
+        ] {
+            assert_eq!(metadata_url(identifier, "x"), url, "{identifier}");
         }
     }
 

@@ -26,3 +26,73 @@ not-found-advice = Check the address for a mistake, or begin at the start page.
 not-found-home = Go to the start page
 # Under an error, for whoever runs the server.
 request-id = If you ask for help, name this request: { $id }
+
+# Before the title of a page on which something is wrong.
+title-error = Error:
+sign-in-title = Sign in
+sign-in = Sign in
+register-title = Create an account
+register = Create an account
+continue-to = to continue to { $client }
+email = E-mail address
+password = Password
+show-password = Show
+hide-password = Hide
+password-hint = At least 8 characters. A few words that only you would put together are a good password.
+no-account = New here?
+have-account = Do you have an account?
+wrong-credentials = The e-mail address or the password is wrong.
+email-missing = Enter your e-mail address.
+email-invalid = This is not an e-mail address. One looks like ada@example.com.
+email-taken = There is an account with this address already. Sign in instead, or use another address.
+password-missing = Enter your password.
+password-invalid = Choose a password of 8 to 256 characters.
+password-too-common = Many people use this password, so it is easy to guess. Choose another.
+too-many-tries = { $minutes ->
+    [one] There were too many tries. Wait a minute and try again.
+   *[other] There were too many tries. Wait { $minutes } minutes and try again.
+}
+busy = The service is busy. Wait a moment and try again.
+something-broke = Something went wrong on our side. Try again in a moment.
+# Proof of work: the browser calculates for a moment before an account is made.
+work-required = Many accounts are being made from your network. Your browser does a calculation that keeps robots out: type your password again and go on.
+work-invalid = The calculation took too long. It runs again: type your password again and go on.
+work-running = Your browser is doing a calculation that keeps robots out…
+work-done = The calculation is done.
+work-failed = Your browser could not do the calculation. Reload the page and try again.
+work-no-script = Making an account needs a calculation by a script, and this browser runs none. Switch scripts on, or use another browser.
+consent-title = Allow { $client } to use your account?
+consent-unverified = Go on only if you know this app and have started this yourself.
+consent-document = The app is published by
+consent-destination = It takes you to
+this-device = this device ({ $host })
+program-on-this-device = a program on this device ({ $scheme })
+signed-in-as = You are signed in as { $email }.
+other-account = Use another account
+consent-scopes = The app will be able to
+consent-new = new
+consent-resources = At these services
+scope-account = do everything in your account that you can do yourself
+scope-openid = see that it is you
+scope-profile = see your name
+scope-email = see your e-mail address
+scope-offline-access = stay connected while you are away
+deny = Deny
+cancel = Cancel
+allow = Allow
+returning = Returning to { $client }. You can close this window afterwards.
+sign-out-title = Sign out of { $brand }?
+sign-out = Sign out
+sign-out-apps = Apps that you have connected stay connected.
+sign-out-stay = To stay signed in, close this window.
+sent-by = { $client } has sent you here.
+signed-out-title = You are signed out
+client-unknown-title = This app is not known here
+client-unknown-advice = It may have been removed. In the app, disconnect this service and connect it again.
+request-over-title = This request is over
+request-over-advice = It was answered, it took too long, or it was begun in another browser. If the app works, close this window. If not, go back to the app and start again.
+request-wrong-title = The app has made a mistake
+request-wrong-advice = It asked for something that cannot be done, so nothing was done. Tell the people who make the app what stands here.
+wrong-request-advice = It asked for something that it cannot have. You can go back to it, or close this window.
+go-back = Go back
+error-title = That did not work

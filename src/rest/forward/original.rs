@@ -15,6 +15,8 @@ const OTHERS: [HeaderName; 2] = [
     HeaderName::from_static("x-forwarded-uri"),
 ];
 
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
 /// The method and target of the request that the proxy asks about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Original<'h> {
@@ -66,6 +68,11 @@ fn pair<'h>(
         (None, None) => Ok(None),
         _ => Err(Problem::Unreadable),
     }
+}
+
+/// The host that the client called, for what it is told alone: a client may have written it itself.
+pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
+    only(headers, &X_FORWARDED_HOST).ok().flatten()
 }
 
 /// The one value of a header.

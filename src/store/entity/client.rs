@@ -27,14 +27,13 @@ impl TryFrom<&RegisteredClient> for ActiveModel {
     type Error = Error;
 
     fn try_from(client: &RegisteredClient) -> Result<Self, Error> {
-        let created_at = client.created_at.millis();
         Ok(Self {
             id: Set(client.id),
             metadata: Set(serde_json::to_string(&client.metadata).map_err(Error::internal)?),
             secret_hash: Set(client.secret_hash.map(|hash| hash.to_vec())),
             registration_token_hash: Set(client.registration_token_hash.to_vec()),
-            created_at: Set(created_at),
-            used_at: Set(created_at),
+            created_at: Set(client.created_at.millis()),
+            used_at: Set(client.used_at.millis()),
             deleted_at: Set(None),
         })
     }
@@ -55,6 +54,7 @@ impl TryFrom<Model> for RegisteredClient {
             secret_hash: secret_hash.transpose()?,
             registration_token_hash: hash(row.registration_token_hash, "registration_token_hash")?,
             created_at: Timestamp::from_millis(row.created_at),
+            used_at: Timestamp::from_millis(row.used_at),
         })
     }
 }

@@ -6,11 +6,11 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "consents")]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
     pub account_id: Uuid,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub client_id: String,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub audience: String,
+    pub client_name: String,
     pub scopes: String,
     pub created_at: i64,
     pub updated_at: i64,

@@ -15,7 +15,7 @@ if (BINARY === undefined) {
 
 // A port that is a program's to listen on: for a minute the system gives it to nobody who asks for any port, because the
 // end with that port closed a connection first.
-async function freePort() {
+export async function freePort() {
   const probe = createServer((here) => here.end()).listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();

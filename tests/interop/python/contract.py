@@ -15,11 +15,13 @@ SERVICES = (
     "AuthorizationService",
     "ChallengeService",
     "ClientService",
+    "ConsentService",
     "GrantService",
     "OAuthService",
     "OrganizationService",
     "SessionService",
     "admin.v1.AccountService",
+    "admin.v1.ClientService",
     "admin.v1.OrganizationService",
     "admin.v1.SigningKeyService",
 )

@@ -209,9 +209,14 @@ async fn the_client_reads_a_refusal_in_the_form_of_whoever_owns_its_path() {
             json!({"code": 40301, "message": "This credential may not do this."}),
         ),
         (
-            "/oauth/userinfo",
+            "/oauth/introspect",
             403,
             json!({"error": "unauthorized_client", "error_description": "This credential may not do this."}),
+        ),
+        (
+            "/oauth/userinfo",
+            403,
+            json!({"error": "insufficient_scope", "error_description": "This credential may not do this."}),
         ),
     ] {
         for names in [NGINX, OTHERS] {

@@ -128,13 +128,13 @@ async fn an_unknown_client_is_told_so_before_anything_else_is_looked_at() {
         "countersign",
         "x",
     ] {
-        for grant in ["authorization_code", "refresh_token"] {
+        for grant in ["authorization_code", "refresh_token", "client_credentials"] {
             let form = [("grant_type", grant), ("client_id", id)];
             assert_error(&token(&app, &form).await, 401, "invalid_client");
         }
     }
     let client = public_client(&app).await;
-    for grant in ["password", "client_credentials", "urn:x", "implicit"] {
+    for grant in ["password", "urn:x", "implicit"] {
         let form = [("grant_type", grant), ("client_id", client.id.as_str())];
         assert_error(&token(&app, &form).await, 400, "unsupported_grant_type");
     }
@@ -163,10 +163,12 @@ async fn no_client_uses_what_is_anothers() {
             let refreshed = refresh(&app, other, &granted["refresh_token"]).await;
             assert_error(&refreshed, 400, "invalid_grant");
             for kind in ["access_token", "refresh_token"] {
-                assert_eq!(
-                    introspect(&app, other, &granted[kind]).await,
-                    json!({"active": false})
-                );
+                if !other.secret.is_empty() {
+                    assert_eq!(
+                        introspect(&app, other, &granted[kind]).await,
+                        json!({"active": false})
+                    );
+                }
                 let text = granted[kind].as_str().unwrap();
                 let mut form = vec![("token", text), ("client_id", &other.id)];
                 if !other.secret.is_empty() {

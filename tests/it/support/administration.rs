@@ -4,13 +4,30 @@ use std::time::Duration;
 
 use countersign::pb::{
     admin::v1 as admin_v1,
-    v1::{Account, ApiKey, CreateApiKeyRequest},
+    v1::{Account, ApiKey, ClientMetadata, CreateApiKeyRequest, RegisterClientRequest},
 };
 use tonic::Status;
 
 use super::{LoggedIn, Person, TestApp, home};
 
 impl TestApp {
+    /// A client of this name that has registered itself, by its name.
+    pub(crate) async fn registers(&self, client_name: &str) -> String {
+        let metadata = ClientMetadata {
+            redirect_uris: vec!["https://app.example.com/callback".to_owned()],
+            client_name: client_name.to_owned(),
+            ..ClientMetadata::default()
+        };
+        let request = RegisterClientRequest {
+            metadata: Some(metadata),
+        };
+        let made = self.oauth().register_client(request).await.unwrap();
+        format!(
+            "clients/{}",
+            made.into_inner().registration.unwrap().client_id
+        )
+    }
+
     /// Somebody signs up after everybody else.
     pub(crate) async fn joins(&self, name: &str) -> Person<'_> {
         self.clock.advance(Duration::from_millis(1));

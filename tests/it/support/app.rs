@@ -12,8 +12,8 @@ use countersign::{
         account_service_client::AccountServiceClient, api_key_service_client::ApiKeyServiceClient,
         authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
-        client_service_client::ClientServiceClient, grant_service_client::GrantServiceClient,
-        o_auth_service_client::OAuthServiceClient,
+        client_service_client::ClientServiceClient, consent_service_client::ConsentServiceClient,
+        grant_service_client::GrantServiceClient, o_auth_service_client::OAuthServiceClient,
         organization_service_client::OrganizationServiceClient,
         session_service_client::SessionServiceClient,
     },
@@ -27,7 +27,7 @@ use super::{ManualClock, test_env};
 /// The clients of the administration.
 mod admin {
     pub(crate) use countersign::pb::admin::v1::{
-        account_service_client::AccountServiceClient,
+        account_service_client::AccountServiceClient, client_service_client::ClientServiceClient,
         organization_service_client::OrganizationServiceClient,
         signing_key_service_client::SigningKeyServiceClient,
     };
@@ -57,6 +57,11 @@ impl TestApp {
 
     /// A server on a new data folder, with settings of the test's choice.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::at(ISSUER, change).await
+    }
+
+    /// The same, which says that it is elsewhere.
+    pub(crate) async fn at(issuer: &str, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config {
             data_dir: folder.path().to_owned(),
@@ -73,7 +78,7 @@ impl TestApp {
         config.limits.enabled = false;
         change(&mut config);
         let (env, clock) = test_env();
-        let parts = Parts::build(&config, ISSUER, env).await.unwrap();
+        let parts = Parts::build(&config, issuer, env).await.unwrap();
         Self {
             clock,
             http: parts.http.clone(),
@@ -172,6 +177,11 @@ impl TestApp {
         admin::OrganizationServiceClient::new(self.parts.operator.clone())
     }
 
+    /// The administration of clients, to whoever runs the server.
+    pub(crate) fn operator_of_clients(&self) -> admin::ClientServiceClient<GrpcService> {
+        admin::ClientServiceClient::new(self.parts.operator.clone())
+    }
+
     /// The administration of signing keys, to whoever runs the server.
     pub(crate) fn operator_of_keys(&self) -> admin::SigningKeyServiceClient<GrpcService> {
         admin::SigningKeyServiceClient::new(self.parts.operator.clone())
@@ -183,6 +193,10 @@ impl TestApp {
 
     pub(crate) fn grants(&self) -> GrantServiceClient<GrpcChannel> {
         GrantServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn consents(&self) -> ConsentServiceClient<GrpcChannel> {
+        ConsentServiceClient::new(self.channel())
     }
 
     pub(crate) fn clients(&self) -> ClientServiceClient<GrpcChannel> {
@@ -207,6 +221,10 @@ impl TestApp {
 
     pub(crate) fn admin_of_organizations(&self) -> admin::OrganizationServiceClient<GrpcChannel> {
         admin::OrganizationServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn admin_of_clients(&self) -> admin::ClientServiceClient<GrpcChannel> {
+        admin::ClientServiceClient::new(self.channel())
     }
 
     pub(crate) fn organizations(&self) -> OrganizationServiceClient<GrpcChannel> {

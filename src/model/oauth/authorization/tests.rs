@@ -18,6 +18,7 @@ fn client(scope: &str) -> Client {
         grant: hour,
         mailkite: hour,
         mailtd: hour,
+        pages: hour,
     };
     Client::of_metadata(
         "mkc_1".to_owned(),
@@ -59,6 +60,7 @@ fn with(name: &str, value: &str) -> Parameters {
         "resource" => parameters.resources = vec![value],
         "prompt" => parameters.prompt = value,
         "max_age" => parameters.max_age = value,
+        "nonce" => parameters.nonce = value,
         "request" => parameters.request = value,
         "request_uri" => parameters.request_uri = value,
         _ => panic!("{name}"),
@@ -81,11 +83,12 @@ fn what_is_wrong_is_told_in_the_words_of_the_rfcs() {
         ("code_challenge", "short", "invalid_request"),
         ("code_challenge_method", "plain", "invalid_request"),
         ("code_challenge_method", "", "invalid_request"),
-        ("scope", "files:read openid", "invalid_scope"),
+        ("scope", "files:read address", "invalid_scope"),
         ("resource", "https://evil.example", "invalid_target"),
         ("prompt", "none login", "invalid_request"),
         ("prompt", "dance", "invalid_request"),
         ("max_age", "-1", "invalid_request"),
+        ("nonce", &"x".repeat(256), "invalid_request"),
         ("request", "x", "request_not_supported"),
         ("request_uri", "x", "request_uri_not_supported"),
     ] {

@@ -1,0 +1,190 @@
+//! The form with which somebody signs in or makes an account, and what is wrong with what they sent.
+
+use askama::Template;
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, StatusCode};
+
+use super::{layout::Layout, messages::Messages, sign_in::Visit};
+use crate::{
+    error::{Error, FieldReason, Reason, Result},
+    pb::v1::Authorization,
+    rest::{form, unary},
+};
+
+/// What a form sends. What is not sent is empty.
+#[derive(Default)]
+pub(super) struct Form {
+    pub(super) action: String,
+    pub(super) tag: String,
+    pub(super) email: String,
+    pub(super) password: String,
+    pub(super) challenge_id: String,
+    pub(super) nonce: String,
+}
+
+impl Form {
+    /// # Errors
+    /// The content type is another, the body is too large, or it is no form.
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self> {
+        if unary::media_type(headers).as_deref() != Some(form::FORM) {
+            return Err(unary::unsupported(headers, &[form::FORM]));
+        }
+        let bytes = unary::read_body(body, unary::LARGEST_BODY).await?;
+        let mut sent = Self::default();
+        for (name, value) in form::parameters(&bytes)? {
+            match name.as_str() {
+                "action" => sent.action = value,
+                "tag" => sent.tag = value,
+                "email" => sent.email = value,
+                "password" => sent.password = value,
+                "challenge_id" => sent.challenge_id = value,
+                "nonce" => sent.nonce = value,
+                _ => {}
+            }
+        }
+        Ok(sent)
+    }
+}
+
+/// What the form shows.
+pub(super) struct Shown {
+    registers: bool,
+    email: String,
+    error: Option<Error>,
+}
+
+impl Shown {
+    /// The form that somebody meets first.
+    pub(super) fn first(authorization: &Authorization) -> Self {
+        Self::sign_in(authorization.login_hint.clone())
+    }
+
+    /// The form with which somebody signs in.
+    pub(super) fn sign_in(email: String) -> Self {
+        Self {
+            registers: false,
+            email,
+            error: None,
+        }
+    }
+
+    /// The form with which somebody makes an account.
+    pub(super) fn register(email: String) -> Self {
+        Self {
+            registers: true,
+            ..Self::sign_in(email)
+        }
+    }
+
+    /// The same form after it was refused. Nothing that was typed is lost but the password.
+    pub(super) fn after(self, error: Error) -> Self {
+        Self {
+            error: Some(error),
+            ..self
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html", config = "src/pages/askama.toml")]
+struct SignIn<'a> {
+    layout: Layout<'a>,
+    client: &'a str,
+    tag: String,
+    registers: bool,
+    email: &'a str,
+    problem: Problem,
+    needs_work: bool,
+}
+
+/// What is wrong, in the language of the person, each where it belongs.
+#[derive(Default)]
+struct Problem {
+    form: Option<String>,
+    email: Option<String>,
+    password: Option<String>,
+}
+
+impl Problem {
+    fn any(&self) -> bool {
+        self.form.is_some() || self.email.is_some() || self.password.is_some()
+    }
+
+    fn of(t: &Messages, error: &Error, registers: bool) -> Self {
+        let mut problem = Self::default();
+        match error.reason() {
+            Reason::InvalidField => problem.add_fields(t, error, registers),
+            Reason::PasswordTooCommon => problem.password = Some(t.password_too_common()),
+            Reason::EmailAlreadyExists => problem.email = Some(t.email_taken()),
+            Reason::InvalidCredentials => problem.form = Some(t.wrong_credentials()),
+            Reason::ChallengeRequired => problem.form = Some(t.work_required()),
+            Reason::ChallengeInvalid => problem.form = Some(t.work_invalid()),
+            _ => problem.form = Some(wait(t, error)),
+        }
+        problem
+    }
+
+    fn add_fields(&mut self, t: &Messages, error: &Error, registers: bool) {
+        for violation in error.violations() {
+            let is_missing = violation.reason == FieldReason::Required.name();
+            match violation.field.as_ref() {
+                "email" if is_missing => self.email = Some(t.email_missing()),
+                "email" => self.email = Some(t.email_invalid()),
+                "password" if is_missing && !registers => {
+                    self.password = Some(t.password_missing());
+                }
+                "password" => self.password = Some(t.password_invalid()),
+                _ => {}
+            }
+        }
+        if !self.any() {
+            self.form = Some(t.something_broke());
+        }
+    }
+}
+
+/// What to do about an error that nobody at a page has made.
+pub(super) fn wait(t: &Messages, error: &Error) -> String {
+    match (error.reason(), error.retry_delay()) {
+        (Reason::RateLimited, delay) => {
+            let seconds = delay.map_or(1, |delay| delay.as_secs() + 1);
+            t.too_many_tries(seconds.div_ceil(60))
+        }
+        (Reason::Overloaded | Reason::StorageUnavailable | Reason::DeadlineExceeded, _) => t.busy(),
+        _ => t.something_broke(),
+    }
+}
+
+impl Visit<'_> {
+    /// The page on which somebody signs in or makes an account.
+    pub(super) fn ask_to_sign_in(
+        &self,
+        authorization: &Authorization,
+        shown: Shown,
+    ) -> Result<Response> {
+        let t = self.pages.language(&self.parts, &authorization.ui_locales);
+        let look = &self.pages.0.look;
+        let (status, problem, lacks_work) = match &shown.error {
+            Some(error) => {
+                error.log();
+                let problem = Problem::of(t, error, shown.registers);
+                let lacks_work = matches!(
+                    error.reason(),
+                    Reason::ChallengeRequired | Reason::ChallengeInvalid
+                );
+                (error.http_status(), problem, lacks_work)
+            }
+            None => (StatusCode::OK, Problem::default(), false),
+        };
+        let page = SignIn {
+            layout: look.layout(t),
+            client: &authorization.client_name,
+            tag: self.form_tag(),
+            registers: shown.registers,
+            email: &shown.email,
+            problem,
+            needs_work: shown.registers && (lacks_work || self.pages.0.sign_up_needs_work),
+        };
+        self.finish(look.answer(status, &page), t)
+    }
+}

@@ -1,0 +1,259 @@
+//! `/sign-in/{authorization}/{tag}`: the page of an authorization, for the browser that it was started in. Somebody signs in or
+//! makes an account, says yes or no, and is sent back to the client.
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::Response,
+    routing::get,
+};
+use http::request::Parts;
+
+use super::{
+    Pages,
+    browser::{self, Browser},
+    contract::SignedIn,
+    form::{Form, Shown},
+    messages::Messages,
+    preference, with_cookies,
+};
+use crate::{
+    error::{Error, Reason, Result},
+    model::cookie::Cookie,
+    pb::v1::{Authorization, AuthorizationStep, CreateAccountRequest, DenialReason, ProofOfWork},
+    rest::call::Call,
+};
+
+/// What every page of an authorization begins with.
+pub(super) const PREFIX: &str = "/sign-in/";
+
+const COLLECTION: &str = "authorizations/";
+
+pub(super) fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/sign-in/{authorization}/{tag}", get(show).post(submit))
+        .with_state(pages)
+}
+
+/// Where the page of this authorization is, in this browser.
+pub(super) fn path(browser: &Browser, name: &str) -> String {
+    let id = name.strip_prefix(COLLECTION).unwrap_or(name);
+    format!("{PREFIX}{id}/{}", browser.tag(&["address", id]))
+}
+
+type Address = Path<(String, String)>;
+
+async fn show(
+    State(pages): State<Pages>,
+    Path((id, tag)): Address,
+    request: Request,
+) -> Result<Response> {
+    let (parts, _) = request.into_parts();
+    Visit::new(&pages, id, &tag, parts)?.show().await
+}
+
+async fn submit(
+    State(pages): State<Pages>,
+    Path((id, tag)): Address,
+    request: Request,
+) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let visit = Visit::new(&pages, id, &tag, parts)?;
+    let form = Form::read(&visit.parts.headers, body).await?;
+    if visit.is_own(&form) {
+        visit.submit(form).await
+    } else {
+        // Another site's form, or one from before somebody signed in or out: the page as it is now.
+        visit.again([])
+    }
+}
+
+/// A browser at the page of an authorization that was started in it.
+pub(super) struct Visit<'p> {
+    pub(super) pages: &'p Pages,
+    pub(super) parts: Parts,
+    browser: Browser,
+    id: String,
+    path: String,
+}
+
+impl<'p> Visit<'p> {
+    /// # Errors
+    /// `AUTHORIZATION_NOT_FOUND` where the address was made for another browser, or for none.
+    fn new(pages: &'p Pages, id: String, tag: &str, parts: Parts) -> Result<Self> {
+        let browser = Browser::known(&parts.headers, pages.0.secure)
+            .filter(|browser| browser.has_tag(&["address", &id], tag))
+            .ok_or(Reason::AuthorizationNotFound)?;
+        Ok(Self {
+            path: path(&browser, &id),
+            pages,
+            parts,
+            browser,
+            id,
+        })
+    }
+
+    /// The answer with a page, whose language is kept where somebody has just chosen it.
+    pub(super) fn finish(&self, page: Response, t: &Messages) -> Result<Response> {
+        let is_chosen = !preference::asked(self.parts.uri.query()).is_empty();
+        let cookie = is_chosen.then(|| browser::language_cookie(t, self.pages.0.secure));
+        with_cookies(page, cookie)
+    }
+
+    fn name(&self) -> String {
+        format!("{COLLECTION}{}", self.id)
+    }
+
+    fn session(&self) -> Option<&str> {
+        browser::session(&self.parts.headers, self.pages.0.secure)
+    }
+
+    /// Calls of whoever is signed in.
+    pub(super) fn call(&self) -> Call {
+        let signed_in = self.pages.session_call(&self.parts);
+        signed_in.unwrap_or_else(|| self.anonymous())
+    }
+
+    /// Calls of nobody.
+    fn anonymous(&self) -> Call {
+        Call::of(&self.parts).without_credential()
+    }
+
+    /// What the forms of this page show that they are its own, and of the person who is signed in.
+    pub(super) fn form_tag(&self) -> String {
+        self.browser.tag(&self.form_texts())
+    }
+
+    fn form_texts(&self) -> [&str; 3] {
+        ["form", &self.id, self.session().unwrap_or_default()]
+    }
+
+    fn is_own(&self, form: &Form) -> bool {
+        browser::is_own_form(&self.parts.headers, &self.pages.0.issuer)
+            && self.browser.has_tag(&self.form_texts(), &form.tag)
+    }
+
+    /// The page once more, with what these cookies change.
+    fn again(&self, cookies: impl IntoIterator<Item = Cookie>) -> Result<Response> {
+        self.pages.see_other(&self.path, cookies)
+    }
+
+    /// The authorization as whoever is signed in would decide it. A session that has ended is none.
+    async fn authorization(&self) -> Result<Authorization> {
+        let contract = &self.pages.0.contract;
+        match contract.authorization(&self.call(), self.name()).await {
+            Err(error) if error.reason() == Reason::CredentialInvalid => {
+                contract.authorization(&self.anonymous(), self.name()).await
+            }
+            found => found,
+        }
+    }
+
+    /// What is to be done next: by somebody, or at once.
+    async fn show(&self) -> Result<Response> {
+        let authorization = self.authorization().await?;
+        match (authorization.next_step(), authorization.non_interactive) {
+            (AuthorizationStep::None, _) => self.approve().await,
+            (AuthorizationStep::Consent, true) => self.deny(DenialReason::ConsentRequired).await,
+            (AuthorizationStep::Consent, false) => self.ask_for_consent(&authorization).await,
+            (_, true) => self.deny(DenialReason::LoginRequired).await,
+            (_, false) => self.ask_to_sign_in(&authorization, Shown::first(&authorization)),
+        }
+    }
+
+    async fn submit(&self, form: Form) -> Result<Response> {
+        match form.action.as_str() {
+            "sign-in" => self.sign_in(form).await,
+            "register" => self.register(form).await,
+            "show-sign-in" => self.ask_again(Shown::sign_in(form.email)).await,
+            "show-register" => self.ask_again(Shown::register(form.email)).await,
+            "allow" => self.approve().await,
+            "deny" => self.deny(DenialReason::Unspecified).await,
+            "sign-out" => {
+                self.end_session().await;
+                self.again([browser::no_session(self.pages.0.secure)])
+            }
+            _ => self.again([]),
+        }
+    }
+
+    async fn sign_in(&self, form: Form) -> Result<Response> {
+        let (email, contract) = (form.email.clone(), &self.pages.0.contract);
+        let signed_in = contract
+            .sign_in(&self.anonymous(), form.email, form.password)
+            .await;
+        match signed_in {
+            Ok(signed_in) => self.signed_in(signed_in).await,
+            Err(error) => self.ask_again(Shown::sign_in(email).after(error)).await,
+        }
+    }
+
+    async fn register(&self, form: Form) -> Result<Response> {
+        let (email, contract) = (form.email.clone(), &self.pages.0.contract);
+        let message = CreateAccountRequest {
+            email: form.email,
+            password: form.password,
+            proof_of_work: (!form.nonce.is_empty()).then_some(ProofOfWork {
+                challenge_id: form.challenge_id,
+                nonce: form.nonce,
+            }),
+            ..CreateAccountRequest::default()
+        };
+        match contract.register(&self.anonymous(), message).await {
+            Ok(signed_in) => self.signed_in(signed_in).await,
+            Err(error) => self.ask_again(Shown::register(email).after(error)).await,
+        }
+    }
+
+    /// Somebody has signed in: with a session of their own, beside which the one before in this browser ends.
+    async fn signed_in(&self, signed_in: SignedIn) -> Result<Response> {
+        self.end_session().await;
+        let shared = &self.pages.0;
+        let session =
+            browser::session_cookie(signed_in.token, shared.session_lifetime, shared.secure);
+        self.again([session].into_iter().chain(signed_in.device))
+    }
+
+    /// Ends the session of this browser. One that has ended already is no matter, and one that cannot be ended now ends by
+    /// itself.
+    async fn end_session(&self) {
+        if self.session().is_some()
+            && let Err(error) = self.pages.0.contract.sign_out(&self.call()).await
+        {
+            error.log();
+        }
+    }
+
+    async fn ask_again(&self, shown: Shown) -> Result<Response> {
+        let authorization = self.authorization().await?;
+        self.ask_to_sign_in(&authorization, shown)
+    }
+
+    async fn approve(&self) -> Result<Response> {
+        let contract = &self.pages.0.contract;
+        match contract.approve(&self.call(), self.name()).await {
+            Ok(redirect_uri) => self.pages.see_other(&redirect_uri, []),
+            // They signed out, or their session ended, or is too old by now.
+            Err(error) if is_about_session(&error) => self.again([]),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn deny(&self, reason: DenialReason) -> Result<Response> {
+        let contract = &self.pages.0.contract;
+        let redirect_uri = contract
+            .deny(&self.anonymous(), self.name(), reason)
+            .await?;
+        self.pages.see_other(&redirect_uri, [])
+    }
+}
+
+fn is_about_session(error: &Error) -> bool {
+    matches!(
+        error.reason(),
+        Reason::CredentialMissing
+            | Reason::CredentialInvalid
+            | Reason::LogInRequired
+            | Reason::PermissionDenied
+    )
+}

@@ -1,0 +1,452 @@
+// A program sends somebody's browser to the hosted pages: they sign in or make an account, allow it or do not, and are sent
+// back.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { useBrowser } from "./browser.mjs";
+import { startClient } from "./client.mjs";
+import { judge, judgeByAxe, WAYS } from "./look.mjs";
+import { startServer } from "./server.mjs";
+
+const PASSWORD = "a long enough secret";
+const use = useBrowser();
+
+let server;
+let client;
+before(async () => {
+  server = await startServer();
+  // Any port of this machine.
+  client = await startClient(server, { name: "Notes", post_logout_redirect_uris: ["http://127.0.0.1/callback"] });
+});
+after(async () => {
+  client?.stop();
+  assert.equal(await server?.stop(), 0);
+});
+
+let people = 0;
+async function person() {
+  const email = `person-${++people}@example.com`;
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ email, password: PASSWORD });
+  assert.equal((await fetch(`${server.url}/v1/accounts`, { method: "POST", headers, body })).status, 200);
+  return email;
+}
+
+// A browser of somebody's own.
+async function browse(t, way = {}) {
+  const context = await use.browser.newContext(way);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const violations = [];
+  page.on("console", (line) => line.text().includes("Content Security Policy") && violations.push(line.text()));
+  page.on("pageerror", (error) => violations.push(String(error)));
+  t.after(() => assert.deepEqual(violations, []));
+  return { context, page };
+}
+
+async function fill(page, email, password = PASSWORD) {
+  await page.locator("#email").fill(email);
+  await page.locator("#password").fill(password);
+}
+
+async function signIn(page, email, password) {
+  await fill(page, email, password);
+  await page.locator('[value="sign-in"]').click();
+}
+
+const allow = (page) => page.locator('[value="allow"]').click();
+
+async function isBack(page) {
+  await page.waitForURL((url) => url.href.startsWith(client.redirectUri));
+  return client.answer(page.url());
+}
+
+test("somebody makes an account, allows the program, and it gets tokens for them", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  await page.locator("#email").fill("new@example.com");
+  await page.locator('[value="show-register"]').click();
+  assert.equal(await page.locator("#email").inputValue(), "new@example.com");
+  await page.locator("#password").fill(PASSWORD);
+  await page.locator('[value="register"]').click();
+  await page.locator('[value="allow"]').waitFor();
+  const text = await page.locator("main").textContent();
+  for (const told of ["Allow Notes to use your account?", "new@example.com", `this device (${new URL(client.redirectUri).host})`, "see your name", "see your e-mail address"]) {
+    assert.ok(text.replace(/[\u2068\u2069]/g, "").includes(told), told);
+  }
+  await allow(page);
+  const answer = await isBack(page);
+  assert.deepEqual([answer.state, answer.iss], ["state-of-the-client", server.url]);
+  const { status, body } = await client.redeem(answer.code);
+  assert.deepEqual([status, body.scope], [200, "profile email"]);
+});
+
+test("somebody signs in, and is not asked to again", async (t) => {
+  const { page } = await browse(t);
+  const email = await person();
+  await page.goto(client.address());
+  await signIn(page, email);
+  await allow(page);
+  assert.ok((await isBack(page)).code);
+  await page.goto(client.address());
+  // A program on this device is asked for each time.
+  await page.getByText(`You are signed in as`).waitFor();
+  await allow(page);
+  assert.ok((await isBack(page)).code);
+});
+
+test("somebody says no", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  await signIn(page, await person());
+  await page.locator('[value="deny"]').click();
+  const { error, state, iss, code } = await isBack(page);
+  assert.deepEqual([error, state, iss, code], ["access_denied", "state-of-the-client", server.url, undefined]);
+});
+
+test("a wrong password loses nothing that was typed but the password, and says so where the eye and the screen reader are", async (t) => {
+  const { page } = await browse(t);
+  const email = await person();
+  await page.goto(client.address());
+  await signIn(page, email, "a wrong secret");
+  const alert = page.getByRole("alert");
+  await alert.waitFor();
+  assert.match(await alert.textContent(), /wrong/);
+  assert.equal(await page.locator("#email").inputValue(), email);
+  assert.equal(await page.locator("#password").inputValue(), "");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "password");
+  assert.match(await page.title(), /^Error:/);
+  await page.locator("#password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.locator('[value="allow"]').waitFor();
+});
+
+test("each mistake is told under its field, which has the focus", async (t) => {
+  const { page } = await browse(t);
+  const email = await person();
+  await page.goto(client.address());
+  await page.locator('[value="show-register"]').click();
+  for (const [typed, password, field] of [
+    ["", PASSWORD, "email"],
+    ["not an address", PASSWORD, "email"],
+    [email, PASSWORD, "email"],
+    ["free@example.com", "short", "password"],
+    ["free@example.com", "password123", "password"],
+  ]) {
+    await fill(page, typed, password);
+    await page.locator('[value="register"]').click();
+    const error = page.locator(`#${field}-error`);
+    await error.waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), field, typed);
+    assert.equal(await page.locator(`#${field}`).getAttribute("aria-invalid"), "true");
+    assert.match(await page.locator(`#${field}`).getAttribute("aria-describedby"), new RegExp(`${field}-error`));
+    assert.equal(await page.locator("#email").inputValue(), typed);
+    await page.goto(page.url());
+    await page.locator('[value="show-register"]').click();
+  }
+});
+
+test("two tabs are two requests, and each gets its own answer", async (t) => {
+  const { context, page } = await browse(t);
+  const email = await person();
+  await page.goto(client.address({ state: "one" }));
+  const other = await context.newPage();
+  await other.goto(client.address({ state: "two" }));
+  await signIn(page, email);
+  await page.locator('[value="allow"]').waitFor();
+  // The other tab is from before: it is asked to go on as whoever is signed in now.
+  await signIn(other, email);
+  await other.locator('[value="allow"]').waitFor();
+  await allow(other);
+  assert.equal((await isBack(other)).state, "two");
+  await allow(page);
+  assert.equal((await isBack(page)).state, "one");
+});
+
+test("the back button and a second submit end on a page with a way forward", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  await signIn(page, await person());
+  await page.locator('[value="allow"]').waitFor();
+  const address = page.url();
+  await allow(page);
+  await isBack(page);
+  await page.goBack();
+  await page.goto(address);
+  await page.getByRole("heading", { name: "This request is over" }).waitFor();
+  assert.match(await page.locator("main").textContent(), /go back to the app and start again/);
+});
+
+test("a double click sends one form", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  await signIn(page, await person());
+  await page.locator('[value="allow"]').dblclick({ noWaitAfter: true });
+  assert.ok((await isBack(page)).code);
+});
+
+test("another browser cannot go on with the request", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  const { page: stranger } = await browse(t);
+  const answer = await stranger.goto(page.url());
+  assert.equal(answer.status(), 404);
+  await stranger.getByRole("heading", { name: "This request is over" }).waitFor();
+});
+
+test("another site's form decides nothing", async (t) => {
+  const { context, page } = await browse(t);
+  await page.goto(client.address());
+  await signIn(page, await person());
+  await page.locator('[value="allow"]').waitFor();
+  const [address, tag] = [page.url(), await page.locator('[name="tag"]').inputValue()];
+  const attacker = await context.newPage();
+  await attacker.goto(client.redirectUri);
+  // It even knows what it should not.
+  await attacker.setContent(`<form method="post" action="${address}"><input name="tag" value="${tag}"><button name="action" value="allow">Win</button></form>`);
+  await attacker.getByRole("button").click();
+  await attacker.waitForURL(`${server.url}/**`);
+  assert.ok(!attacker.url().includes("code="));
+  await allow(page);
+  assert.ok((await isBack(page)).code);
+});
+
+test("a page is in nobody's frame", async (t) => {
+  const { page } = await browse(t);
+  const refused = [];
+  page.on("console", (line) => refused.push(line.text()));
+  await page.goto(client.redirectUri);
+  page.removeAllListeners("console");
+  await page.evaluate((address) => {
+    const frame = document.createElement("iframe");
+    frame.src = address;
+    document.body.append(frame);
+  }, client.address());
+  await page.waitForTimeout(0);
+  await page.waitForFunction(() => document.querySelector("iframe").contentDocument === null);
+  const frame = page.frames().at(-1);
+  assert.ok(frame === page.mainFrame() || !(await frame.content()).includes("Sign in"));
+});
+
+test("whoever signs out in the middle signs in as somebody else", async (t) => {
+  const { page } = await browse(t);
+  const [one, other] = [await person(), await person()];
+  await page.goto(client.address());
+  await signIn(page, one);
+  await page.locator('[value="sign-out"]').click();
+  await signIn(page, other);
+  await page.getByText(other).waitFor();
+});
+
+test("prompt=none shows nothing to nobody", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address({ prompt: "none" }));
+  assert.equal((await isBack(page)).error, "login_required");
+  await page.goto(client.address());
+  await signIn(page, await person());
+  await page.locator('[value="allow"]').waitFor();
+  await page.goto(client.address({ prompt: "none" }));
+  assert.equal((await isBack(page)).error, "consent_required");
+});
+
+test("prompt=login asks somebody who is signed in for their password", async (t) => {
+  const { page } = await browse(t);
+  const email = await person();
+  await page.goto(client.address());
+  await signIn(page, email);
+  await page.locator('[value="allow"]').waitFor();
+  await page.goto(client.address({ prompt: "login", login_hint: email }));
+  assert.equal(await page.locator("#email").inputValue(), email);
+  await page.locator("#password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await allow(page);
+  assert.ok((await isBack(page)).code);
+});
+
+test("an unknown client and a redirect URI of nobody's get a page, and nobody is sent anywhere", async (t) => {
+  const { page } = await browse(t);
+  for (const [changed, title, status] of [
+    [{ client_id: "mkc_00000000000000000000000000000000" }, "This app is not known here", 404],
+    [{ redirect_uri: "https://evil.example/" }, "The app has made a mistake", 400],
+    [{ client_id: null }, "The app has made a mistake", 400],
+  ]) {
+    const answer = await page.goto(client.address(changed));
+    assert.equal(answer.status(), status);
+    await page.getByRole("heading", { name: title }).waitFor();
+    assert.ok(page.url().startsWith(server.url));
+  }
+});
+
+test("what else a client gets wrong is shown first, and the person goes back if they like", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address({ code_challenge: null }));
+  await page.getByRole("heading", { name: "The app has made a mistake" }).waitFor();
+  await page.getByRole("link", { name: "Go back" }).click();
+  const { error, state, iss } = await isBack(page);
+  assert.deepEqual([error, state, iss], ["invalid_request", "state-of-the-client", server.url]);
+});
+
+test("an authorization request comes as a form, too", async (t) => {
+  const { page } = await browse(t);
+  const { searchParams, origin, pathname } = new URL(client.address());
+  const fields = [...searchParams].map(([name, value]) => `<input name="${name}" value="${value}">`).join("");
+  await page.goto(client.redirectUri);
+  await page.setContent(`<form method="post" action="${origin}${pathname}">${fields}<button>Go</button></form>`);
+  await page.getByRole("button", { name: "Go" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+});
+
+test("a program on the device is returned to, and the page that stays says so", async (t) => {
+  const native = await startClient(server, { name: "Cursor", redirectUris: ["cursor://anysphere.cursor-mcp/oauth/callback"] });
+  t.after(native.stop);
+  const { page } = await browse(t);
+  await page.goto(native.address());
+  await signIn(page, await person());
+  const text = (await page.locator("main").textContent()).replace(/[\u2068\u2069]/g, "");
+  assert.ok(text.includes("a program on this device (cursor:)"), text);
+  const answered = page.waitForResponse((answer) => answer.request().method() === "POST");
+  await allow(page);
+  assert.match((await answered).headers().location, /^cursor:\/\/anysphere\.cursor-mcp\/oauth\/callback\?code=/);
+  await page.getByText("You can close this window").waitFor();
+});
+
+describe("without scripts", () => {
+  test("somebody signs in and allows a program", async (t) => {
+    const { page } = await browse(t, { javaScriptEnabled: false });
+    await page.goto(client.address());
+    await page.locator('[value="show-register"]').click();
+    await fill(page, "no-script@example.com");
+    await page.locator('[value="register"]').click();
+    await allow(page);
+    assert.ok((await isBack(page)).code);
+  });
+});
+
+test("with the keyboard alone, in the order in which it is read", async (t) => {
+  const { page } = await browse(t);
+  const email = await person();
+  await page.goto(client.address());
+  assert.equal(await page.evaluate(() => document.activeElement.id), "email");
+  await page.keyboard.type(email);
+  await page.keyboard.press("Tab");
+  // The button that shows what is typed.
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.locator('[value="allow"]').waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.ok((await isBack(page)).code);
+});
+
+test("a password is shown and hidden", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  await page.getByRole("button", { name: "Show" }).click();
+  assert.equal(await page.locator("#password").getAttribute("type"), "text");
+  await page.getByRole("button", { name: "Hide" }).click();
+  assert.equal(await page.locator("#password").getAttribute("type"), "password");
+});
+
+test("what password managers look for is there", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address());
+  const tokens = () => page.evaluate(() => ["email", "password"].map((id) => document.getElementById(id).autocomplete));
+  assert.deepEqual(await tokens(), ["username", "current-password"]);
+  await page.locator('[value="show-register"]').click();
+  assert.deepEqual(await tokens(), ["username", "new-password"]);
+});
+
+test("a language that is chosen stays", async (t) => {
+  const { page } = await browse(t);
+  await page.goto(client.address({ ui_locales: "de" }));
+  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
+  await page.getByRole("link", { name: "Español" }).click();
+  await signIn(page, await person());
+  await page.getByRole("button", { name: "Permitir" }).waitFor();
+});
+
+async function isSignedIn(page) {
+  await page.goto(client.address());
+  await signIn(page, await person());
+  await page.locator('[value="allow"]').waitFor();
+}
+
+test("somebody signs out, says so once, and is back at the program", async (t) => {
+  const { page } = await browse(t);
+  await isSignedIn(page);
+  await page.goto(client.logout());
+  await page.getByText("Apps that you have connected stay connected.").waitFor();
+  await page.getByRole("link", { name: "Deutsch" }).click();
+  await page.getByRole("button", { name: "Abmelden" }).click();
+  assert.equal((await isBack(page)).state, "bye");
+  await page.goto(client.address());
+  await page.locator("#email").waitFor();
+  // Once more: there is nobody to sign out, and the way back is shown.
+  await page.goto(client.logout());
+  await page.getByText("You are signed out").first().waitFor();
+  await page.getByRole("link", { name: "Go back" }).click();
+  assert.equal((await isBack(page)).state, "bye");
+});
+
+test("a program's form asks somebody to sign out, too", async (t) => {
+  const { page } = await browse(t);
+  await isSignedIn(page);
+  // Another origin than the server.
+  await page.goto(client.redirectUri);
+  await page.evaluate((address) => {
+    const form = document.createElement("form");
+    const url = new URL(address);
+    form.method = "post";
+    form.action = url.origin + url.pathname;
+    for (const [name, value] of url.searchParams) form.append(Object.assign(document.createElement("input"), { name, value }));
+    document.body.append(form);
+    form.submit();
+  }, client.logout());
+  await page.getByRole("button", { name: "Sign out" }).click();
+  assert.equal((await isBack(page)).state, "bye");
+});
+
+// The pages as they look, in each of the ways; named as the pictures in docs/images are.
+const PAGES = {
+  "sign-in": async (page) => page.goto(client.address()),
+  register: async (page) => {
+    await page.goto(client.address());
+    await page.locator('[value="show-register"]').click();
+  },
+  error: async (page) => {
+    await page.goto(client.address());
+    await page.locator('[value="show-register"]').click();
+    await fill(page, "not an address", "short");
+    await page.locator('[value="register"]').click();
+    await page.locator("#password-error").waitFor();
+  },
+  consent: async (page) => {
+    await page.goto(client.address({ scope: "mcp profile email offline_access" }));
+    await signIn(page, await person());
+    await page.locator('[value="allow"]').waitFor();
+  },
+  "wrong-request": async (page) => page.goto(client.address({ code_challenge: null })),
+  "sign-out": async (page) => {
+    await isSignedIn(page);
+    await page.goto(client.logout());
+    await page.locator('[value="sign-out"]').waitFor();
+  },
+  "signed-out": async (page) => page.goto(client.logout()),
+  "unknown-client": async (page) => page.goto(client.address({ client_id: "mkc_0" })),
+};
+for (const [name, open] of Object.entries(PAGES)) {
+  for (const [how, way] of Object.entries(WAYS)) {
+    test(`the page ${name} holds every line of the brief, ${how}`, async (t) => {
+      const { page } = await browse(t, way);
+      await open(page);
+      const pictures = process.env.COUNTERSIGN_TEST_PICTURES;
+      if (pictures !== undefined) await page.screenshot({ path: `${pictures}/${name}-${how.replaceAll(" ", "-")}.png` });
+      await judge(page, way);
+      const size = await page.evaluate(async () => (await (await fetch(location.href)).arrayBuffer()).byteLength);
+      assert.ok(size <= 30_000, `${size} bytes`);
+      await judgeByAxe(page);
+    });
+  }
+}
