@@ -182,6 +182,23 @@ async fn the_answer_says_who_calls() {
     assert_eq!(by_key, expected);
 }
 
+/// Nor is a service told whether the address was verified.
+#[tokio::test]
+async fn a_service_learns_an_address_only_from_who_may_see_it() {
+    let world = World::with(rules(&["/ anyone"])).await;
+    let callers = world.credentials();
+    let callers = callers
+        .iter()
+        .filter(|(who, _)| !["none", "bad"].contains(who));
+    for &(who, credential) in callers {
+        let told = world.asks(credential, "GET", "/").await.unwrap();
+        let sees = who != "ann's narrow key";
+        assert_eq!(!told.email.is_empty(), sees, "{who}");
+        let is_ann = who.starts_with("ann");
+        assert_eq!(told.email_verified, sees && is_ann, "{who}");
+    }
+}
+
 #[tokio::test]
 async fn a_deleted_account_and_an_ended_session_are_nobodys_at_once() {
     let world = World::new().await;

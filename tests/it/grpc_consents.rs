@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use countersign::pb::v1::{
     ApproveAuthorizationRequest, ClientMetadata, Consent, DeleteConsentRequest, IssueTokensRequest,
-    ListConsentsRequest, RegisterClientRequest, StartAuthorizationRequest,
+    IssueTokensResponse, ListConsentsRequest, RegisterClientRequest, StartAuthorizationRequest,
 };
-use tonic::Code;
+use tonic::{Code, Response, Status};
 use url::Url;
 
 use crate::support::{LoggedIn, TestApp, refused};
@@ -29,8 +29,8 @@ async fn register(app: &TestApp, name: &str) -> String {
     made.unwrap().into_inner().registration.unwrap().client_id
 }
 
-/// Allows a client what it asks for, and gives the access token that it gets.
-async fn allow(
+/// Allows a client what it asks for, and gives the code that it gets.
+async fn code(
     app: &TestApp,
     person: &LoggedIn<'_>,
     client_id: &str,
@@ -55,14 +55,34 @@ async fn allow(
     let answer = app.oauth().approve_authorization(approve).await.unwrap();
     let url = Url::parse(&answer.into_inner().redirect_uri).unwrap();
     let code = url.query_pairs().find(|(name, _)| name == "code").unwrap();
+    code.1.into_owned()
+}
+
+async fn redeem(
+    app: &TestApp,
+    client_id: &str,
+    code: String,
+) -> Result<Response<IssueTokensResponse>, Status> {
     let request = IssueTokensRequest {
         grant_type: "authorization_code".to_owned(),
         client_id: client_id.to_owned(),
-        code: code.1.into_owned(),
+        code,
         code_verifier: VERIFIER.to_owned(),
         ..IssueTokensRequest::default()
     };
-    let issued = app.oauth().issue_tokens(request).await.unwrap();
+    app.oauth().issue_tokens(request).await
+}
+
+/// Allows a client what it asks for, and gives the access token that it gets.
+async fn allow(
+    app: &TestApp,
+    person: &LoggedIn<'_>,
+    client_id: &str,
+    scope: &str,
+    resources: &[&str],
+) -> String {
+    let code = code(app, person, client_id, scope, resources).await;
+    let issued = redeem(app, client_id, code).await.unwrap();
     // Two ids of one millisecond have no order.
     app.clock.advance(Duration::from_secs(1));
     issued.into_inner().access_token
@@ -83,7 +103,7 @@ async fn page(
     (answer.consents, answer.next_page_token)
 }
 
-async fn delete(app: &TestApp, person: &LoggedIn<'_>, name: &str) -> Result<(), tonic::Status> {
+async fn delete(app: &TestApp, person: &LoggedIn<'_>, name: &str) -> Result<(), Status> {
     let request = person.asks(DeleteConsentRequest {
         name: name.to_owned(),
     });
@@ -186,4 +206,20 @@ async fn what_is_taken_back_is_over_at_once() {
             "CONSENT_NOT_FOUND",
         );
     }
+}
+
+/// The client may have got the code a moment before.
+#[tokio::test]
+async fn a_code_of_before_is_good_for_nothing() {
+    let app = TestApp::start().await;
+    let here = app.sign_up("ann").await.logs_in().await;
+    let editor = register(&app, "Editor").await;
+    let code = code(&app, &here, &editor, "mcp", &[]).await;
+    let (all, _) = page(&app, &here, 0, "").await;
+    delete(&app, &here, &all[0].name).await.unwrap();
+    refused(
+        redeem(&app, &editor, code).await,
+        Code::InvalidArgument,
+        "AUTHORIZATION_CODE_INVALID",
+    );
 }

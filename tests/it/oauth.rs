@@ -2,8 +2,11 @@
 
 mod authorizations;
 mod client_assertions;
+mod client_keys;
 mod clients;
 mod configured_clients;
+mod consent_page;
+mod cookies;
 mod discovery;
 mod documents;
 mod lifted_pkce;

@@ -84,7 +84,7 @@ async fn a_request_that_may_pass_passes_with_an_identity() {
             &ann,
             &organization,
             email,
-            "false",
+            "true",
             "pro",
             "account",
             "session"
@@ -123,6 +123,28 @@ async fn every_answer_that_passes_has_every_identity_header() {
         .into_iter()
         .fold(call, |call, name| call.header(name, "forged"));
     assert_eq!(identity(&forged.send().await), [""; 7]);
+}
+
+#[tokio::test]
+async fn an_address_that_the_caller_may_not_see_is_not_passed_on() {
+    let world = World::with(rules(&["/ anyone"])).await;
+    let boss = stored(&world.app, "boss@example.com").await;
+    let organization = boss.organization.id.to_string();
+    let answer = world
+        .forwards(NGINX, Some(&world.ann_narrow_key), ["GET", "/"])
+        .await;
+    assert_eq!(
+        identity(&answer),
+        [
+            &world.ann,
+            &organization,
+            "",
+            "",
+            "pro",
+            "profile",
+            "api-key"
+        ]
+    );
 }
 
 #[tokio::test]

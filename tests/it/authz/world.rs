@@ -25,7 +25,7 @@ pub(super) struct World {
     pub(super) boss: String,
     pub(super) ann_token: String,
     pub(super) ann_key: String,
-    ann_narrow_key: String,
+    pub(super) ann_narrow_key: String,
     pub(super) boss_token: String,
     pub(super) boss_key: String,
     pub(super) boss_narrow_key: String,
@@ -150,6 +150,7 @@ async fn join(app: &TestApp, name: &str, boss: &Account) -> AccountId {
     let mut account = stored(app, &format!("{name}@example.com")).await;
     account.organization = boss.organization.clone();
     account.role = Role::Member;
+    account.email_verified = true;
     let id = account.id;
     rewrite(app, account, None).await;
     id

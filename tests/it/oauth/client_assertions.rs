@@ -11,19 +11,19 @@ use josekit::{
 use super::{documents::Host, *};
 use crate::support::ISSUER;
 
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(super) const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Somebody with a key.
-struct Key {
+pub(super) struct Key {
     signer: Box<dyn JwsSigner>,
-    public: Value,
+    pub(super) public: Value,
     alg: &'static str,
     used: Cell<u32>,
 }
 
 impl Key {
-    fn es256(kid: &str) -> Self {
+    pub(super) fn es256(kid: &str) -> Self {
         let pair: EcKeyPair = ES256.generate_key_pair().unwrap();
         Self {
             signer: Box::new(ES256.signer_from_jwk(&pair.to_jwk_key_pair()).unwrap()),
@@ -33,7 +33,7 @@ impl Key {
         }
     }
 
-    fn rs256(kid: &str) -> Self {
+    pub(super) fn rs256(kid: &str) -> Self {
         let pair = RS256.generate_key_pair(2048).unwrap();
         Self {
             signer: Box::new(RS256.signer_from_jwk(&pair.to_jwk_key_pair()).unwrap()),
@@ -43,12 +43,12 @@ impl Key {
         }
     }
 
-    fn set(&self) -> Value {
+    pub(super) fn set(&self) -> Value {
         json!({"keys": [self.public]})
     }
 
     /// What a client says of itself at this time, with an id of its own each time.
-    fn claims(&self, app: &TestApp, client: &str) -> Value {
+    pub(super) fn claims(&self, app: &TestApp, client: &str) -> Value {
         self.used.set(self.used.get() + 1);
         let now = app.clock.now().seconds();
         json!({
@@ -57,14 +57,14 @@ impl Key {
         })
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub(super) fn sign(&self, claims: &Value) -> String {
         let mut header = JwsHeader::new();
         header.set_algorithm(self.alg);
         header.set_key_id(self.public["kid"].as_str().unwrap());
         serialize_compact(claims.to_string().as_bytes(), &header, &*self.signer).unwrap()
     }
 
-    fn assertion(&self, app: &TestApp, client: &str) -> String {
+    pub(super) fn assertion(&self, app: &TestApp, client: &str) -> String {
         self.sign(&self.claims(app, client))
     }
 }
@@ -76,7 +76,7 @@ fn public(jwk: &josekit::jwk::Jwk, kid: &str) -> Value {
 }
 
 /// A client with this key that has registered itself.
-async fn client_with(app: &TestApp, keys: Value) -> Client {
+pub(super) async fn client_with(app: &TestApp, keys: Value) -> Client {
     let mut metadata = json!({
         "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt",
     });
@@ -98,7 +98,7 @@ async fn ask(app: &TestApp, path: &str, assertion: &str, more: &[(&str, &str)]) 
 }
 
 /// Whether this assertion proves its client. What it asks for is not there, which is found out afterwards.
-async fn proves(app: &TestApp, assertion: &str) -> bool {
+pub(super) async fn proves(app: &TestApp, assertion: &str) -> bool {
     let more = [("grant_type", "refresh_token"), ("refresh_token", "x")];
     let answer = ask(app, "/oauth/token", assertion, &more).await;
     let error = answer.json()["error"].as_str().unwrap().to_owned();
@@ -164,17 +164,17 @@ async fn what_does_not_prove_the_client_is_refused() {
     }
     // In the name of another client, and with the key of one.
     assert!(!proves(&app, &other.sign(&claims())).await);
-    let assertion = other.assertion(&app, &stranger.id);
+    let mut of_another = claims();
+    of_another["sub"] = json!(stranger.id);
     let more = [
         ("grant_type", "refresh_token"),
         ("refresh_token", "x"),
         ("client_id", &*client.id),
     ];
-    assert_error(
-        &ask(&app, "/oauth/token", &assertion, &more).await,
-        401,
-        "invalid_client",
-    );
+    for assertion in [other.assertion(&app, &stranger.id), key.sign(&of_another)] {
+        let answer = ask(&app, "/oauth/token", &assertion, &more).await;
+        assert_error(&answer, 401, "invalid_client");
+    }
     // A public key is no secret, and no signature is none.
     let signed = key.sign(&claims());
     let (header, _) = signed.split_once('.').unwrap();
@@ -251,8 +251,18 @@ async fn a_client_says_who_it_is_in_its_own_way_and_in_no_other() {
     refused(&app, &[id], None, invalid).await;
     let secret = ("client_secret", shows.secret.as_str());
     refused(&app, &[id, secret], None, invalid).await;
-    // Those who show a secret, or none, don't sign.
-    for client in [&shows, &public] {
+    // Those who show a secret, or none, don't sign, whatever keys they have.
+    let with_keys = async |method: &str| {
+        let metadata = json!({
+            "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method, "jwks": key.set(),
+        });
+        register(&app, metadata).await
+    };
+    let (secret_and_keys, keys_alone) = (
+        with_keys("client_secret_basic").await,
+        with_keys("none").await,
+    );
+    for client in [&shows, &public, &secret_and_keys, &keys_alone] {
         let assertion = key.assertion(&app, &client.id);
         let fields = [
             ("client_assertion_type", JWT_BEARER),
@@ -291,66 +301,6 @@ async fn an_assertion_comes_alone_and_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_when_they_are_needed_and_kept() {
-    let app = app().await;
-    let mut host = Host::start().await;
-    let (first, second) = (Key::es256("1"), Key::rs256("2"));
-    host.says("200 OK\r\ncache-control: max-age=3600", first.set());
-    let client = client_with(&app, json!({"jwks_uri": host.client_id})).await;
-    assert_eq!(host.hits(), 0);
-    let asks = async |key: &Key| proves(&app, &key.assertion(&app, &client.id)).await;
-    assert!(asks(&first).await);
-    assert!(asks(&first).await);
-    assert_eq!(host.hits(), 1);
-    // Somebody else does not make this server ask.
-    let mut expired = first.claims(&app, &client.id);
-    expired["exp"] = json!(0);
-    assert!(!proves(&app, &second.sign(&expired)).await);
-    // A new key is looked for, once in a minute.
-    host.says("200 OK\r\ncache-control: max-age=3600", second.set());
-    assert!(!asks(&second).await);
-    assert_eq!(host.hits(), 1);
-    app.clock.advance(MINUTE);
-    assert!(asks(&second).await);
-    assert!(!asks(&first).await);
-    assert_eq!(host.hits(), 2);
-    // They go on while they are fresh and the host is away, and no longer.
-    host.stops().await;
-    app.clock.advance(MINUTE * 59);
-    assert!(asks(&second).await);
-    app.clock.advance(MINUTE);
-    assert!(!asks(&second).await);
-}
-
-#[tokio::test]
-async fn a_set_that_could_not_be_had_is_asked_for_again_after_a_minute() {
-    let app = app().await;
-    let host = Host::start().await;
-    let key = Key::es256("1");
-    let client = client_with(&app, json!({"jwks_uri": host.client_id})).await;
-    let asks = async || proves(&app, &key.assertion(&app, &client.id)).await;
-    let private = json!({"keys": [{"kty": "oct", "k": "AAAA"}]});
-    for (round, (head, set)) in [
-        ("503 Service Unavailable", key.set()),
-        ("302 Found\r\nlocation: /", key.set()),
-        ("200 OK", json!({"keys": []})),
-        ("200 OK", private),
-        ("200 OK", json!("x".repeat(40 << 10))),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        host.says(head, set);
-        assert!(!asks().await);
-        assert!(!asks().await);
-        assert_eq!(host.hits(), round + 1);
-        app.clock.advance(MINUTE);
-    }
-    host.says("200 OK", key.set());
-    assert!(asks().await);
-}
-
-#[tokio::test]
 async fn the_client_of_a_document_signs_too() {
     let app = app().await;
     let (host, keys) = (Host::start().await, Host::start().await);
@@ -368,53 +318,6 @@ async fn the_client_of_a_document_signs_too() {
     let assertion = key.assertion(&app, &client.id);
     let granted = ask(&app, "/oauth/token", &assertion, &client.exchange(&code)).await;
     assert_eq!(granted.status, 200, "{}", granted.text());
-}
-
-#[tokio::test]
-async fn keys_are_registered_in_one_place_and_shown_as_they_are() {
-    let app = app().await;
-    let key = Key::es256("1");
-    let method = "private_key_jwt";
-    let metadata = json!({
-        "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method, "jwks": key.set(),
-    });
-    let made = app.post_json("/oauth/register", metadata.clone()).await;
-    assert_eq!(made.status, 201, "{}", made.text());
-    assert_eq!(made.json()["jwks"], key.set());
-    let mut private = key.public.clone();
-    private["d"] = json!("AAAA");
-    for (member, value) in [
-        ("jwks_uri", json!("https://app.example.com/jwks.json")),
-        ("jwks", Value::Null),
-        ("jwks", json!(key.set().to_string())),
-        ("jwks", json!({})),
-        ("jwks", json!({"keys": []})),
-        ("jwks", json!({"keys": [private]})),
-        ("jwks", json!({"keys": [key.public, key.public]})),
-    ] {
-        let mut metadata = metadata.clone();
-        metadata[member] = value;
-        let answer = app.post_json("/oauth/register", metadata).await;
-        assert_error(&answer, 400, "invalid_client_metadata");
-    }
-    // A client that begins to sign loses its secret.
-    let client = confidential_client(&app).await;
-    let changed = manage(
-        &app,
-        Method::PUT,
-        &client.id,
-        &client.registration_token,
-        Some(metadata),
-    );
-    assert_eq!(changed.await.status, 200);
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", "x"),
-        ("client_id", &client.id),
-        ("client_secret", &client.secret),
-    ];
-    assert_error(&token(&app, &form).await, 401, "invalid_client");
-    assert!(proves(&app, &key.assertion(&app, &client.id)).await);
 }
 
 /// For the tests of clients that the operator sets up.

@@ -116,6 +116,12 @@ async fn a_clients_own_token_opens_nothing_here() {
             let answer = app.get(path).bearer(token).send().await;
             assert_eq!(answer.status, 401, "{path}");
         }
+        let forwarded = app
+            .get("/authz/forward")
+            .header("x-original-method", "GET")
+            .header("x-original-uri", "/api/accounts/1/messages");
+        let answer = forwarded.bearer(token).send().await;
+        assert_eq!(answer.status, 401, "{}", answer.text());
     }
 }
 

@@ -149,6 +149,7 @@ async fn what_is_no_document_of_the_client_is_not_taken_and_not_kept() {
             with("client_id", json!("https://app.example.com/client.json")),
         ),
         ("200 OK", with("client_secret", json!("x"))),
+        ("200 OK", with("client_name", json!("Ed\u{2066}itor"))),
         (
             "200 OK",
             with("token_endpoint_auth_method", json!("client_secret_basic")),

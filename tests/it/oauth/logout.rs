@@ -139,6 +139,27 @@ async fn another_sites_form_signs_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_form_is_for_whoever_was_signed_in_when_it_was_shown() {
+    let app = app().await;
+    let (client, email) = (client(&app).await, person(&app).await);
+    app.sign_up("eve").await;
+    let (browser, _) = signed_in(&app, &client, &email).await;
+    let shown_to_ada = tag(&browser.get("/sign-out").await.text());
+    let path = browser.begin(&client, &[("prompt", "login")]).await;
+    browser.sign_in(&path, "eve@example.com").await;
+    let hers = browser.cookie(SESSION).unwrap();
+    browser.post("/sign-out", &[("tag", &shown_to_ada)]).await;
+    assert!(app.opens(&hers).await);
+    assert!(
+        browser
+            .get("/sign-out")
+            .await
+            .text()
+            .contains("eve@example.com")
+    );
+}
+
+#[tokio::test]
 async fn whom_an_id_token_names_is_signed_out_at_once() {
     let app = app().await;
     let (client, email) = (client(&app).await, person(&app).await);

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
+use countersign::layers::Connection;
 use http::Method;
 use regex::Regex;
 use serde_json::json;
@@ -16,6 +17,7 @@ const HTML: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 pub(super) struct Browser<'a> {
     app: &'a TestApp,
     cookies: RefCell<BTreeMap<String, String>>,
+    tls: bool,
 }
 
 impl<'a> Browser<'a> {
@@ -23,6 +25,14 @@ impl<'a> Browser<'a> {
         Self {
             app,
             cookies: RefCell::default(),
+            tls: false,
+        }
+    }
+
+    pub(super) fn over_https(app: &'a TestApp) -> Self {
+        Self {
+            tls: true,
+            ..Self::new(app)
         }
     }
 
@@ -33,7 +43,11 @@ impl<'a> Browser<'a> {
     pub(super) async fn call(&self, call: Call<'_>) -> TestResponse {
         let cookies = self.cookies.borrow().clone();
         let cookies: Vec<_> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let mut call = call.header("accept", HTML);
+        let connection = Connection {
+            tls: self.tls,
+            ..TestApp::connection()
+        };
+        let mut call = call.header("accept", HTML).on(connection);
         if !cookies.is_empty() {
             call = call.header("cookie", &cookies.join("; "));
         }
@@ -92,7 +106,7 @@ pub(super) fn tag(page: &str) -> String {
 }
 
 /// Where a client sends a browser.
-fn address(client: &Client, more: &[(&str, &str)]) -> String {
+pub(super) fn address(client: &Client, more: &[(&str, &str)]) -> String {
     let usual = [
         ("response_type", "code"),
         ("client_id", &client.id),
@@ -420,6 +434,11 @@ async fn what_else_is_wrong_is_shown_to_strangers_first() {
     let answer = browser.get(&wrong).await;
     assert_eq!(answer.status, 400);
     assert!(is_page(&answer) && answer.text().contains("app.example.com"));
+    // Also to whoever shows a session that is none.
+    let stranger = Browser::new(&app);
+    let session = ("countersign_session".to_owned(), "x.y.z".to_owned());
+    stranger.cookies.borrow_mut().extend([session]);
+    assert!(is_page(&stranger.get(&wrong).await));
     // In another language it is the same page.
     assert!(answer.text().contains("max_age=soon&#38;ui_locales=de\""));
     let silent = browser

@@ -109,6 +109,15 @@ async fn what_cannot_be_registered_is_told_in_the_words_of_the_rfc() {
             json!({"redirect_uris": [CALLBACK], "client_name": "a\u{0}b"}),
             "invalid_client_metadata",
         ),
+        // Names that are read as others.
+        (
+            json!({"redirect_uris": [CALLBACK], "client_name": "Cla\u{200b}ude"}),
+            "invalid_client_metadata",
+        ),
+        (
+            json!({"redirect_uris": [CALLBACK], "client_name": "\u{202e}edualC"}),
+            "invalid_client_metadata",
+        ),
         (
             json!({"redirect_uris": [CALLBACK], "grant_types": ["implicit"]}),
             "invalid_client_metadata",
