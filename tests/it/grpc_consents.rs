@@ -9,7 +9,15 @@ use countersign::pb::v1::{
 use tonic::{Code, Response, Status};
 use url::Url;
 
-use crate::support::{LoggedIn, TestApp, refused};
+use crate::{
+    store_contract::{Base, on_both_engines},
+    support::{LoggedIn, TestApp, refused},
+};
+
+on_both_engines! {
+    what_is_taken_back_is_over_at_once,
+    a_code_of_before_is_good_for_nothing,
+}
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -166,9 +174,12 @@ async fn people_see_what_they_have_allowed() {
     );
 }
 
-#[tokio::test]
-async fn what_is_taken_back_is_over_at_once() {
-    let app = TestApp::with(|config| config.oauth.resources = vec![MCP.to_owned()]).await;
+async fn what_is_taken_back_is_over_at_once(base: Base) {
+    let app = TestApp::with(|config| {
+        base.configure(config);
+        config.oauth.resources = vec![MCP.to_owned()];
+    })
+    .await;
     let here = app.sign_up("ann").await.logs_in().await;
     let there = app.sign_up("bob").await.logs_in().await;
     let (editor, notes) = (
@@ -209,9 +220,8 @@ async fn what_is_taken_back_is_over_at_once() {
 }
 
 /// The client may have got the code a moment before.
-#[tokio::test]
-async fn a_code_of_before_is_good_for_nothing() {
-    let app = TestApp::start().await;
+async fn a_code_of_before_is_good_for_nothing(base: Base) {
+    let app = TestApp::with(|config| base.configure(config)).await;
     let here = app.sign_up("ann").await.logs_in().await;
     let editor = register(&app, "Editor").await;
     let code = code(&app, &here, &editor, "mcp", &[]).await;
