@@ -78,6 +78,8 @@ pub struct Expected<'e> {
 pub struct AccessClaims {
     /// The grant that it belongs to.
     pub grant_id: GrantId,
+    /// The client that it was issued to; empty in SMTPD's tokens, which do not say it.
+    pub client_id: String,
     /// Whom it is for.
     pub audience: Vec<String>,
     /// Its own id.
@@ -418,6 +420,7 @@ impl Claims {
         let grant_id = self.grant_id.ok_or(TokenError::Claims)?;
         Ok(AccessClaims {
             grant_id: grant_id.parse().map_err(|_| TokenError::Claims)?,
+            client_id: self.client_id.unwrap_or_default(),
             audience: self.aud.into_names(),
             jti: self.jti,
             issued_at: Timestamp::from_seconds(self.iat),

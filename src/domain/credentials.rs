@@ -198,6 +198,21 @@ impl Credentials {
         Ok(caller)
     }
 
+    /// The caller whom an access token of this grant acts for, whomever else the token is for; none when the grant has ended,
+    /// or its account is disabled.
+    pub(super) async fn caller_of_grant(
+        &self,
+        id: GrantId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Caller>>> {
+        let id = CredentialId::Grant(id);
+        let caller = match self.0.cache.callers.get(&id) {
+            Some(caller) => Some(caller),
+            None => self.load_caller(id, now).await?,
+        };
+        Ok(caller.filter(|caller| caller.is_live(now)))
+    }
+
     /// A look-up or a signature is more work than a caller who only tries should get. Once too many have failed, what
     /// is not remembered is looked for only in a form of ours, and not without end.
     fn may_look_for(&self, credential: &str, client: IpAddr) -> Result<()> {

@@ -99,6 +99,7 @@ fn a_good_token_of_either_algorithm_is_accepted() {
             .sign(algorithm, TokenType::AccessToken, &claims(), START)
             .unwrap();
         let read = AccessClaims {
+            client_id: String::new(),
             audience: vec![AUDIENCE.to_owned()],
             grant_id: GRANT.parse().unwrap(),
             jti: "a-token".into(),

@@ -6,14 +6,20 @@ use crate::{
     domain::tokens::REFRESH_PREFIX,
     env::Timestamp,
     error::{Reason, Result},
-    model::{client::GrantType, scope::Scopes, session::Grant},
+    model::{
+        client::GrantType,
+        id::{AccountId, GrantId},
+        scope::Scopes,
+    },
 };
 
 /// A token that is live.
 pub struct LiveToken {
     /// The grant that it belongs to; none for a client's own.
-    pub grant: Option<Grant>,
-    /// The client that it was issued to.
+    pub grant_id: Option<GrantId>,
+    /// The account that it acts for; none for a client's own.
+    pub account_id: Option<AccountId>,
+    /// The client that it was issued to; empty for an access token that does not say it.
     pub client_id: String,
     /// What it may do.
     pub scopes: Scopes,
@@ -58,54 +64,52 @@ impl OAuth {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<LiveToken>> {
+        if secrets::well_formed(token, REFRESH_PREFIX) {
+            return self.live_refresh_token(token, now).await;
+        }
+        let claims = match self.tokens.read(token, now) {
+            Ok(claims) => claims,
+            Err(error) if error.reason() == Reason::CredentialInvalid => {
+                return self.live_client_token(token, now).await;
+            }
+            Err(error) => return Err(error),
+        };
+        // Remembered, as that of a token which opens something here: a service that asks often costs no read.
+        let credentials = &self.context.credentials;
+        let caller = credentials.caller_of_grant(claims.grant_id, now).await?;
+        Ok(caller.map(|caller| LiveToken {
+            grant_id: Some(claims.grant_id),
+            account_id: Some(caller.account_id),
+            client_id: claims.client_id,
+            scopes: caller.scopes.clone(),
+            audience: claims.audience,
+            is_access_token: true,
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at,
+        }))
+    }
+
+    async fn live_refresh_token(&self, token: &str, now: Timestamp) -> Result<Option<LiveToken>> {
         let reader = self.context.store.read();
-        let (mut refresh, mut access) = (None, None);
-        let grant_id = if secrets::well_formed(token, REFRESH_PREFIX) {
-            let stored = reader.refresh_token(&secrets::hash(token)).await?;
-            refresh = stored.filter(|stored| stored.consumed_at.is_none());
-            refresh.as_ref().map(|stored| stored.grant_id)
-        } else {
-            access = match self.tokens.read(token, now) {
-                Ok(claims) => Some(claims),
-                Err(error) if error.reason() == Reason::CredentialInvalid => {
-                    return self.live_client_token(token, now).await;
-                }
-                Err(error) => return Err(error),
-            };
-            access.as_ref().map(|claims| claims.grant_id)
+        let stored = reader.refresh_token(&secrets::hash(token)).await?;
+        let Some(stored) = stored.filter(|stored| stored.consumed_at.is_none()) else {
+            return Ok(None);
         };
-        let grant = match grant_id {
-            Some(id) => reader.grant(id).await?,
-            None => None,
-        };
+        let grant = reader.grant(stored.grant_id).await?;
         let Some(grant) = grant.filter(|grant| grant.is_live(now)) else {
             return Ok(None);
         };
         let account = reader.account(grant.account_id).await?;
-        if account.is_none_or(|account| account.is_disabled()) {
-            return Ok(None);
-        }
-        let issued_at = refresh.map_or(grant.created_at, |stored| stored.created_at);
-        let (client_id, scopes) = (grant.client_id.clone(), grant.scopes.clone());
-        Ok(Some(match access {
-            Some(claims) => LiveToken {
-                grant: Some(grant),
-                client_id,
-                scopes,
-                audience: claims.audience,
-                is_access_token: true,
-                issued_at: claims.issued_at,
-                expires_at: claims.expires_at,
-            },
-            None => LiveToken {
-                audience: self.tokens.audience(&grant),
-                is_access_token: false,
-                issued_at,
-                expires_at: grant.expires_at,
-                grant: Some(grant),
-                client_id,
-                scopes,
-            },
+        let account = account.filter(|account| !account.is_disabled());
+        Ok(account.map(|account| LiveToken {
+            grant_id: Some(grant.id),
+            account_id: Some(account.id),
+            audience: self.tokens.audience(&grant),
+            is_access_token: false,
+            issued_at: stored.created_at,
+            expires_at: grant.expires_at,
+            client_id: grant.client_id,
+            scopes: grant.scopes,
         }))
     }
 
@@ -119,7 +123,8 @@ impl OAuth {
         let client = self.client(&claims.client_id).await?;
         let client = client.filter(|client| client.may(GrantType::ClientCredentials));
         Ok(client.map(|client| LiveToken {
-            grant: None,
+            grant_id: None,
+            account_id: None,
             client_id: client.id,
             scopes: Scopes::from_stored(&claims.scope),
             audience: claims.audience,

@@ -221,8 +221,8 @@ pub(super) fn live(found: LiveToken) -> v1::IntrospectTokenResponse {
         scopes: found.scopes.as_slice().to_vec(),
         client_id: found.client_id,
         account: found
-            .grant
-            .map(|grant| grant.account_id.resource_name())
+            .account_id
+            .map(|id| id.resource_name())
             .unwrap_or_default(),
         audience: found.audience,
         create_time: Some(timestamp(found.issued_at)),

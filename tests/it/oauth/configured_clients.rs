@@ -249,6 +249,35 @@ async fn a_service_sees_the_access_tokens_that_are_for_it_and_no_others() {
     let call = app.post("/oauth/revoke").form(&[("token", token)]);
     assert_eq!(call.basic("mcp-server", SECRET).send().await.status, 200);
     assert!(sees("mcp-server", &for_it["access_token"]).await);
+    // What it has looked at before is remembered: no database is needed.
+    app.parts.store.close().await;
+    assert!(sees("mcp-server", &for_it["access_token"]).await);
+}
+
+#[tokio::test]
+async fn a_service_sees_at_once_that_a_token_is_over() {
+    let app = TestApp::with(set_up).await;
+    let ann = app.sign_up("ann").await;
+    let session = ann.logs_in().await.tokens.access_token;
+    let program = public_client(&app).await;
+    let get = async || {
+        let request = program.request_with(json!({"resources": [MCP]}));
+        let code = code(&app, &session, request).await;
+        let granted = token(&app, &program.exchange(&code)).await.json();
+        granted["access_token"].as_str().unwrap().to_owned()
+    };
+    let is_live = async |token: &str| looks_at(&app, "mcp-server", token).await["active"] == true;
+    let taken_back = get().await;
+    assert!(is_live(&taken_back).await);
+    let call = app.post("/oauth/revoke").form(&[("token", &taken_back)]);
+    assert_eq!(call.send().await.status, 200);
+    assert!(!is_live(&taken_back).await);
+
+    let disabled = get().await;
+    assert!(is_live(&disabled).await);
+    let request = crate::support::disable(&ann.account);
+    app.operator().disable_account(request).await.unwrap();
+    assert!(!is_live(&disabled).await);
 }
 
 #[tokio::test]
