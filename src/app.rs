@@ -6,6 +6,7 @@ mod console;
 pub mod data_dir;
 mod descriptors;
 pub mod errors;
+mod federation;
 mod health;
 mod metrics;
 mod outbound;

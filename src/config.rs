@@ -10,6 +10,7 @@ mod clients;
 mod cors;
 mod database;
 mod duration;
+mod federation;
 mod issuer;
 mod keys;
 mod limits;
@@ -44,6 +45,7 @@ pub use self::{
     clients::{OAuthClient, OAuthClients},
     cors::{Cors, Origin},
     database::Database,
+    federation::{Federation, IdentityProvider, IdentityProviders, ProviderKind},
     issuer::Issuer,
     keys::{Keys, decode_master_key, encode_master_key},
     limits::Limits,
@@ -104,6 +106,7 @@ settings! {
         organizations: Organizations,
         signup: Signup,
         oauth: OAuth,
+        federation: Federation,
         authz: Authz,
         pages: Pages,
         metrics: Metrics,
@@ -153,6 +156,7 @@ impl Config {
         self.signup.check()?;
         self.oauth.check()?;
         self.check_clients()?;
+        self.federation.check()?;
         self.authz.check()?;
         self.pages.check()?;
         self.metrics.check()

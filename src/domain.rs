@@ -8,6 +8,7 @@ pub mod caller;
 pub mod challenges;
 pub mod credentials;
 pub mod devices;
+pub mod federation;
 pub mod grants;
 mod key_uses;
 mod log_in;
@@ -16,6 +17,7 @@ pub mod organizations;
 mod page_tokens;
 pub mod password_change;
 mod refresh;
+mod remote;
 mod request_ids;
 pub mod sessions;
 pub mod sign_up;
@@ -34,6 +36,7 @@ use self::{
     challenges::{Challenges, WorkSettings},
     credentials::Credentials,
     devices::Devices,
+    federation::Federation,
     grants::Grants,
     oauth::OAuth,
     organizations::Organizations,
@@ -51,7 +54,7 @@ use crate::{
     env::Env,
     limits::Limits,
     metrics::Metrics,
-    model::{access, client::Clients},
+    model::{access, client::Clients, identity::IdentityProvider},
     outbound::Outbound,
     store::Store,
 };
@@ -82,6 +85,8 @@ pub struct Settings {
     pub access_rules: access::Rules,
     /// How OAuth behaves.
     pub oauth: oauth::Settings,
+    /// The other providers that people may sign in with.
+    pub identity_providers: Vec<IdentityProvider>,
 }
 
 /// Keys that never leave the process, derived from the master key.
@@ -134,7 +139,7 @@ pub struct Domain {
     /// Accounts: sign up, read, change, delete.
     pub accounts: Arc<Accounts>,
     /// Sessions: log in, refresh, read, log out.
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
     /// Grants: read, take back.
     pub grants: Grants,
     /// The clients that people sign in with.
@@ -153,6 +158,8 @@ pub struct Domain {
     pub authorization: Authorization,
     /// OAuth: registrations, authorizations, tokens.
     pub oauth: OAuth,
+    /// Signs people in with accounts at other providers.
+    pub federation: Federation,
     /// Finds the caller of a credential.
     pub credentials: Credentials,
     /// Finds the account that knows a device.
@@ -229,6 +236,20 @@ impl Parts {
         }
     }
 
+    fn refresh_tokens(
+        &self,
+        context: &Context,
+        settings: &Settings,
+        tokens: &Arc<TokenIssuer>,
+    ) -> RefreshTokens {
+        RefreshTokens {
+            context: context.clone(),
+            tokens: Arc::clone(tokens),
+            retry_window: settings.refresh_retry_window,
+            successor_key: self.keys.refresh_successor,
+        }
+    }
+
     fn oauth(
         &self,
         context: &Context,
@@ -276,12 +297,7 @@ impl Domain {
         let throttle = Arc::new(parts.throttle(devices.clone(), &settings));
         let tokens = Arc::new(parts.tokens(&context, &settings));
         let challenges = Arc::new(parts.challenges(settings.work));
-        let refresh_tokens = Arc::new(RefreshTokens {
-            context: context.clone(),
-            tokens: Arc::clone(&tokens),
-            retry_window: settings.refresh_retry_window,
-            successor_key: parts.keys.refresh_successor,
-        });
+        let refresh_tokens = Arc::new(parts.refresh_tokens(&context, &settings, &tokens));
         let api_keys = Arc::new(ApiKeys {
             context: context.clone(),
         });
@@ -297,8 +313,26 @@ impl Domain {
             sends_mail: settings.sends_mail,
         });
         let oauth = parts.oauth(&context, &settings, &tokens, &refresh_tokens);
+        let signing_keys = parts.signing_keys(&context);
+        let sessions = Arc::new(Sessions {
+            context: context.clone(),
+            clients: settings.clients.clone(),
+            passwords: Arc::clone(&parts.passwords),
+            throttle: Arc::clone(&throttle),
+            tokens: Arc::clone(&tokens),
+            metrics: parts.metrics.clone(),
+            most: settings.sessions,
+            refresh_tokens,
+        });
+        let federation = Federation::new(
+            (context.clone(), parts.metrics, parts.outbound),
+            (Arc::clone(&accounts), Arc::clone(&sessions)),
+            Arc::clone(&throttle),
+            settings.identity_providers,
+        );
         Self {
             oauth,
+            federation,
             organizations: Organizations {
                 context: context.clone(),
                 accounts: Arc::clone(&accounts),
@@ -317,18 +351,9 @@ impl Domain {
                 store: parts.store.clone(),
                 rules: settings.access_rules,
             },
-            signing_keys: parts.signing_keys(&context),
-            credentials: context.credentials.clone(),
-            sessions: Sessions {
-                context,
-                clients: settings.clients.clone(),
-                passwords: parts.passwords,
-                throttle,
-                tokens,
-                metrics: parts.metrics,
-                most: settings.sessions,
-                refresh_tokens,
-            },
+            signing_keys,
+            credentials: context.credentials,
+            sessions,
             is_https: settings.issuer.starts_with("https://"),
             clients: settings.clients,
             accounts,

@@ -14,6 +14,7 @@ mod device;
 mod filter;
 mod grant_service;
 pub mod health;
+mod identity_provider_service;
 mod oauth_service;
 mod organization_service;
 mod reflection;
@@ -39,6 +40,7 @@ use crate::{
             challenge_service_server::ChallengeServiceServer,
             client_service_server::ClientServiceServer,
             consent_service_server::ConsentServiceServer, grant_service_server::GrantServiceServer,
+            identity_provider_service_server::IdentityProviderServiceServer,
             o_auth_service_server::OAuthServiceServer,
             organization_service_server::OrganizationServiceServer,
             session_service_server::SessionServiceServer,
@@ -70,6 +72,7 @@ pub fn services(
     let sessions = session_service::Service::new(Arc::clone(domain));
     let grants = grant_service::Service::new(Arc::clone(domain));
     let consents = consent_service::Service::new(Arc::clone(domain));
+    let providers = identity_provider_service::Service::new(Arc::clone(domain));
     let clients = client_service::Service::new(Arc::clone(domain));
     let oauth = oauth_service::Service::new(Arc::clone(domain));
     let api_keys = api_key_service::Service::new(Arc::clone(domain));
@@ -81,6 +84,7 @@ pub fn services(
         .add_service(SessionServiceServer::new(sessions))
         .add_service(GrantServiceServer::new(grants))
         .add_service(ConsentServiceServer::new(consents))
+        .add_service(IdentityProviderServiceServer::new(providers))
         .add_service(ClientServiceServer::new(clients))
         .add_service(OAuthServiceServer::new(oauth))
         .add_service(ApiKeyServiceServer::new(api_keys))

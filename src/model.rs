@@ -11,6 +11,7 @@ pub mod cookie;
 pub mod email;
 pub mod etag;
 pub mod id;
+pub mod identity;
 pub mod mail;
 pub mod network;
 pub mod oauth;

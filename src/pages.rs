@@ -9,6 +9,7 @@ mod browser;
 mod consent;
 mod contract;
 mod error;
+mod federated;
 mod form;
 #[cfg(test)]
 mod generate;
@@ -33,7 +34,7 @@ use http::{
 use url::Url;
 
 use self::{brand::Brand, contract::Contract, layout::Look, messages::Messages};
-pub use self::{brand::LogoError, error::owns};
+pub use self::{brand::LogoError, error::owns, federated::ProviderButton};
 use crate::{
     env::Env,
     error::{Error, Reason, Result},
@@ -59,6 +60,8 @@ pub struct Options {
     pub session_lifetime: Duration,
     /// Whether every sign-up takes proof of work.
     pub sign_up_needs_work: bool,
+    /// The other providers that people may sign in with.
+    pub providers: Vec<ProviderButton>,
 }
 
 /// Why there can be no pages.
@@ -86,6 +89,7 @@ struct Shared {
     api_reference: bool,
     session_lifetime: Duration,
     sign_up_needs_work: bool,
+    providers: Vec<ProviderButton>,
     look: Look,
     contract: Contract,
     env: Env,
@@ -114,6 +118,7 @@ impl Pages {
             api_reference: options.api_reference,
             session_lifetime: options.session_lifetime,
             sign_up_needs_work: options.sign_up_needs_work,
+            providers: options.providers,
             look,
             contract: Contract::new(channel),
             env,
@@ -126,6 +131,7 @@ impl Pages {
             .merge(home::router(self.clone()))
             .merge(authorize::router(self.clone()))
             .merge(sign_in::router(self.clone()))
+            .merge(federated::router(self.clone()))
             .merge(log_out::router(self.clone()));
         if self.0.api_reference {
             pages.merge(api_reference::router())

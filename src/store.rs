@@ -18,6 +18,7 @@ mod data_file;
 mod entity;
 mod error;
 mod grants;
+mod linked_identities;
 mod outbox;
 mod postgres;
 mod purge;

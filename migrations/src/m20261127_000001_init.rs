@@ -26,6 +26,7 @@ impl MigrationTrait for Migration {
             client_documents(),
             authorizations(),
             consents(),
+            linked_identities(),
             api_keys(),
             signing_keys(),
             redeemed_challenges(),
@@ -54,13 +55,15 @@ impl MigrationTrait for Migration {
 /// Texts by which rows are found are compared byte by byte, as they are on SQLite: an index in the order of a
 /// language goes wrong when the system's library changes its mind about that order. And what holds back those who guess
 /// passwords waits for no disk: a crash of the database forgets who was being held back.
-const POSTGRES_ONLY: [&str; 7] = [
+const POSTGRES_ONLY: [&str; 9] = [
     "ALTER TABLE accounts ALTER COLUMN email_normalized TYPE text COLLATE \"C\"",
     "ALTER TABLE signing_keys ALTER COLUMN kid TYPE text COLLATE \"C\"",
     "ALTER TABLE grants ALTER COLUMN client_id TYPE text COLLATE \"C\"",
     "ALTER TABLE client_documents ALTER COLUMN client_id TYPE text COLLATE \"C\"",
     "ALTER TABLE consents ALTER COLUMN client_id TYPE text COLLATE \"C\"",
     "ALTER TABLE consents ALTER COLUMN audience TYPE text COLLATE \"C\"",
+    "ALTER TABLE linked_identities ALTER COLUMN issuer TYPE text COLLATE \"C\"",
+    "ALTER TABLE linked_identities ALTER COLUMN subject TYPE text COLLATE \"C\"",
     "ALTER TABLE throttles SET UNLOGGED",
 ];
 
@@ -247,6 +250,30 @@ fn consents() -> TableCreateStatement {
         .take()
 }
 
+/// Who signs in to an account with an identity at another provider.
+fn linked_identities() -> TableCreateStatement {
+    Table::create()
+        .table("linked_identities")
+        .col(uuid("id").primary_key())
+        .col(uuid("account_id"))
+        // The provider's id in the settings, and who it is in truth.
+        .col(text("provider"))
+        .col(text("issuer"))
+        .col(text("subject"))
+        // What the provider told when it was linked.
+        .col(text("email"))
+        .col(big_integer("created_at"))
+        .index(
+            Index::create()
+                .unique()
+                .name("linked_identities_issuer_subject")
+                .col("issuer")
+                .col("subject"),
+        )
+        .foreign_key(&mut owned_by("linked_identities", "account_id", "accounts"))
+        .take()
+}
+
 fn api_keys() -> TableCreateStatement {
     Table::create()
         .table("api_keys")
@@ -364,6 +391,11 @@ fn indexes() -> Vec<IndexCreateStatement> {
             &["expires_at"],
         ),
         index("clients_used_at", "clients", &["used_at"]),
+        index(
+            "linked_identities_account_id",
+            "linked_identities",
+            &["account_id", "id"],
+        ),
         index("api_keys_account_id", "api_keys", &["account_id", "id"]),
         index("outbox_due_at", "outbox", &["due_at"]),
         // The purge finds what ended by these without reading what lives.

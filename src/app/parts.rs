@@ -320,6 +320,7 @@ fn settings(config: &Config, issuer: &str, sends_mail: bool) -> Result<Settings,
         work: work(&config.signup),
         access_rules: access_rules(config),
         oauth: oauth(config, issuer)?,
+        identity_providers: super::federation::configured(config)?,
     })
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{StartError, errors, health::Health};
 use crate::{
-    config::{Config, Issuer, ProofOfWork},
+    config::{Config, IdentityProvider, Issuer, ProofOfWork},
     domain::Domain,
     env::Env,
     faces,
@@ -15,7 +15,7 @@ use crate::{
     layers::{self, HttpService, LayerOptions, uncounted},
     limits::Limits,
     metrics::{Exposition, Metrics},
-    pages::{self, Pages, PagesError},
+    pages::{self, Pages, PagesError, ProviderButton},
     pb,
     rest::{
         challenge::Challenges,
@@ -123,6 +123,14 @@ fn page_options(config: &Config, issuer: &str) -> pages::Options {
         api_reference: settings.api_reference,
         session_lifetime: settings.session_lifetime,
         sign_up_needs_work: config.signup.proof_of_work == ProofOfWork::All,
+        providers: config.federation.providers.0.iter().map(button).collect(),
+    }
+}
+
+fn button(provider: &IdentityProvider) -> ProviderButton {
+    ProviderButton {
+        id: provider.id.clone(),
+        display_name: provider.display_name.clone(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Log-in with an e-mail address and a password, from top to bottom.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
         id::AccountId,
         password::Password,
         request::RequestOrigin,
-        session::Session,
+        session::{PASSWORD, Session},
     },
     store::Tx,
 };
@@ -89,11 +91,10 @@ impl Sessions {
         let account = found.ok_or(Reason::InvalidCredentials)?;
         let opened = self
             .tokens
-            .open_session(&account, client, origin, request_id)?;
+            .open_session(&account, client, PASSWORD, origin, request_id)?;
         let (session, tokens) = (opened.session.clone(), opened.tokens.clone());
         let (checked, now) = (account.clone(), self.context.env.now());
-        let replaces = client.replaces_grants;
-        let access_lifetime = client.access_token_lifetime;
+        let replaced_lifetime = replaced_lifetime(client);
         let is_new = self
             .context
             .store
@@ -103,12 +104,7 @@ impl Sessions {
                     if opened.is_repeated(tx).await? {
                         return Ok(false);
                     }
-                    if replaces {
-                        let client_id = &opened.tokens.grant.client_id;
-                        tx.expire_refresh_tokens(checked.id, client_id, access_lifetime)
-                            .await?;
-                    }
-                    opened.write(tx).await?;
+                    opened.write_over(tx, replaced_lifetime).await?;
                     Ok(true)
                 })
             })
@@ -128,6 +124,36 @@ impl Sessions {
             tokens,
             device,
         })
+    }
+
+    /// Opens a session of an account whose owner has shown otherwise who they are.
+    ///
+    /// # Errors
+    /// `INVALID_CREDENTIALS` where nobody may sign in to the account.
+    pub(super) async fn open(
+        &self,
+        account: &Account,
+        client: &Client,
+        method: &str,
+        origin: RequestOrigin,
+    ) -> Result<(Session, Tokens)> {
+        let opened = self
+            .tokens
+            .open_session(account, client, method, origin, None)?;
+        let (id, replaced_lifetime) = (account.id, replaced_lifetime(client));
+        let write = self.context.store.write(move |tx| {
+            Box::pin(async move {
+                let account = tx.lock_account(id).await?;
+                if account.is_none_or(|account| account.is_disabled()) {
+                    return Err(Reason::InvalidCredentials.into());
+                }
+                opened.write_over(tx, replaced_lifetime).await?;
+                Ok((opened.session, opened.tokens))
+            })
+        });
+        let made = write.await?;
+        self.end_oldest_sessions(account.id).await?;
+        Ok(made)
     }
 
     /// Ends the oldest sessions of an account that has more than it may have.
@@ -188,11 +214,24 @@ pub(super) async fn check_password(
     }
 }
 
+/// How long access tokens live of grants that a new one replaces; none where they go on beside it.
+fn replaced_lifetime(client: &Client) -> Option<Duration> {
+    client
+        .replaces_grants
+        .then_some(client.access_token_lifetime)
+}
+
 /// What an answer is counted as.
-fn outcome<T>(answer: &Result<T>) -> LogIn {
+pub(super) fn outcome<T>(answer: &Result<T>) -> LogIn {
     match answer.as_ref().map_err(Error::reason) {
         Ok(_) => LogIn::Succeeded,
-        Err(Reason::InvalidCredentials) => LogIn::Refused,
+        Err(
+            Reason::InvalidCredentials
+            | Reason::IdentityInvalid
+            | Reason::IdentityProviderNotFound
+            | Reason::EmailAlreadyExists
+            | Reason::InvalidField,
+        ) => LogIn::Refused,
         Err(Reason::RateLimited) => LogIn::Limited,
         Err(Reason::Overloaded) => LogIn::Overloaded,
         Err(_) => LogIn::Failed,

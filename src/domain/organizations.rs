@@ -25,6 +25,7 @@ use crate::{
         id::{AccountId, OrganizationId},
         page::Page,
         request::RequestOrigin,
+        session::PASSWORD,
     },
     store::Tx,
 };
@@ -172,7 +173,7 @@ impl Organizations {
             .as_ref()
             .map(|client| {
                 self.tokens
-                    .open_session(&account, client, origin, request.request_id)
+                    .open_session(&account, client, PASSWORD, origin, request.request_id)
             })
             .transpose()?;
         let prepared = Prepared {

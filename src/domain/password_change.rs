@@ -12,7 +12,11 @@ use crate::{
     },
     env::Timestamp,
     error::{Reason, Result},
-    model::{id::AccountId, request::RequestOrigin, session::Session},
+    model::{
+        id::AccountId,
+        request::RequestOrigin,
+        session::{PASSWORD, Session},
+    },
     store::Tx,
 };
 
@@ -58,9 +62,9 @@ impl Accounts {
         )
         .await?;
         let hash = self.passwords.hash(&chosen, Some(origin.address)).await?;
-        let opened = self
-            .tokens
-            .open_session(&account, self.clients.own(), origin, None)?;
+        let opened =
+            self.tokens
+                .open_session(&account, self.clients.own(), PASSWORD, origin, None)?;
         let now = self.context.env.now();
         self.context
             .credentials

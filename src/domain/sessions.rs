@@ -34,6 +34,26 @@ pub struct Sessions {
     pub(super) refresh_tokens: Arc<RefreshTokens>,
 }
 
+/// The session that the caller has logged in to. A key has none, and a client that registered itself must not let others in.
+pub(super) async fn of_log_in(
+    context: &Context,
+    built_in: &Clients,
+    caller: &Caller,
+) -> Result<Option<Session>> {
+    let (CredentialId::Grant(grant), Some(session)) = (caller.credential, caller.session_id) else {
+        return Ok(None);
+    };
+    let reader = context.store.read();
+    let grant = reader.grant(grant).await?;
+    let is_built_in = grant.is_some_and(|grant| built_in.find(&grant.client_id).is_some());
+    if !is_built_in || !caller.scopes.is_full() {
+        return Ok(None);
+    }
+    let now = context.env.now();
+    let session = reader.session(session).await?;
+    Ok(session.filter(|session| session.is_live(now)))
+}
+
 impl Sessions {
     /// One of the caller's live sessions.
     ///

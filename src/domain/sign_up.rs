@@ -11,7 +11,6 @@ use crate::{
         throttle::Guess,
         tokens::{Opened, Tokens},
     },
-    env::Timestamp,
     error::{Error, Reason, Result},
     model::{
         account::{Account, Organization, Plan, Role},
@@ -21,7 +20,7 @@ use crate::{
         id::AccountId,
         mail::OutboxMail,
         request::RequestOrigin,
-        session::Session,
+        session::{PASSWORD, Session},
     },
     store::Tx,
 };
@@ -219,21 +218,16 @@ impl Accounts {
             .as_ref()
             .map(|client| {
                 self.tokens
-                    .open_session(&account, client, origin, request.request_id)
+                    .open_session(&account, client, PASSWORD, origin, request.request_id)
             })
             .transpose()?;
         let api_key = request
             .api_key
             .map(|kind| self.api_keys.prepare(account_id, request.first_key(kind)))
             .transpose()?;
-        let welcomes = request
-            .session
-            .as_ref()
-            .is_some_and(|client| client.welcomes);
-        let mail = if welcomes && self.sends_mail {
-            Some(self.welcome(&account, now)?)
-        } else {
-            None
+        let mail = match &request.session {
+            Some(client) => self.welcome(&account, client)?,
+            None => None,
         };
         Ok(Prepared {
             organization,
@@ -246,22 +240,25 @@ impl Accounts {
     }
 
     /// MailKite promises a welcome e-mail.
-    fn welcome(&self, account: &Account, now: Timestamp) -> Result<OutboxMail> {
+    pub(super) fn welcome(&self, account: &Account, client: &Client) -> Result<Option<OutboxMail>> {
+        if !client.welcomes || !self.sends_mail {
+            return Ok(None);
+        }
         let body = format!(
             "Welcome!\r\n\r\nYour account {} is ready at {}.\r\n\r\n\
              If you did not make it, you can ignore this mail.\r\n",
             account.email.as_str(),
             self.issuer,
         );
-        Ok(OutboxMail {
+        Ok(Some(OutboxMail {
             id: self.context.env.uuid()?,
             recipient: account.email.as_str().to_owned(),
             subject: "Welcome".to_owned(),
             body,
-            created_at: now,
+            created_at: account.created_at,
             attempts: 0,
-            due_at: now,
-        })
+            due_at: account.created_at,
+        }))
     }
 }
 

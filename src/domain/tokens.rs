@@ -1,5 +1,7 @@
 //! Opens sessions, and issues the tokens of the grants in them.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -17,7 +19,7 @@ use crate::{
         client::{Claims, Client, GrantType},
         request::RequestOrigin,
         scope::{self, Scopes},
-        session::{Grant, PASSWORD, RefreshToken, Session},
+        session::{Grant, RefreshToken, Session},
         signing_key::Algorithm,
     },
     store::{Reader, Tx},
@@ -68,6 +70,20 @@ impl Opened {
         })
     }
 
+    /// Writes it; where a lifetime of access tokens is given, the client's earlier grants are refreshed no more.
+    pub(super) async fn write_over(
+        &self,
+        tx: &Tx<'_>,
+        replaced_lifetime: Option<Duration>,
+    ) -> Result<()> {
+        if let Some(lifetime) = replaced_lifetime {
+            let grant = &self.tokens.grant;
+            tx.expire_refresh_tokens(grant.account_id, &grant.client_id, lifetime)
+                .await?;
+        }
+        self.write(tx).await
+    }
+
     pub(super) async fn write(&self, tx: &Tx<'_>) -> Result<()> {
         tx.insert_session(&self.session).await?;
         tx.insert_grant(&self.tokens.grant).await?;
@@ -90,12 +106,13 @@ pub(super) struct TokenIssuer {
 }
 
 impl TokenIssuer {
-    /// Makes a session that was signed in to by password, with a grant to a client and its first tokens; nothing is
-    /// written yet.
+    /// Makes a session that was signed in to in this way (RFC 8176), with a grant to a client and its first tokens; nothing
+    /// is written yet.
     pub(super) fn open_session(
         &self,
         account: &Account,
         client: &Client,
+        method: &str,
         origin: RequestOrigin,
         request_id: Option<Uuid>,
     ) -> Result<Opened> {
@@ -104,7 +121,7 @@ impl TokenIssuer {
         let session = Session {
             id: self.env.uuid()?.into(),
             account_id: account.id,
-            amr: vec![PASSWORD.to_owned()],
+            amr: vec![method.to_owned()],
             created_at: now,
             expires_at,
             revoked_at: None,

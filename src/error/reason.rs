@@ -90,6 +90,18 @@ reasons! {
     GrantNotFound = "GRANT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such grant.";
     /// No such consent that the caller may see.
     ConsentNotFound = "CONSENT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such consent.";
+    /// No such identity provider.
+    IdentityProviderNotFound = "IDENTITY_PROVIDER_NOT_FOUND", NotFound, 404, DEBUG, "There is no such identity provider.";
+    /// The identity provider cannot be reached, or answers with what cannot be read.
+    IdentityProviderUnavailable = "IDENTITY_PROVIDER_UNAVAILABLE", Unavailable, 503, WARN, "The identity provider does not answer; try again, or sign in another way.";
+    /// The identity provider does not confirm who signs in.
+    IdentityInvalid = "IDENTITY_INVALID", Unauthenticated, 401, DEBUG, "The identity provider does not confirm who this is; sign in there again.";
+    /// The identity signs in to another account.
+    IdentityAlreadyLinked = "IDENTITY_ALREADY_LINKED", AlreadyExists, 409, DEBUG, "This identity signs in to another account.";
+    /// No such linked identity that the caller may see.
+    LinkedIdentityNotFound = "LINKED_IDENTITY_NOT_FOUND", NotFound, 404, DEBUG, "There is no such linked identity.";
+    /// Nobody could sign in to the account without it.
+    LastSignInMethod = "LAST_SIGN_IN_METHOD", FailedPrecondition, 409, DEBUG, "The account has no password, and nobody could sign in to it without this identity; link another one first.";
     /// No client has this id.
     ClientNotFound = "CLIENT_NOT_FOUND", NotFound, 404, DEBUG, "There is no such client.";
     /// The OAuth client is unknown, was deleted, or did not show that it is the one.

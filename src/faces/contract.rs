@@ -17,6 +17,7 @@ use crate::{
         self, account_service_client::AccountServiceClient,
         api_key_service_client::ApiKeyServiceClient,
         challenge_service_client::ChallengeServiceClient,
+        identity_provider_service_client::IdentityProviderServiceClient,
         o_auth_service_client::OAuthServiceClient, session_service_client::SessionServiceClient,
     },
     rest::{call::Call, channel::Channel},
@@ -29,6 +30,8 @@ pub(super) mod rpc {
     pub(in super::super) const CREATE_API_KEY: &str = "/countersign.v1.ApiKeyService/CreateApiKey";
     pub(in super::super) const CREATE_SESSION: &str =
         "/countersign.v1.SessionService/CreateSession";
+    pub(in super::super) const FINISH_SIGN_IN: &str =
+        "/countersign.v1.IdentityProviderService/FinishSignIn";
     pub(in super::super) const REFRESH_SESSION: &str =
         "/countersign.v1.SessionService/RefreshSession";
     pub(in super::super) const REVOKE_REFRESH_TOKEN: &str =
@@ -72,6 +75,10 @@ impl Contract {
 
     fn challenges(&self) -> ChallengeServiceClient<Channel> {
         ChallengeServiceClient::new(self.0.clone())
+    }
+
+    fn providers(&self) -> IdentityProviderServiceClient<Channel> {
+        IdentityProviderServiceClient::new(self.0.clone())
     }
 
     fn oauth(&self) -> OAuthServiceClient<Channel> {
@@ -222,6 +229,16 @@ impl Contract {
             .await?;
         let (_, made, mut extensions) = answer.into_parts();
         Ok((made, extensions.remove::<cookie::Cookie>().map(Extension)))
+    }
+
+    /// Signs in with what another provider has given.
+    pub(super) async fn finish_sign_in(
+        &self,
+        call: &Call,
+        message: v1::FinishSignInRequest,
+    ) -> Result<v1::FinishSignInResponse> {
+        let answer = self.providers().finish_sign_in(call.request(message)).await;
+        inner(answer).map_err(|error| error.without_prefix("proof."))
     }
 
     /// Gets the next access token.

@@ -74,7 +74,8 @@ fn refusals<E: JsonSchema>(
         .map(|(status, description)| response::<E>(status, description))
 }
 
-fn response<T: JsonSchema>(status: u16, description: &'static str) -> FaceResponse {
+/// One answer.
+pub(super) fn response<T: JsonSchema>(status: u16, description: &'static str) -> FaceResponse {
     FaceResponse {
         status,
         description,

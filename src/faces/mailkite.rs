@@ -1,4 +1,4 @@
-//! MailKite's accounts: `POST /api/auth/signup` and `POST /api/auth/login`.
+//! MailKite's accounts: `POST /api/auth/signup`, `POST /api/auth/login` and `POST /api/auth/google`.
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use super::{
     reply,
 };
 use crate::{
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     pb::v1,
     rest::channel::Channel,
 };
@@ -36,12 +36,14 @@ const CLIENT_ID: &str = "mailkite";
 const PREFIX: &str = "/api/auth/";
 const SIGNUP: &str = "/api/auth/signup";
 const LOGIN: &str = "/api/auth/login";
+const GOOGLE: &str = "/api/auth/google";
 
 /// The paths of the face.
 pub fn router(channel: Channel) -> Router {
     Router::new()
         .route(SIGNUP, post(sign_up))
         .route(LOGIN, post(log_in))
+        .route(GOOGLE, post(google))
         .route(&format!("{PREFIX}{{*path}}"), any(not_found))
         .method_not_allowed_fallback(async || Error::new(Reason::HttpMethodNotAllowed))
         .with_state(Contract::new(channel))
@@ -76,6 +78,36 @@ struct SignUp {
     password: String,
     /// The solution of a challenge, where the server asks for one.
     pow: Option<Pow>,
+}
+
+/// What Google has given: an ID token, under either name, or a code.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Google {
+    /// The ID token that Google's button hands a page.
+    #[serde(default)]
+    #[schemars(extend("x-field" = "IdentityProof.id_token"))]
+    credential: String,
+    /// The ID token that an app gets from Google.
+    #[serde(default)]
+    #[schemars(extend("x-field" = "IdentityProof.id_token"))]
+    id_token: String,
+    /// The code with which Google sent the browser back.
+    #[serde(default)]
+    #[schemars(extend("x-field" = "IdentityProof.code"))]
+    code: String,
+    /// Where it sent it.
+    #[serde(default)]
+    #[schemars(extend("x-field" = "IdentityProof.redirect_uri"))]
+    redirect_uri: String,
+    /// The verifier of the challenge that the code was asked for with (RFC 7636).
+    #[serde(default)]
+    #[schemars(extend("x-field" = "IdentityProof.code_verifier"))]
+    code_verifier: String,
+    /// The nonce that the ID token was asked for with; compared when it is sent.
+    #[serde(default)]
+    #[schemars(extend("x-field" = "IdentityProof.nonce"))]
+    nonce: String,
 }
 
 /// The new account and what opens it.
@@ -151,6 +183,43 @@ async fn log_in(State(contract): State<Contract>, request: Request) -> Result<Re
         user: User::of(contract::present(made.account, "account")?)?,
     };
     Ok((cookie, reply::answer(StatusCode::OK, logged_in)).into_response())
+}
+
+async fn google(State(contract): State<Contract>, request: Request) -> Result<Response> {
+    let (call, sent): (_, Google) = body::read(&contract, rpc::FINISH_SIGN_IN, request).await?;
+    let id_token = match (sent.credential, sent.id_token) {
+        (token, other) | (other, token) if other.is_empty() => token,
+        _ => {
+            let rule = "must not come beside a credential";
+            return Err(Error::invalid_field(
+                "id_token",
+                FieldReason::InvalidValue,
+                rule,
+            ));
+        }
+    };
+    let message = v1::FinishSignInRequest {
+        name: "identityProviders/google".to_owned(),
+        proof: Some(v1::IdentityProof {
+            id_token,
+            code: sent.code,
+            redirect_uri: sent.redirect_uri,
+            code_verifier: sent.code_verifier,
+            nonce: sent.nonce,
+        }),
+        client_id: CLIENT_ID.to_owned(),
+    };
+    let made = contract.finish_sign_in(&call, message).await?;
+    let signed_in = LoggedIn {
+        token: contract::present(made.tokens, "tokens")?.access_token,
+        user: User::of(contract::present(made.account, "account")?)?,
+    };
+    let status = if made.account_created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok(reply::answer(status, signed_in))
 }
 
 async fn not_found() -> Error {

@@ -62,6 +62,8 @@ ids! {
     AuthorizationId, "authorizations";
     /// What an account has allowed a client.
     ConsentId, "consents";
+    /// An identity at another provider.
+    LinkedIdentityId, "linkedIdentities";
     /// An API key.
     ApiKeyId, "apiKeys";
 }

@@ -10,6 +10,8 @@ use crate::{
 
 /// How a person was authenticated by a password (RFC 8176 section 2).
 pub const PASSWORD: &str = "pwd";
+/// How a person was authenticated by another provider. RFC 8176 has no name for it; this one is that of others.
+pub const FEDERATED: &str = "fed";
 
 /// One sign-in of a person or a program.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,7 +20,7 @@ pub struct Session {
     pub id: SessionId,
     /// The account that signed in.
     pub account_id: AccountId,
-    /// How it was authenticated: methods of RFC 8176.
+    /// How it was authenticated: methods of RFC 8176, or [`FEDERATED`].
     pub amr: Vec<String>,
     /// When it signed in: the `auth_time` of OpenID Connect.
     pub created_at: Timestamp,

@@ -45,10 +45,13 @@ pub(super) fn request(
     }
     if let Some(form) = form {
         *request.method_mut() = Method::POST;
-        request.headers_mut().insert(
+        let headers = request.headers_mut();
+        headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
+        // GitHub takes one that also takes anything else for a browser's, and answers it in its own way.
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         *request.body_mut() = form.into();
     }
     Ok(request)

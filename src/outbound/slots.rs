@@ -16,6 +16,9 @@ pub(super) const PER_HOST: usize = 4;
 /// Requests that are under way or wait for it; one more fails at once.
 pub(super) const ADMITTED: usize = 256;
 
+/// Of those, the most that are for one host: many that wait for a slow one must not keep others out.
+pub(super) const ADMITTED_PER_HOST: usize = 64;
+
 /// Places for requests.
 pub(super) struct Slots {
     admitted: Semaphore,
@@ -51,7 +54,12 @@ impl Slots {
             .try_acquire()
             .map_err(|_| FetchErrorKind::Busy)?;
         // First the host's: whoever waits for a slow host keeps none of the places of all.
-        let host = self.of_host(host).acquire_owned().await.map_err(busy)?;
+        let host = self.of_host(host);
+        // Each that waits, or is under way, holds the host's places; so does this one.
+        if Arc::strong_count(&host) > ADMITTED_PER_HOST {
+            return Err(FetchErrorKind::Busy);
+        }
+        let host = host.acquire_owned().await.map_err(busy)?;
         Ok(Slot {
             _admitted: admitted,
             _host: host,

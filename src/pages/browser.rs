@@ -59,6 +59,12 @@ impl Browser {
         })
     }
 
+    /// A text that is never made again.
+    pub(super) fn once(env: &Env) -> Result<String> {
+        let random: [u8; 16] = env.random()?;
+        Ok(URL_SAFE_NO_PAD.encode(random))
+    }
+
     /// The cookie that lets a new browser be known.
     pub(super) fn cookie(&self, secure: bool) -> Option<Cookie> {
         self.is_new.then(|| Cookie {

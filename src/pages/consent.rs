@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use url::Url;
 
-use super::{layout::Layout, messages::Messages, sign_in::Visit};
+use super::{form::at_provider, layout::Layout, messages::Messages, sign_in::Visit};
 use crate::{error::Result, model::oauth::redirect::is_this_machine, pb::v1::Authorization};
 
 #[derive(Template)]
@@ -17,6 +17,8 @@ struct Consent<'a> {
     document_host: Option<String>,
     destination: String,
     account: &'a str,
+    /// What went wrong when an identity was to be linked.
+    problem: Option<String>,
     scopes: Vec<Scope>,
     resources: &'a [String],
     tag: String,
@@ -51,6 +53,7 @@ impl Visit<'_> {
                 .and_then(|url| authority(&url)),
             destination: destination(t, &authorization.redirect_uri),
             account: &account.email,
+            problem: self.trouble().map(|trouble| at_provider(t, trouble)),
             scopes: scopes.collect(),
             resources: &authorization.resources,
             tag: self.form_tag(),

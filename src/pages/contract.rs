@@ -7,6 +7,7 @@ use crate::{
     model::{client::PAGES, cookie::Cookie},
     pb::v1::{
         self, account_service_client::AccountServiceClient,
+        identity_provider_service_client::IdentityProviderServiceClient,
         o_auth_service_client::OAuthServiceClient, session_service_client::SessionServiceClient,
     },
     rest::{call::Call, channel::Channel},
@@ -39,6 +40,10 @@ impl Contract {
 
     fn accounts(&self) -> AccountServiceClient<Channel> {
         AccountServiceClient::new(self.0.clone())
+    }
+
+    fn providers(&self) -> IdentityProviderServiceClient<Channel> {
+        IdentityProviderServiceClient::new(self.0.clone())
     }
 
     pub(super) async fn start_authorization(
@@ -116,6 +121,50 @@ impl Contract {
         };
         let answer = self.accounts().create_account(call.request(message)).await;
         signed_in(inner(answer)?.tokens, None)
+    }
+
+    /// Where the browser goes to sign in at a provider.
+    pub(super) async fn start_sign_in(
+        &self,
+        call: &Call,
+        message: v1::StartSignInRequest,
+    ) -> Result<String> {
+        let answer = self.providers().start_sign_in(call.request(message)).await;
+        Ok(inner(answer)?.authorization_uri)
+    }
+
+    /// Signs in with what a provider has given.
+    pub(super) async fn finish_sign_in(
+        &self,
+        call: &Call,
+        name: String,
+        proof: v1::IdentityProof,
+    ) -> Result<SignedIn> {
+        let message = v1::FinishSignInRequest {
+            name,
+            proof: Some(proof),
+            client_id: PAGES.to_owned(),
+        };
+        let answer = self.providers().finish_sign_in(call.request(message)).await;
+        signed_in(inner(answer)?.tokens, None)
+    }
+
+    /// Links what a provider has given to the account that calls.
+    pub(super) async fn link_identity(
+        &self,
+        call: &Call,
+        identity_provider: String,
+        proof: v1::IdentityProof,
+    ) -> Result<()> {
+        let message = v1::CreateLinkedIdentityRequest {
+            identity_provider,
+            proof: Some(proof),
+            // Another one may be signed in there, in this browser.
+            expected_email: self.me(call).await?.email,
+        };
+        let request = call.request(message);
+        let answer = self.providers().create_linked_identity(request).await;
+        inner(answer).map(drop)
     }
 
     /// What a client's log-out request comes to.

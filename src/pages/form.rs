@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, StatusCode};
 
-use super::{layout::Layout, messages::Messages, sign_in::Visit};
+use super::{federated::ProviderButton, layout::Layout, messages::Messages, sign_in::Visit};
 use crate::{
     error::{Error, FieldReason, Reason, Result},
     pb::v1::Authorization,
@@ -15,6 +15,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Form {
     pub(super) action: String,
+    pub(super) provider: String,
     pub(super) tag: String,
     pub(super) email: String,
     pub(super) password: String,
@@ -34,6 +35,7 @@ impl Form {
         for (name, value) in form::parameters(&bytes)? {
             match name.as_str() {
                 "action" => sent.action = value,
+                "provider" => sent.provider = value,
                 "tag" => sent.tag = value,
                 "email" => sent.email = value,
                 "password" => sent.password = value,
@@ -95,6 +97,7 @@ struct SignIn<'a> {
     email: &'a str,
     problem: Problem,
     needs_work: bool,
+    providers: &'a [ProviderButton],
 }
 
 /// What is wrong, in the language of the person, each where it belongs.
@@ -143,6 +146,19 @@ impl Problem {
     }
 }
 
+/// What to do about what went wrong at another provider.
+pub(super) fn at_provider(t: &Messages, (provider, reason): (&ProviderButton, Reason)) -> String {
+    let name = provider.display_name.as_str();
+    match reason {
+        Reason::EmailAlreadyExists => t.identity_not_linked(name),
+        Reason::IdentityInvalid | Reason::IdentityAlreadyLinked | Reason::InvalidCredentials => {
+            t.identity_invalid(name)
+        }
+        Reason::IdentityProviderUnavailable => t.identity_provider_unavailable(name),
+        reason => wait(t, &reason.into()),
+    }
+}
+
 /// What to do about an error that nobody at a page has made.
 pub(super) fn wait(t: &Messages, error: &Error) -> String {
     match (error.reason(), error.retry_delay()) {
@@ -174,7 +190,14 @@ impl Visit<'_> {
                 );
                 (error.http_status(), problem, lacks_work)
             }
-            None => (StatusCode::OK, Problem::default(), false),
+            None => {
+                let form = self.trouble().map(|trouble| at_provider(t, trouble));
+                let problem = Problem {
+                    form,
+                    ..Problem::default()
+                };
+                (StatusCode::OK, problem, false)
+            }
         };
         let page = SignIn {
             layout: look.layout(t),
@@ -183,6 +206,7 @@ impl Visit<'_> {
             registers: shown.registers,
             email: &shown.email,
             problem,
+            providers: &self.pages.0.providers,
             needs_work: shown.registers && (lacks_work || self.pages.0.sign_up_needs_work),
         };
         self.finish(look.answer(status, &page), t)

@@ -13,6 +13,7 @@ use super::{
     Pages,
     browser::{self, Browser},
     contract::SignedIn,
+    federated::Purpose,
     form::{Form, Shown},
     messages::Messages,
     preference, with_cookies,
@@ -72,18 +73,30 @@ async fn submit(
 pub(super) struct Visit<'p> {
     pub(super) pages: &'p Pages,
     pub(super) parts: Parts,
-    browser: Browser,
-    id: String,
-    path: String,
+    pub(super) browser: Browser,
+    pub(super) id: String,
+    pub(super) path: String,
 }
 
 impl<'p> Visit<'p> {
     /// # Errors
     /// `AUTHORIZATION_NOT_FOUND` where the address was made for another browser, or for none.
     fn new(pages: &'p Pages, id: String, tag: &str, parts: Parts) -> Result<Self> {
-        let browser = Browser::known(&parts.headers, pages.0.secure)
-            .filter(|browser| browser.has_tag(&["address", &id], tag))
-            .ok_or(Reason::AuthorizationNotFound)?;
+        let visit = Self::by_browser(pages, id, parts)?;
+        if visit.browser.has_tag(&["address", &visit.id], tag) {
+            Ok(visit)
+        } else {
+            Err(Reason::AuthorizationNotFound.into())
+        }
+    }
+
+    /// For whoever has shown otherwise that this browser began the authorization.
+    ///
+    /// # Errors
+    /// `AUTHORIZATION_NOT_FOUND` where the browser is not known.
+    pub(super) fn by_browser(pages: &'p Pages, id: String, parts: Parts) -> Result<Self> {
+        let browser =
+            Browser::known(&parts.headers, pages.0.secure).ok_or(Reason::AuthorizationNotFound)?;
         Ok(Self {
             path: path(&browser, &id),
             pages,
@@ -104,7 +117,7 @@ impl<'p> Visit<'p> {
         format!("{COLLECTION}{}", self.id)
     }
 
-    fn session(&self) -> Option<&str> {
+    pub(super) fn session(&self) -> Option<&str> {
         browser::session(&self.parts.headers, self.pages.0.secure)
     }
 
@@ -115,7 +128,7 @@ impl<'p> Visit<'p> {
     }
 
     /// Calls of nobody.
-    fn anonymous(&self) -> Call {
+    pub(super) fn anonymous(&self) -> Call {
         Call::of(&self.parts).without_credential()
     }
 
@@ -134,7 +147,7 @@ impl<'p> Visit<'p> {
     }
 
     /// The page once more, with what these cookies change.
-    fn again(&self, cookies: impl IntoIterator<Item = Cookie>) -> Result<Response> {
+    pub(super) fn again(&self, cookies: impl IntoIterator<Item = Cookie>) -> Result<Response> {
         self.pages.see_other(&self.path, cookies)
     }
 
@@ -162,6 +175,9 @@ impl<'p> Visit<'p> {
     }
 
     async fn submit(&self, form: Form) -> Result<Response> {
+        if !form.provider.is_empty() {
+            return self.go_to_provider(&form.provider).await;
+        }
         match form.action.as_str() {
             "sign-in" => self.sign_in(form).await,
             "register" => self.register(form).await,
@@ -183,7 +199,12 @@ impl<'p> Visit<'p> {
             .sign_in(&self.anonymous(), form.email, form.password)
             .await;
         match signed_in {
-            Ok(signed_in) => self.signed_in(signed_in).await,
+            Ok(signed_in) => {
+                let trouble = self.trouble();
+                let is_taken = |(_, reason): &(_, Reason)| *reason == Reason::EmailAlreadyExists;
+                let to_link = trouble.filter(is_taken).map(|(provider, _)| &*provider.id);
+                self.signed_in(signed_in, to_link).await
+            }
             Err(error) => self.ask_again(Shown::sign_in(email).after(error)).await,
         }
     }
@@ -200,18 +221,33 @@ impl<'p> Visit<'p> {
             ..CreateAccountRequest::default()
         };
         match contract.register(&self.anonymous(), message).await {
-            Ok(signed_in) => self.signed_in(signed_in).await,
+            Ok(signed_in) => self.signed_in(signed_in, None).await,
             Err(error) => self.ask_again(Shown::register(email).after(error)).await,
         }
     }
 
-    /// Somebody has signed in: with a session of their own, beside which the one before in this browser ends.
-    async fn signed_in(&self, signed_in: SignedIn) -> Result<Response> {
+    /// Somebody has signed in: with a session of their own, beside which the one before in this browser ends. They go on to
+    /// the provider whose identity they link.
+    pub(super) async fn signed_in(
+        &self,
+        signed_in: SignedIn,
+        to_link: Option<&str>,
+    ) -> Result<Response> {
         self.end_session().await;
         let shared = &self.pages.0;
+        let mut location = self.path.clone();
+        if let Some(provider) = to_link {
+            let uri = self.provider_uri(provider, Purpose::Link, &signed_in.token);
+            match uri.await {
+                Ok(uri) => location = uri,
+                // They are signed in all the same.
+                Err(error) => error.log(),
+            }
+        }
         let session =
             browser::session_cookie(signed_in.token, shared.session_lifetime, shared.secure);
-        self.again([session].into_iter().chain(signed_in.device))
+        let cookies = [session].into_iter().chain(signed_in.device);
+        self.pages.see_other(&location, cookies)
     }
 
     /// Ends the session of this browser. One that has ended already is no matter, and one that cannot be ended now ends by

@@ -308,6 +308,15 @@ fn deleted() -> SelectStatement {
         .take()
 }
 
+/// The accounts that are deleted and still to be purged.
+pub(super) fn deleted_accounts() -> SelectStatement {
+    Query::select()
+        .column(account::Column::Id)
+        .from(account::Entity)
+        .and_where(account::Column::OrganizationId.in_subquery(deleted()))
+        .take()
+}
+
 /// A change of this account, which counts as one.
 pub(super) fn changed(id: AccountId, now: Timestamp) -> sea_orm::UpdateMany<account::Entity> {
     account::Entity::update_many()

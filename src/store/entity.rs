@@ -7,6 +7,7 @@ pub(super) mod client;
 pub(super) mod client_document;
 pub(super) mod consent;
 pub(super) mod grant;
+pub(super) mod linked_identity;
 pub(super) mod membership;
 pub(super) mod organization;
 pub(super) mod outbox;
@@ -41,6 +42,7 @@ pub(super) async fn check(database: &impl ConnectionTrait) -> Result<(), DbErr> 
     check_one::<client_document::Entity>(database).await?;
     check_one::<consent::Entity>(database).await?;
     check_one::<grant::Entity>(database).await?;
+    check_one::<linked_identity::Entity>(database).await?;
     check_one::<membership::Entity>(database).await?;
     check_one::<organization::Entity>(database).await?;
     check_one::<outbox::Entity>(database).await?;

@@ -1,6 +1,9 @@
 // A program sends somebody's browser to the hosted pages: they sign in or make an account, allow it or do not, and are sent
 // back.
 import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { useBrowser } from "./browser.mjs";
 import { startClient } from "./client.mjs";
@@ -13,7 +16,11 @@ const use = useBrowser();
 let server;
 let client;
 before(async () => {
-  server = await startServer();
+  const secret = join(mkdtempSync(join(tmpdir(), "countersign-")), "secret");
+  writeFileSync(secret, "of the provider alone");
+  const provider = (kind) => `{kind = "${kind}", client_id = "c", client_secret_file = "${secret}"}`;
+  // Their buttons stand on every page to sign in.
+  server = await startServer({ FEDERATION_PROVIDERS: `[${provider("google")}, ${provider("github")}]` });
   // Any port of this machine.
   client = await startClient(server, { name: "Notes", post_logout_redirect_uris: ["http://127.0.0.1/callback"] });
 });

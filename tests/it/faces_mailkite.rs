@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use countersign::config::ProviderKind;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, TestResponse};
+use crate::support::{Provider, TestApp, TestResponse};
 
 const EMAIL: &str = "you@example.com";
 const PASSWORD: &str = "secure_password_123";
@@ -196,4 +197,78 @@ async fn bad_requests_are_answered_in_the_words_of_the_face() {
     let refused = app.post("/api/auth/signin").send().await;
     assert_eq!(refused.status, 404);
     assert_eq!(refused.json()["error"]["code"], "not_found");
+}
+
+#[tokio::test]
+async fn whoever_google_knows_signs_up_or_logs_in_with_its_id_token() {
+    let google = Provider::start().await;
+    let app = TestApp::with(|config| google.set_up(config, ProviderKind::Google, "")).await;
+    let mut claims = google.claims(&app, "1", EMAIL);
+    claims["hd"] = json!("example.com");
+    let id_token = google.sign(&claims);
+    let send = async |body: Value| app.post_json("/api/auth/google", body).await;
+
+    let made = send(json!({"credential": id_token})).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!(made.headers["cache-control"], "no-store");
+    let made = made.json();
+    assert_eq!(made["user"]["email"], EMAIL);
+    assert_eq!(made["user"]["name"], "Ann Lee");
+    assert_eq!(made.as_object().unwrap().len(), 2);
+    assert!(is_live(&app, &made["token"]).await);
+
+    let known = send(json!({"id_token": id_token})).await;
+    assert_eq!(known.status, 200);
+    assert_eq!(known.json()["user"], made["user"]);
+
+    assert_eq!(log_in(&app, EMAIL).await.status, 401);
+    for (body, status, code, field) in [
+        (
+            json!({"credential": "x"}),
+            401,
+            "identity_invalid",
+            Value::Null,
+        ),
+        (json!({}), 400, "invalid_field", json!("id_token")),
+        (
+            json!({"credential": id_token, "id_token": id_token}),
+            400,
+            "invalid_field",
+            json!("id_token"),
+        ),
+        (
+            json!({"id_token": id_token, "code": "c"}),
+            400,
+            "invalid_field",
+            json!("id_token"),
+        ),
+        (
+            json!({"code": "bad", "redirect_uri": "https://a.example/"}),
+            401,
+            "identity_invalid",
+            Value::Null,
+        ),
+        (
+            json!({"id_token": "é"}),
+            400,
+            "invalid_field",
+            json!("id_token"),
+        ),
+    ] {
+        let answer = send(body.clone()).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        let error = &answer.json()["error"];
+        assert_eq!(
+            (&error["code"], &error["field"]),
+            (&json!(code), &field),
+            "{body}"
+        );
+    }
+    sign_up(&app, "ann@example.com").await;
+    let taken =
+        send(json!({"credential": google.sign(&google.claims(&app, "2", "ann@example.com"))}));
+    assert_eq!(taken.await.json()["error"]["code"], "email_exists");
+    let without = TestApp::start().await;
+    let answer = without.post_json("/api/auth/google", json!({"credential": id_token}));
+    assert_eq!(answer.await.status, 404);
 }

@@ -190,8 +190,45 @@ fn about_credentials() -> Vec<(&'static str, Value)> {
         ("ClientService/RevokeGrants", named("clients/momail")),
     ]
     .into_iter()
+    .chain(identity_providers())
     .chain(oauth())
     .collect()
+}
+
+/// A request of every rpc about other providers.
+fn identity_providers() -> Vec<(&'static str, Value)> {
+    const PROVIDER: &str = "identityProviders/x";
+    let proof = json!({
+        "idToken": "x", "code": "x", "redirectUri": "x", "codeVerifier": "x", "nonce": "x",
+    });
+    vec![
+        (
+            "IdentityProviderService/ListIdentityProviders",
+            json!({"pageToken": "x"}),
+        ),
+        (
+            "IdentityProviderService/StartSignIn",
+            json!({
+                "name": PROVIDER, "redirectUri": "x", "state": "x", "nonce": "x", "codeChallenge": "x".repeat(43),
+            }),
+        ),
+        (
+            "IdentityProviderService/FinishSignIn",
+            json!({"name": PROVIDER, "proof": proof, "clientId": "countersign"}),
+        ),
+        (
+            "IdentityProviderService/CreateLinkedIdentity",
+            json!({"identityProvider": PROVIDER, "proof": proof, "expectedEmail": "x"}),
+        ),
+        (
+            "IdentityProviderService/ListLinkedIdentities",
+            json!({"pageToken": "x"}),
+        ),
+        (
+            "IdentityProviderService/DeleteLinkedIdentity",
+            json!({"name": format!("linkedIdentities/{NOBODY}")}),
+        ),
+    ]
 }
 
 /// A request of every rpc of OAuth.
@@ -274,6 +311,10 @@ fn documented() -> Vec<(&'static str, Value)> {
     vec![
         ("/api/auth/signup", named.clone()),
         ("/api/auth/login", log_in.clone()),
+        (
+            "/api/auth/google",
+            json!({"credential": "x", "id_token": "x", "code": "x", "redirect_uri": "x", "code_verifier": "x", "nonce": "x"}),
+        ),
         ("/v1/auth/register", named),
         ("/v1/auth/login", log_in.clone()),
         ("/v1/auth/refresh", json!({"refreshToken": "x"})),

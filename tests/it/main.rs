@@ -24,6 +24,7 @@ mod grpc_accounts;
 mod grpc_api_keys;
 mod grpc_consents;
 mod grpc_grants;
+mod grpc_identity_providers;
 mod grpc_oauth;
 mod grpc_refresh;
 mod grpc_sessions;

@@ -9,6 +9,7 @@ mod consent_page;
 mod cookies;
 mod discovery;
 mod documents;
+mod federated;
 mod lifted_pkce;
 mod logout;
 mod openid;

@@ -7,6 +7,7 @@ mod environment;
 mod http;
 mod people;
 mod plans;
+mod provider;
 mod work;
 
 pub(crate) use actors::*;
@@ -15,4 +16,5 @@ pub(crate) use app::{ISSUER, TestApp};
 use environment::{ManualClock, test_env};
 pub(crate) use http::{Call, TestResponse};
 pub(crate) use people::home;
+pub(crate) use provider::Provider;
 pub(crate) use work::*;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{CODE_PREFIX, OAuth};
 use crate::{
     crypto::secrets,
-    domain::caller::{Caller, CredentialId},
+    domain::{caller::Caller, sessions},
     error::{Error, FieldReason, Reason, Result},
     model::{
         client::Client,
@@ -155,7 +155,7 @@ impl OAuth {
         let audience = &authorization.request.audience;
         let (session, consented) = match caller {
             Some(caller) => (
-                self.log_in_of(caller).await?,
+                sessions::of_log_in(&self.context, &self.built_in, caller).await?,
                 reader
                     .consented_scopes(caller.account_id, &client.id, audience)
                     .await?,
@@ -252,25 +252,5 @@ impl OAuth {
         }
         let issuer = &self.settings.resources.issuer;
         Ok(authorization.request.answer(issuer, &[("error", error)]))
-    }
-
-    /// The session that the caller has logged in to. A key has none, and a client that registered itself must not
-    /// authorize others.
-    async fn log_in_of(&self, caller: &Caller) -> Result<Option<Session>> {
-        let (CredentialId::Grant(grant), Some(session)) = (caller.credential, caller.session_id)
-        else {
-            return Ok(None);
-        };
-        let reader = self.context.store.read();
-        let grant = reader.grant(grant).await?;
-        let is_built_in = grant.is_some_and(|grant| self.built_in.find(&grant.client_id).is_some());
-        if !is_built_in || !caller.scopes.is_full() {
-            return Ok(None);
-        }
-        let now = self.context.env.now();
-        Ok(reader
-            .session(session)
-            .await?
-            .filter(|session| session.is_live(now)))
     }
 }

@@ -16,21 +16,20 @@ use crate::{
         foreign::{ForeignKeys, ForeignToken, ForeignTokenError, MOST_BYTES},
         secrets,
     },
+    domain::remote::{Remote, RemoteError},
     env::Timestamp,
     limits::Limits,
     model::{
         client::Client,
         oauth::{assertion::Once, document, registration::RegisteredClient},
     },
-    outbound::{Bounds, FetchError, FetchErrorKind, Outbound},
+    outbound::{Bounds, Outbound},
 };
 
 /// The most sets that are kept; the least used go first.
 const MOST_SETS: u64 = 1_000;
 /// The most assertions that are remembered; of more, those that end first go.
 const MOST_ASSERTIONS: usize = 65_536;
-/// How long a set is not asked for again although it could not be had, or lacked a key.
-const PAUSE: Duration = Duration::from_secs(60);
 /// Sets have a few KiB. A client waits for it.
 const BOUNDS: Bounds = Bounds {
     time: Duration::from_secs(5),
@@ -39,7 +38,7 @@ const BOUNDS: Bounds = Bounds {
 
 /// Keeps the keys of clients in bounded memory, and remembers assertions until they end.
 pub(in crate::domain) struct ClientKeys {
-    sets: Cache<String, Arc<tokio::sync::Mutex<KeySet>>>,
+    sets: Cache<String, Arc<tokio::sync::Mutex<Remote<ForeignKeys>>>>,
     /// Those of clients that the operator has set up, and those of others, who could have the first forgotten otherwise.
     used: [Mutex<Capped<i64>>; 2],
 }
@@ -57,21 +56,14 @@ pub(super) fn is_strangers(client: &Client) -> bool {
     RegisteredClient::parse_client_id(&client.id).is_some() || document::url(&client.id).is_some()
 }
 
-/// The last set of a client, and when it was asked for.
-#[derive(Default)]
-struct KeySet {
-    found: Option<(ForeignKeys, Timestamp)>,
-    asked_at: Option<Timestamp>,
-}
-
 /// Why the keys of a client do not prove an assertion, for the log alone: others could find out with it what this server
 /// reaches.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unproved {
     #[error("the client has no keys that can be used")]
     NoKeys,
-    #[error("the client's keys cannot be fetched: {0}")]
-    Unreachable(#[from] FetchError),
+    #[error("the client's keys are not to be had: {0}")]
+    NotFetched(#[from] RemoteError),
     #[error("too many keys are fetched for this address")]
     TooMany,
     #[error("{0}")]
@@ -108,7 +100,7 @@ impl ClientKeys {
         // Those of one client do not wait for those of another, and fetch the keys once.
         let name = format!("{} {url}", client.id);
         let set = self.sets.get_with(name, Arc::default);
-        set.lock().await.verify(&url, assertion, fetches, now).await
+        verify(&mut *set.lock().await, &url, assertion, fetches, now).await
     }
 
     /// Notes that an assertion of the client was used. Whether it was not before.
@@ -127,41 +119,29 @@ impl ClientKeys {
     }
 }
 
-impl KeySet {
-    async fn verify(
-        &mut self,
-        url: &Url,
-        assertion: &ForeignToken<'_>,
-        fetches: Fetches<'_>,
-        now: Timestamp,
-    ) -> Result<(), Unproved> {
-        if let Some((keys, _)) = self.found.as_ref().filter(|(_, until)| now < *until) {
-            match keys.verify(assertion) {
-                // The client may have a new one.
-                Err(ForeignTokenError::UnknownKey) if self.may_ask(now) => {}
-                verified => return Ok(verified?),
-            }
+async fn verify(
+    set: &mut Remote<ForeignKeys>,
+    url: &Url,
+    assertion: &ForeignToken<'_>,
+    fetches: Fetches<'_>,
+    now: Timestamp,
+) -> Result<(), Unproved> {
+    if let Some(keys) = set.fresh(now) {
+        match keys.verify(assertion) {
+            // The client may have a new one.
+            Err(ForeignTokenError::UnknownKey) if set.may_ask(now) => {}
+            verified => return Ok(verified?),
         }
-        if !self.may_ask(now) {
-            return Err(Unproved::NoKeys);
-        }
-        // One address must not take all the places of `outbound`.
-        if let Some((limits, address)) = fetches.limited {
-            let admitted = limits.client_registration(address);
-            admitted.map_err(|_| Unproved::TooMany)?;
-        }
-        let answer = fetches.outbound.get(url, None, BOUNDS).await;
-        let is_busy = answer
-            .as_ref()
-            .is_err_and(|error| matches!(error.kind, FetchErrorKind::Busy));
-        self.asked_at = self.asked_at.filter(|_| is_busy).or(Some(now));
-        let answer = answer?;
-        let keys = ForeignKeys::parse(&answer.body).map_err(|_| Unproved::NoKeys)?;
-        let (keys, _) = self.found.insert((keys, answer.fresh_until));
-        Ok(keys.verify(assertion)?)
     }
-
-    fn may_ask(&self, now: Timestamp) -> bool {
-        self.asked_at.is_none_or(|asked| now >= asked.after(PAUSE))
+    if !set.may_ask(now) {
+        return Err(Unproved::NoKeys);
     }
+    // One address must not take all the places of `outbound`.
+    if let Some((limits, address)) = fetches.limited {
+        let admitted = limits.client_registration(address);
+        admitted.map_err(|_| Unproved::TooMany)?;
+    }
+    let read = |text: &[u8]| ForeignKeys::parse(text).map_err(|_| "it is no set of public keys");
+    let keys = set.fetch(url, fetches.outbound, BOUNDS, now, read).await?;
+    Ok(keys.verify(assertion)?)
 }

@@ -1,7 +1,8 @@
 //! What MailKite tells the OpenAPI document.
 
 use super::{
-    super::document, Credentials, LOGIN, LoggedIn, SIGNUP, SignUp, SignedUp, error::Failure,
+    super::document, Credentials, GOOGLE, Google, LOGIN, LoggedIn, SIGNUP, SignUp, SignedUp,
+    error::Failure,
 };
 use crate::rest::openapi::FaceOperation;
 
@@ -9,6 +10,16 @@ use crate::rest::openapi::FaceOperation;
 #[must_use]
 pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
     const TAG: &str = "MailKite";
+    let mut google = document::responses::<LoggedIn, Failure>(
+        (200, "The user is logged in"),
+        &[
+            (401, "Google does not confirm who this is"),
+            (404, "Google is not set up"),
+            (409, "The email exists"),
+        ],
+        &document::BODY_REFUSALS,
+    );
+    google.push(document::response::<LoggedIn>(201, "The account is made"));
     vec![
         FaceOperation {
             request: Some(document::json::<SignUp>()),
@@ -27,6 +38,11 @@ pub(in crate::faces) fn operations() -> Vec<FaceOperation> {
                 &document::BODY_REFUSALS,
             ),
             ..document::post(LOGIN, TAG, "Log in")
+        },
+        FaceOperation {
+            request: Some(document::json::<Google>()),
+            responses: google,
+            ..document::post(GOOGLE, TAG, "Log in with Google")
         },
     ]
 }

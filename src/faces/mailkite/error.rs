@@ -49,7 +49,7 @@ fn code(reason: Reason) -> Cow<'static, str> {
         (Reason::CredentialSchemeInvalid, _) => "token_scheme_invalid",
         (Reason::CredentialInvalid | Reason::RefreshTokenInvalid, _) => "token_invalid",
         (Reason::EmailAlreadyExists, _) => "email_exists",
-        (Reason::StorageUnavailable, _) => "unavailable",
+        (Reason::StorageUnavailable | Reason::IdentityProviderUnavailable, _) => "unavailable",
         (_, 403) => "forbidden",
         (_, 404) => "not_found",
         (_, 405) => "method_not_allowed",

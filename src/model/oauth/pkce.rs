@@ -15,13 +15,19 @@ pub fn is_challenge(text: &str) -> bool {
         .is_ok_and(|bytes| bytes.len() == 32)
 }
 
+/// The challenge of a verifier.
+#[must_use]
+pub fn challenge(verifier: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
 /// Whether the challenge was made of this verifier: 43 to 128 unreserved characters (RFC 7636 section 4.1).
 #[must_use]
 pub fn verifies(verifier: &str, challenge: &str) -> bool {
     let is_unreserved =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let is_verifier = (43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved);
-    let made = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+    let made = self::challenge(verifier);
     is_verifier && bool::from(made.as_bytes().ct_eq(challenge.as_bytes()))
 }
 
@@ -41,7 +47,6 @@ mod tests {
 
     #[test]
     fn every_other_verifier_is_refused() {
-        let challenge = |verifier: &str| BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
         for verifier in ["", "a", &"a".repeat(42), &"a".repeat(129), &"é".repeat(30)] {
             assert!(!verifies(verifier, &challenge(verifier)), "{verifier}");
         }

@@ -17,7 +17,7 @@ use super::support::*;
 use crate::outbound::{
     Bounds, FetchErrorKind, Options, Outbound,
     connect::Resolve,
-    slots::{ADMITTED, IN_ALL, PER_HOST},
+    slots::{ADMITTED, ADMITTED_PER_HOST, IN_ALL, PER_HOST},
 };
 
 /// So short that nobody waits for it, and long enough for this machine to get where the other end says nothing more.
@@ -168,7 +168,14 @@ async fn so_many_requests_are_under_way_in_all() {
 #[tokio::test]
 async fn more_than_can_wait_fail_at_once() {
     let mut waiting = Waiting::new().await;
-    waiting.start(ADMITTED, "one.example").await;
+    waiting.start(ADMITTED_PER_HOST, "host0.example").await;
+    // No more for one host, while others have places.
+    let failed = failure(&waiting.outbound, "https://host0.example/").await;
+    assert!(matches!(failed, FetchErrorKind::Busy), "{failed}");
+    for host in 1..ADMITTED / ADMITTED_PER_HOST {
+        let host = format!("host{host}.example");
+        waiting.start(ADMITTED_PER_HOST, &host).await;
+    }
     let failed = failure(&waiting.outbound, "https://two.example/").await;
     assert!(matches!(failed, FetchErrorKind::Busy), "{failed}");
     assert!(!failed.to_string().is_empty());

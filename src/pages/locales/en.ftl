@@ -61,6 +61,13 @@ work-running = Your browser is doing a calculation that keeps robots out…
 work-done = The calculation is done.
 work-failed = Your browser could not do the calculation. Reload the page and try again.
 work-no-script = Making an account needs a calculation by a script, and this browser runs none. Switch scripts on, or use another browser.
+# Before the buttons of other providers.
+or = or
+continue-with = Continue with { $provider }
+# Under the title of the sign-in page.
+identity-not-linked = There is an account with the address that { $provider } knows you by. Sign in to it with its password, and { $provider } is connected to it.
+identity-invalid = { $provider } did not confirm who you are. Try again, or sign in another way.
+identity-provider-unavailable = { $provider } does not answer. Try again in a moment, or sign in another way.
 consent-title = Allow { $client } to use your account?
 consent-unverified = Go on only if you know this app and have started this yourself.
 consent-document = The app is published by

@@ -17,6 +17,7 @@ SERVICES = (
     "ClientService",
     "ConsentService",
     "GrantService",
+    "IdentityProviderService",
     "OAuthService",
     "OrganizationService",
     "SessionService",

@@ -16,13 +16,13 @@ REQUESTS_PER_RPC = 120
 # A larger message is refused before it is read.
 LARGEST_MESSAGE = 64 * 1024 - 1024
 # Fields that a use case reads further than their rules, and refuses under the same reason.
-READ_FURTHER = {"client_assertion", "client_assertion_type", "client_secret", "code", "code_verifier", "metadata.client_uri", "metadata.grant_types", "metadata.id_token_signed_response_alg", "metadata.require_pkce", "metadata.jwks", "metadata.jwks_uri", "metadata.logo_uri", "metadata.policy_uri", "metadata.post_logout_redirect_uris", "metadata.redirect_uris", "metadata.response_types", "metadata.token_endpoint_auth_method", "metadata.tos_uri", "redirect_uri", "resources", "scope", "api_key.expire_time", "client_id", "email", "filter", "new_password", "organization", "organization.plan", "page_token", "password", "request_id", "session_client_id"}
+READ_FURTHER = {"client_assertion", "client_assertion_type", "client_secret", "code", "code_verifier", "id_token_hint", "post_logout_redirect_uri", "proof.id_token", "expected_email", "metadata.client_uri", "metadata.grant_types", "metadata.id_token_signed_response_alg", "metadata.require_pkce", "metadata.jwks", "metadata.jwks_uri", "metadata.logo_uri", "metadata.policy_uri", "metadata.post_logout_redirect_uris", "metadata.redirect_uris", "metadata.response_types", "metadata.token_endpoint_auth_method", "metadata.tos_uri", "redirect_uri", "resources", "scope", "api_key.expire_time", "client_id", "email", "filter", "new_password", "organization", "organization.plan", "page_token", "password", "request_id", "session_client_id"}
 # One less than a rule's limit, the limit, and one more.
 LENGTHS = [0, 0, 1, 1, 2, *(limit + off for limit in (8, 32, 64, 100, 128, 200, 254, 256, 300, 512, 1024) for off in (-1, 0, 1))]
 ALPHABETS = ["a", "aZ09_-", "é", "\U0001f512", "aé\U0001f512", " a", "a.@", "/a", "!~"]
 # The first and the last control characters, their neighbours, and what a `$` could let through.
 SPICES = ["\x00", "\x1f", "\x20", "\x7e", "\x7f", "\x80", "\x9f", "\xa0", "\n", "\u2028", "\ufeff", "/", "@", "%", ":"]
-RESOURCES = ["accounts/", "apiKeys/", "authorizations/", "clients/", "consents/", "grants/", "organizations/", "sessions/"]
+RESOURCES = ["accounts/", "apiKeys/", "authorizations/", "clients/", "consents/", "grants/", "identityProviders/", "linkedIdentities/", "organizations/", "sessions/"]
 COLLECTIONS = [*RESOURCES, "", "accounts", "Accounts/"]
 VALID = {
     "email": ["somebody@example.com", "s@x.y", "ü@exämple.com"],
@@ -44,6 +44,8 @@ VALID = {
     "post_logout_redirect_uris": ["https://app.example.com/bye"],
     "registration_access_token": ["a"],
     "token": ["a"],
+    "identity_provider": ["identityProviders/a"],
+    "code_challenge": ["", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"],
     "request_id": ["", "0f8fad5b-d9cb-469f-a165-70867728950e"],
     "scopes": ["account", "mcp", "email", "offline_access"],
 }

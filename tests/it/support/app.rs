@@ -13,7 +13,9 @@ use countersign::{
         authorization_service_client::AuthorizationServiceClient,
         challenge_service_client::ChallengeServiceClient,
         client_service_client::ClientServiceClient, consent_service_client::ConsentServiceClient,
-        grant_service_client::GrantServiceClient, o_auth_service_client::OAuthServiceClient,
+        grant_service_client::GrantServiceClient,
+        identity_provider_service_client::IdentityProviderServiceClient,
+        o_auth_service_client::OAuthServiceClient,
         organization_service_client::OrganizationServiceClient,
         session_service_client::SessionServiceClient,
     },
@@ -197,6 +199,10 @@ impl TestApp {
 
     pub(crate) fn consents(&self) -> ConsentServiceClient<GrpcChannel> {
         ConsentServiceClient::new(self.channel())
+    }
+
+    pub(crate) fn providers(&self) -> IdentityProviderServiceClient<GrpcChannel> {
+        IdentityProviderServiceClient::new(self.channel())
     }
 
     pub(crate) fn clients(&self) -> ClientServiceClient<GrpcChannel> {

@@ -116,7 +116,10 @@ impl Binding<'_> {
             .and_then(|before| self.template.shape.segments.get(before));
         match (before, self.variable(index)) {
             (Some(Segment::Literal(collection)), Some(variable)) if variable.start < index => {
-                collection.trim_end_matches('s').to_owned()
+                match collection.strip_suffix("ies") {
+                    Some(stem) => format!("{stem}y"),
+                    None => collection.trim_end_matches('s').to_owned(),
+                }
             }
             (_, Some(variable)) => variable.field.replace('.', "_"),
             _ => format!("segment{index}"),
@@ -290,8 +293,14 @@ impl Binding<'_> {
     /// The HTTP statuses of the refusals that this call can meet.
     fn refusals(&self) -> Vec<u16> {
         let has_body = self.rule.body != BodyRule::None;
-        // An authorization request names its client, and not in the path.
-        let by_name = !self.template.variables.is_empty() || self.takes("response_type");
+        // These name something in the body: a client, or a provider.
+        let names = [
+            "response_type",
+            "post_logout_redirect_uri",
+            "identity_provider",
+        ];
+        let by_name =
+            !self.template.variables.is_empty() || names.into_iter().any(|name| self.takes(name));
         let of_clients = [LimitClass::Token, LimitClass::ClientRegistration];
         let may_be_denied = of_clients.contains(&self.policy().limit_class());
         [
