@@ -4,6 +4,7 @@ pub mod access;
 pub mod account;
 pub mod administration;
 pub mod api_key;
+pub mod audience;
 pub mod brand;
 pub mod client;
 pub mod consent;

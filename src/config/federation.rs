@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
-use url::Url;
 
 use super::{
-    rule::{Broken, require},
+    rule::{Broken, is_endpoint, require},
     setting::{Setting, settings},
 };
-use crate::model::{identity::GOOGLE, oauth::redirect::is_this_machine};
+use crate::model::identity::GOOGLE;
 
 const FORM: &str = "it must be tables of providers, `[[federation.providers]]` with `kind = \"google\"`, `\"github\"` or `\"oidc\"` and what docs/FEDERATION.md lists, or in the environment `[{kind = \"…\"}]`";
 
@@ -185,14 +184,6 @@ fn fill(setting: &mut String, default: &str) {
     if setting.is_empty() {
         default.clone_into(setting);
     }
-}
-
-/// What a secret is sent to, and a browser: never in the clear but on this machine.
-fn is_endpoint(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        let is_secure = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(&url);
-        is_secure && url.fragment().is_none()
-    })
 }
 
 impl IdentityProviders {

@@ -7,10 +7,9 @@ use url::Url;
 use super::{
     clients::OAuthClients,
     duration::minutes,
-    rule::{Broken, require, within},
+    rule::{Broken, is_endpoint, require, within},
     setting::settings,
 };
-use crate::model::oauth::redirect::is_this_machine;
 
 settings! {
     /// OAuth clients, and whom their tokens are for.
@@ -62,14 +61,6 @@ impl OAuth {
             Duration::from_secs(1)..=minutes(10),
         )
     }
-}
-
-/// RFC 6749 section 3.1.
-fn is_endpoint(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        let is_secure = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(&url);
-        is_secure && url.fragment().is_none()
-    })
 }
 
 /// RFC 8707 section 2.

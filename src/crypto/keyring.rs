@@ -22,6 +22,7 @@ use crate::{
     env::{Env, Timestamp},
     error::{Error, Reason, Result},
     model::{
+        audience::Audience,
         id::GrantId,
         signing_key::{Algorithm, Phase, SigningKey},
     },
@@ -361,30 +362,6 @@ struct Claims {
     account_id: Option<String>,
 }
 
-/// RFC 7519 section 4.1.3: one text, or a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn into_names(self) -> Vec<String> {
-        match self {
-            Self::One(only) => vec![only],
-            Self::Many(names) => names,
-        }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        match self {
-            Self::One(only) => only == name,
-            Self::Many(names) => names.iter().any(|one| one == name),
-        }
-    }
-}
-
 impl Claims {
     fn read(claims: Map<String, Value>) -> std::result::Result<Self, TokenError> {
         serde_json::from_value(claims.into()).map_err(|_| TokenError::Claims)
@@ -401,7 +378,10 @@ impl Claims {
         if self.iss != expected.issuer {
             return Err(TokenError::Issuer);
         }
-        if !expected.audience.is_none_or(|name| self.aud.contains(name)) {
+        if !expected
+            .audience
+            .is_none_or(|name| self.aud.names().iter().any(|one| one == name))
+        {
             return Err(TokenError::Audience);
         }
         if Timestamp::from_seconds(self.iat) > expected.now.after(expected.leeway) {

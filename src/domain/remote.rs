@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::{
+    crypto::foreign::{ForeignKeys, ForeignToken, ForeignTokenError, MOST_BYTES},
     env::Timestamp,
     outbound::{Bounds, FetchError, FetchErrorKind, Outbound},
 };
@@ -13,6 +14,12 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(60);
 /// How long the last good one does while there is no newer one to be had.
 const LAST_GOOD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Somebody waits for keys.
+const OF_KEYS: Bounds = Bounds {
+    time: Duration::from_secs(5),
+    bytes: MOST_BYTES,
+};
 
 /// What was read of a document, and when it was asked for.
 pub(super) struct Remote<T> {
@@ -94,6 +101,31 @@ impl<T> Remote<T> {
             (Err(error), None) => return Err(error),
         };
         Ok(&self.found.insert(found).document)
+    }
+}
+
+impl Remote<ForeignKeys> {
+    /// What the kept keys say of a token; none where they are to be asked for, since their owner may have a new one.
+    pub(super) fn verify(
+        &self,
+        token: &ForeignToken<'_>,
+        now: Timestamp,
+    ) -> Option<Result<(), ForeignTokenError>> {
+        let verified = self.fresh(now)?.verify(token);
+        let may_be_new = verified == Err(ForeignTokenError::UnknownKey) && self.may_ask(now);
+        (!may_be_new).then_some(verified)
+    }
+
+    /// Asks for the keys.
+    pub(super) async fn fetch_keys(
+        &mut self,
+        url: &Url,
+        outbound: &Outbound,
+        now: Timestamp,
+    ) -> Result<&ForeignKeys, RemoteError> {
+        let read =
+            |text: &[u8]| ForeignKeys::parse(text).map_err(|_| "it is no set of public keys");
+        self.fetch(url, outbound, OF_KEYS, now, read).await
     }
 }
 

@@ -163,16 +163,17 @@ impl Visit<'_> {
     pub(super) fn trouble(&self) -> Option<(&ProviderButton, Reason)> {
         let query = self.parts.uri.query().unwrap_or_default();
         let sent = form::parameters(query.as_bytes()).ok()?;
-        let value = |name: &str| {
-            sent.iter()
-                .find(|(sent, _)| sent == name)
-                .map(|(_, value)| &**value)
-        };
         Some((
-            self.pages.provider(value("provider")?)?,
-            Reason::from_name(value("reason")?)?,
+            self.pages.provider(value(&sent, "provider"))?,
+            Reason::from_name(value(&sent, "reason"))?,
         ))
     }
+}
+
+/// What was sent under this name; empty where nothing was.
+fn value<'s>(sent: &'s [(String, String)], name: &str) -> &'s str {
+    let found = sent.iter().find(|(sent, _)| sent == name);
+    found.map_or("", |(_, value)| value)
 }
 
 /// Somebody is sent back by a provider.
@@ -183,11 +184,7 @@ async fn come_back(
 ) -> Result<Response> {
     let (parts, _) = request.into_parts();
     let sent = form::parameters(parts.uri.query().unwrap_or_default().as_bytes())?;
-    let value = |name: &str| {
-        let found = sent.iter().find(|(sent, _)| sent == name);
-        found.map_or("", |(_, value)| value)
-    };
-    let mut state = value("state").split('.');
+    let mut state = value(&sent, "state").split('.');
     let (Some(authorization), Some(purpose), Some(once), Some(tag), None) = (
         state.next(),
         state.next(),
@@ -212,7 +209,7 @@ async fn come_back(
     if !visit.browser.has_tag(&trip.texts(), tag) {
         return Err(Reason::AuthorizationNotFound.into());
     }
-    match (value("code"), value("error")) {
+    match (value(&sent, "code"), value(&sent, "error")) {
         // They changed their mind.
         ("", "access_denied") => visit.again([]),
         ("", error) => {

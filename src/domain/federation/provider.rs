@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 
 use super::{Proof, Start};
 use crate::{
-    crypto::foreign::{ForeignKeys, ForeignToken, ForeignTokenError},
+    crypto::foreign::{ForeignKeys, ForeignToken},
     domain::remote::Remote,
     env::Timestamp,
     error::{Error, FieldReason, Reason, Result},
@@ -217,9 +217,7 @@ impl Provider {
     }
 
     async fn metadata(&self, outbound: &Outbound, now: Timestamp) -> Result<Metadata> {
-        let Protocol::OpenIdConnect { issuer, .. } = &self.settings.protocol else {
-            return Err(self.unavailable("it has no metadata"));
-        };
+        let issuer = self.settings.issuer();
         let mut metadata = self.metadata.lock().await;
         if let Some(fresh) = metadata.fresh(now) {
             return Ok(fresh.clone());
@@ -236,7 +234,7 @@ impl Provider {
             let metadata: Metadata =
                 serde_json::from_slice(text).map_err(|_| "it is no metadata")?;
             // Section 4.3: nobody else's.
-            if metadata.issuer == *issuer {
+            if metadata.issuer == issuer {
                 Ok(metadata)
             } else {
                 Err("it is the metadata of another issuer")
@@ -315,12 +313,9 @@ impl Provider {
         outbound: &Outbound,
         now: Timestamp,
     ) -> Result<Map<String, Value>> {
-        let Protocol::OpenIdConnect { issuer, .. } = &self.settings.protocol else {
-            return Err(invalid("the provider has no ID tokens"));
-        };
         let token = ForeignToken::parse(text).map_err(invalid)?;
         let expected = Expected {
-            issuer,
+            issuer: self.settings.issuer(),
             client_id: &self.settings.client_id,
             nonce,
         };
@@ -337,12 +332,8 @@ impl Provider {
         now: Timestamp,
     ) -> Result<()> {
         let mut keys = self.keys.lock().await;
-        if let Some(keys_now) = keys.fresh(now) {
-            match keys_now.verify(token) {
-                // The provider may have a new one.
-                Err(ForeignTokenError::UnknownKey) if keys.may_ask(now) => {}
-                verified => return verified.map_err(invalid),
-            }
+        if let Some(verified) = keys.verify(token, now) {
+            return verified.map_err(invalid);
         }
         if !keys.may_ask(now) {
             return Err(self.unavailable("its keys could not be had a moment ago"));
@@ -354,10 +345,7 @@ impl Provider {
             } => url.clone(),
             _ => self.metadata(outbound, now).await?.jwks_uri,
         };
-        let read =
-            |text: &[u8]| ForeignKeys::parse(text).map_err(|_| "it is no set of public keys");
-        let bounds = Bounds::default();
-        let found = keys.fetch(&url, outbound, bounds, now, read).await;
+        let found = keys.fetch_keys(&url, outbound, now).await;
         let found = found.map_err(|cause| self.unavailable(cause))?;
         found.verify(token).map_err(invalid)
     }

@@ -3,7 +3,6 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use moka::sync::Cache;
@@ -13,7 +12,7 @@ use url::Url;
 use crate::{
     capped::Capped,
     crypto::{
-        foreign::{ForeignKeys, ForeignToken, ForeignTokenError, MOST_BYTES},
+        foreign::{ForeignKeys, ForeignToken, ForeignTokenError},
         secrets,
     },
     domain::remote::{Remote, RemoteError},
@@ -23,19 +22,13 @@ use crate::{
         client::Client,
         oauth::{assertion::Once, document, registration::RegisteredClient},
     },
-    outbound::{Bounds, Outbound},
+    outbound::Outbound,
 };
 
 /// The most sets that are kept; the least used go first.
 const MOST_SETS: u64 = 1_000;
 /// The most assertions that are remembered; of more, those that end first go.
 const MOST_ASSERTIONS: usize = 65_536;
-/// Sets have a few KiB. A client waits for it.
-const BOUNDS: Bounds = Bounds {
-    time: Duration::from_secs(5),
-    bytes: MOST_BYTES,
-};
-
 /// Keeps the keys of clients in bounded memory, and remembers assertions until they end.
 pub(in crate::domain) struct ClientKeys {
     sets: Cache<String, Arc<tokio::sync::Mutex<Remote<ForeignKeys>>>>,
@@ -126,12 +119,8 @@ async fn verify(
     fetches: Fetches<'_>,
     now: Timestamp,
 ) -> Result<(), Unproved> {
-    if let Some(keys) = set.fresh(now) {
-        match keys.verify(assertion) {
-            // The client may have a new one.
-            Err(ForeignTokenError::UnknownKey) if set.may_ask(now) => {}
-            verified => return Ok(verified?),
-        }
+    if let Some(verified) = set.verify(assertion, now) {
+        return Ok(verified?);
     }
     if !set.may_ask(now) {
         return Err(Unproved::NoKeys);
@@ -141,7 +130,6 @@ async fn verify(
         let admitted = limits.client_registration(address);
         admitted.map_err(|_| Unproved::TooMany)?;
     }
-    let read = |text: &[u8]| ForeignKeys::parse(text).map_err(|_| "it is no set of public keys");
-    let keys = set.fetch(url, fetches.outbound, BOUNDS, now, read).await?;
+    let keys = set.fetch_keys(url, fetches.outbound, now).await?;
     Ok(keys.verify(assertion)?)
 }

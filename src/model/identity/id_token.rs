@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::GOOGLE;
-use crate::env::Timestamp;
+use crate::{env::Timestamp, model::audience::Audience};
 
 /// How far the provider's clock may be ahead of ours, or behind it.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -31,14 +31,6 @@ struct Claims {
     iat: i64,
     nbf: Option<i64>,
     nonce: Option<String>,
-}
-
-/// RFC 7519 section 4.1.3: one text, or a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// Checks the claims of an ID token that the provider has signed.
@@ -78,15 +70,11 @@ fn is_issuer(iss: &str, issuer: &str) -> bool {
 
 /// One that is also for others could be shown here by them, unless it was issued to this server.
 fn is_for(claims: &Claims, client_id: &str) -> bool {
-    match &claims.aud {
-        Audience::One(only) => only == client_id,
-        Audience::Many(names) => match names.as_slice() {
-            [only] => only == client_id,
-            names => {
-                names.iter().any(|name| name == client_id)
-                    && claims.azp.as_deref() == Some(client_id)
-            }
-        },
+    match claims.aud.names() {
+        [only] => only == client_id,
+        names => {
+            names.iter().any(|name| name == client_id) && claims.azp.as_deref() == Some(client_id)
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::env::Timestamp;
+use crate::{env::Timestamp, model::audience::Audience};
 
 /// The only type of assertion (RFC 7523 section 2.2).
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -37,14 +37,6 @@ struct Claims {
     jti: String,
 }
 
-/// RFC 7519 section 4.1.3: one text, or a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
 /// Checks what an assertion that the client has signed says. It is for this server alone, by the name of its issuer (RFC
 /// 7523bis) or of its token endpoint, which older clients use: one that is also for others could be shown here by them.
 ///
@@ -61,10 +53,7 @@ pub fn check(
     if claims.iss != client_id || claims.sub != client_id {
         return Err("it is about somebody else");
     }
-    let audience = match claims.aud {
-        Audience::One(only) => vec![only],
-        Audience::Many(names) => names,
-    };
+    let audience = claims.aud.names();
     let token_endpoint = format!("{issuer}/oauth/token");
     let is_own = |name: &String| name == issuer || *name == token_endpoint;
     if audience.is_empty() || !audience.iter().all(is_own) {
