@@ -1,5 +1,6 @@
-// openid-client, certified by the OpenID Foundation, checks everything that it is told: discovery, state, iss, nonce,
-// at_hash, the signature of the ID token.
+// openid-client, certified by the OpenID Foundation, checks what it is told: discovery, state, iss, nonce, aud, whose access token
+// it has, and where it is asked to, as here, the signature of the ID token. (It leaves at_hash alone, as clients may that get their
+// tokens from the token endpoint; those that look at it are Authlib and mod_auth_openidc.)
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as oidc from "openid-client";
@@ -18,7 +19,7 @@ after(async () => {
 
 const register = (metadata, authentication) =>
   oidc.dynamicClientRegistration(new URL(server.url), { redirect_uris: [CALLBACK], client_name: "Example", ...metadata }, authentication, {
-    execute: [oidc.allowInsecureRequests],
+    execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks],
   });
 
 // Begins, lets the person decide, and gives what the client needs to go on.
@@ -90,6 +91,48 @@ test("the client refuses an answer that is not its own", async () => {
     await assert.rejects(oidc.authorizationCodeGrant(config, url, expected), oidc.ClientError);
   }
   await assert.rejects(oidc.authorizationCodeGrant(config, answer, { ...checks, expectedNonce: "another" }), oidc.ClientError);
+});
+
+// Changes what the token endpoint answers on its way to the client.
+function changeAnswers(config, change) {
+  config[oidc.customFetch] = async (url, init) => {
+    const answer = await fetch(url, init);
+    if (!url.endsWith("/oauth/token")) return answer;
+    return Response.json(change(await answer.json()), answer);
+  };
+}
+
+test("the client refuses tokens that are not for it, not of this answer, or changed", async () => {
+  const [ann, bob] = [await signUp(server), await signUp(server)];
+  const config = await register({ token_endpoint_auth_method: "none" }, oidc.None());
+  const other = await register({ token_endpoint_auth_method: "none" }, oidc.None());
+  const signIn = async (config, person) => {
+    const { answer, checks } = await authorize(config, person);
+    return oidc.authorizationCodeGrant(config, answer, checks);
+  };
+  const [mine, another, theirs] = [await signIn(config, ann), await signIn(config, bob), await signIn(other, ann)];
+  const [head, , signature] = mine.id_token.split(".");
+  const forge = ({ id_token }) => {
+    const claims = JSON.parse(Buffer.from(id_token.split(".")[1], "base64url"));
+    const payload = Buffer.from(JSON.stringify({ ...claims, email: "ceo@example.com" })).toString("base64url");
+    return [head, payload, signature].join(".");
+  };
+  for (const [id_token, cause] of [
+    [() => another.id_token, /"nonce"/],
+    [() => theirs.id_token, /"aud"/],
+    [forge, /signature/],
+  ]) {
+    changeAnswers(config, (answer) => ({ ...answer, id_token: id_token(answer) }));
+    await assert.rejects(signIn(config, ann), (error) => {
+      assert.ok(error instanceof oidc.ClientError);
+      assert.match(`${error.message} ${error.cause?.message}`, cause);
+      return true;
+    });
+  }
+  // An access token of somebody else's beside it is found out where it says whose it is.
+  changeAnswers(config, (answer) => ({ ...answer, access_token: another.access_token }));
+  const swapped = await signIn(config, ann);
+  await assert.rejects(oidc.fetchUserInfo(config, swapped.access_token, swapped.claims().sub), oidc.ClientError);
 });
 
 test("a refusal comes back as an error", async () => {
