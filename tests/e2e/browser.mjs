@@ -17,8 +17,8 @@ export function useBrowser() {
       executablePath: EXECUTABLE,
       // Chromium refuses to run its sandbox as root.
       chromiumSandbox: process.getuid() !== 0,
-      // No name but this machine's has an address, whatever the browser would like to fetch.
-      args: ["--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+      // No name but those of this machine has an address, whatever the browser would like to fetch.
+      args: ["--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"],
     });
   });
   after(() => use.browser.close());

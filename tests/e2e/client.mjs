@@ -6,8 +6,10 @@ import { createServer } from "node:http";
 
 const CALLBACK = "/callback";
 
-export async function startClient(server, { name = "Example", redirectUris = [], ...metadata } = {}) {
+// `onward` is where its address sends the browser on to at once.
+export async function startClient(server, { name = "Example", redirectUris = [], onward, ...metadata } = {}) {
   const site = createServer((request, response) => {
+    if (onward !== undefined) return response.writeHead(302, { location: onward }).end();
     response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Back</title><h1>Back at the client</h1>");
   });
   site.listen(0, "127.0.0.1");

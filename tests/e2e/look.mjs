@@ -57,7 +57,8 @@ export function measure() {
   }));
   const button = document.querySelector(".button");
   const card = document.querySelector("main").getBoundingClientRect();
-  const box = (it) => ({ left: it.left, right: it.right, top: it.top, bottom: it.bottom, width: it.width });
+  const box = (it) => ({ left: it.left, right: it.right, top: it.top, bottom: it.bottom, width: it.width, height: it.height });
+  const boxes = (selector) => [...document.querySelectorAll(selector)].map((element) => box(element.getBoundingClientRect()));
   return {
     texts,
     controls,
@@ -70,8 +71,19 @@ export function measure() {
     picture: box(document.querySelector(".brand img").getBoundingClientRect()),
     scroll: [document.documentElement.scrollWidth, innerWidth],
     direction: getComputedStyle(document.body).direction,
+    choice: boxes(".choice > button"),
+    errors: boxes(".error").map(({ top }, at) => top - boxes(".field > input[aria-invalid]")[at].bottom),
+    free: [card.top + scrollY, document.documentElement.scrollHeight - card.bottom - scrollY],
     moving: [...document.querySelectorAll("*")].map(getComputedStyle).filter((it) => it.animationName !== "none" || it.transitionDuration !== "0s").length,
   };
+}
+
+// Of what has the focus: which of the controls it is, and the ring around it.
+export function focused() {
+  const element = document.activeElement;
+  const { outlineStyle, outlineWidth, outlineOffset } = getComputedStyle(element);
+  const controls = [...document.querySelectorAll("a[href], button, input:not([type=hidden])")].filter((element) => element.checkVisibility());
+  return { at: controls.indexOf(element), ring: [outlineStyle, outlineWidth, outlineOffset] };
 }
 
 // Holds a page that was opened this way to the lines of the brief.
@@ -92,6 +104,15 @@ export async function judge(page, way) {
   }
   assert.ok(seen.buttonContrast >= 3, `the button has a contrast of ${seen.buttonContrast}`);
   assert.equal(seen.buttonBorder, "1px");
+  const [above, below] = seen.free;
+  assert.ok(Math.abs(above / 3 - below / 5) < 1, `the card has ${above} px above it and ${below} px below`);
+  if (seen.choice.length > 0) {
+    const [deny, allow] = seen.choice;
+    assert.deepEqual([deny.width, deny.height], [allow.width, allow.height], "to deny is as large as to allow");
+  }
+  for (const gap of seen.errors) {
+    assert.ok(gap >= 0 && gap <= 6, `an error is ${gap} px under its field`);
+  }
   const isArabic = (way.locale ?? "").startsWith("ar");
   assert.equal(seen.direction, isArabic ? "rtl" : "ltr");
   const inset = isArabic ? seen.card.right - seen.picture.right : seen.picture.left - seen.card.left;
@@ -100,9 +121,42 @@ export async function judge(page, way) {
   assert.equal(seen.card.width, narrow ? way.viewport.width : 400);
 }
 
+// Whether a page is also walked through by its keys: what is seen there depends on no language.
+export const isWalked = (way) => [WAYS.light, WAYS["in Arabic on a phone"], WAYS["in forced colours"]].includes(way);
+
+// Walks through a page by the Tab key: every control comes once, in the order in which it is read, and is seen to have the focus.
+export async function judgeFocus(page) {
+  const { controls } = await page.evaluate(measure);
+  await page.evaluate(() => {
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
+  });
+  for (const [at, { name }] of controls.entries()) {
+    await page.keyboard.press("Tab");
+    assert.deepEqual(await page.evaluate(focused), { at, ring: ["solid", "3px", "2px"] }, name);
+  }
+}
+
 // Holds a page to the rules of WCAG that a program can check, by axe.
 export async function judgeByAxe(page) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate((rules) => axe.run(document, { runOnly: rules }), RULES);
   assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+}
+
+// The texts of a page that it has in one language alone, those for screen readers and scripts included. What says that it is in
+// another language is left out, as are names.
+export function texts() {
+  const marked = (element) => element.closest("main [lang], nav [lang], bdi") !== null;
+  const found = [document.title.split(" · ")[0]];
+  for (const element of document.querySelectorAll("main *, nav, nav *")) {
+    if (marked(element)) continue;
+    const own = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data);
+    const attributes = ["aria-label", "alt", "title", "placeholder"].map((name) => element.getAttribute(name) ?? "");
+    // These two are for scripts alone; the others are what they say.
+    const { toggle, work, ...said } = element.dataset;
+    found.push(...own, ...attributes, ...Object.values(said));
+  }
+  return found.map((text) => text.trim()).filter((text) => /\p{Letter}/u.test(text));
 }
