@@ -11,6 +11,8 @@ import { PASSWORD, signUp } from "./person.mjs";
 import { freePort, startServer } from "./server.mjs";
 
 const CALLBACK = "http://127.0.0.1:3999/callback";
+// Of RFC 7636 appendix B.
+const CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 function program() {
   const document = readFileSync(process.env.COUNTERSIGN_TEST_OAUTH_DOCUMENT, "utf8");
@@ -18,7 +20,7 @@ function program() {
 }
 
 test("a page of fifty lines is a log-in page", async (t) => {
-  assert.ok(program().trimEnd().split("\n").length <= 55);
+  assert.ok(program().trimEnd().split("\n").length <= 50);
   const port = await freePort();
   const page = `http://127.0.0.1:${port}`;
   const server = await startServer({ OAUTH_AUTHORIZATION_ENDPOINT: `${page}/authorize` });
@@ -30,6 +32,21 @@ test("a page of fifty lines is a log-in page", async (t) => {
     assert.equal(await server.stop(), 0);
   });
   await once(child.stdout, "data");
+
+  // Where somebody is taken is told in full, whatever the program calls itself.
+  for (const [redirectUri, told] of [
+    [CALLBACK, "http://127.0.0.1:3999"],
+    ["cursor://anysphere.cursor-mcp/oauth/callback", "cursor://anysphere.cursor-mcp"],
+    ["com.example:/callback", "com.example:"],
+  ]) {
+    const headers = { "content-type": "application/json" };
+    const registered = await fetch(`${server.url}/oauth/register`, { method: "POST", headers, body: JSON.stringify({ redirect_uris: [redirectUri] }) });
+    const { client_id } = await registered.json();
+    const query = new URLSearchParams({ response_type: "code", client_id, redirect_uri: redirectUri, code_challenge: CHALLENGE, code_challenge_method: "S256" });
+    const answer = await fetch(`${page}/authorize?${query}`, { redirect: "manual" });
+    const shown = await fetch(page + answer.headers.get("location"), { headers: { cookie: answer.headers.get("set-cookie").split(";")[0] } });
+    assert.match(await shown.text(), new RegExp(` takes you to ${told}\\.</p>`));
+  }
 
   const person = await signUp(server);
   const config = await oidc.dynamicClientRegistration(new URL(server.url), { redirect_uris: [CALLBACK], token_endpoint_auth_method: "none", client_name: "<b>Example" }, oidc.None(), {
