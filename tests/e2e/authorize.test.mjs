@@ -1,10 +1,10 @@
 // A program sends somebody's browser to the hosted pages: they sign in or make an account, allow it or do not, and are sent
 // back.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, test } from "node:test";
 import { useBrowser } from "./browser.mjs";
 import { startClient } from "./client.mjs";
-import { allow, fill, isBackAt, newBrowser, PASSWORD, signIn, signUp, textOf } from "./people.mjs";
+import { allow, isBackAt, newBrowser, PASSWORD, signIn, signUp, textOf } from "./people.mjs";
 import { startServer } from "./server.mjs";
 
 const RESOURCE = "https://mcp.example.com/mcp";
@@ -67,48 +67,6 @@ test("somebody says no", async (t) => {
   await page.locator('[value="deny"]').click();
   const { error, state, iss, code } = await isBack(page);
   assert.deepEqual([error, state, iss, code], ["access_denied", "state-of-the-client", server.url, undefined]);
-});
-
-test("a wrong password loses nothing that was typed but the password, and says so where the eye and the screen reader are", async (t) => {
-  const { page } = await browse(t);
-  const email = await person();
-  await page.goto(client.address());
-  await signIn(page, email, "a wrong secret");
-  const alert = page.getByRole("alert");
-  await alert.waitFor();
-  assert.match(await alert.textContent(), /wrong/);
-  assert.equal(await page.locator("#email").inputValue(), email);
-  assert.equal(await page.locator("#password").inputValue(), "");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "password");
-  assert.match(await page.title(), /^Error:/);
-  await page.locator("#password").fill(PASSWORD);
-  await page.keyboard.press("Enter");
-  await page.locator('[value="allow"]').waitFor();
-});
-
-test("each mistake is told under its field, which has the focus", async (t) => {
-  const { page } = await browse(t);
-  const email = await person();
-  await page.goto(client.address());
-  await page.locator('[value="show-register"]').click();
-  for (const [typed, password, field] of [
-    ["", PASSWORD, "email"],
-    ["not an address", PASSWORD, "email"],
-    [email, PASSWORD, "email"],
-    ["free@example.com", "short", "password"],
-    ["free@example.com", "password123", "password"],
-  ]) {
-    await fill(page, typed, password);
-    await page.locator('[value="register"]').click();
-    const error = page.locator(`#${field}-error`);
-    await error.waitFor();
-    assert.equal(await page.evaluate(() => document.activeElement.id), field, typed);
-    assert.equal(await page.locator(`#${field}`).getAttribute("aria-invalid"), "true");
-    assert.match(await page.locator(`#${field}`).getAttribute("aria-describedby"), new RegExp(`${field}-error`));
-    assert.equal(await page.locator("#email").inputValue(), typed);
-    await page.goto(page.url());
-    await page.locator('[value="show-register"]').click();
-  }
 });
 
 test("two tabs are two requests, and each gets its own answer", async (t) => {
@@ -344,75 +302,6 @@ test("a program that hands on to another on the device is let do so", async (t) 
   const answer = await answered;
   assert.deepEqual([answer.status(), answer.headers().location], [302, "acme://done"]);
   await page.getByText("You can close this window").waitFor();
-});
-
-describe("without scripts", () => {
-  test("somebody signs in and allows a program", async (t) => {
-    const { page } = await browse(t, { javaScriptEnabled: false });
-    await page.goto(client.address());
-    await page.locator('[value="show-register"]').click();
-    await fill(page, "no-script@example.com");
-    await page.locator('[value="register"]').click();
-    await allow(page);
-    assert.ok((await isBack(page)).code);
-  });
-});
-
-test("with the keyboard alone, in the order in which it is read", async (t) => {
-  const { page } = await browse(t);
-  const email = await person();
-  await page.goto(client.address());
-  assert.equal(await page.evaluate(() => document.activeElement.id), "email");
-  await page.keyboard.type(email);
-  await page.keyboard.press("Tab");
-  // The button that shows what is typed.
-  await page.keyboard.press("Tab");
-  await page.keyboard.type(PASSWORD);
-  await page.keyboard.press("Enter");
-  await page.locator('[value="allow"]').waitFor();
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Enter");
-  assert.ok((await isBack(page)).code);
-});
-
-test("Enter in either field submits", async (t) => {
-  const email = await person();
-  for (const field of ["#email", "#password"]) {
-    const { page } = await browse(t);
-    await page.goto(client.address());
-    await fill(page, email);
-    await page.locator(field).press("Enter");
-    await page.locator('[value="allow"]').waitFor();
-  }
-});
-
-test("a password is shown and hidden", async (t) => {
-  const { page } = await browse(t);
-  await page.goto(client.address());
-  await page.getByRole("button", { name: "Show" }).click();
-  assert.equal(await page.locator("#password").getAttribute("type"), "text");
-  await page.getByRole("button", { name: "Hide" }).click();
-  assert.equal(await page.locator("#password").getAttribute("type"), "password");
-});
-
-test("what password managers look for is there", async (t) => {
-  const { page } = await browse(t);
-  await page.goto(client.address());
-  const tokens = () => page.evaluate(() => ["email", "password"].map((id) => document.getElementById(id).autocomplete));
-  assert.deepEqual(await tokens(), ["username", "current-password"]);
-  await page.locator('[value="show-register"]').click();
-  assert.deepEqual(await tokens(), ["username", "new-password"]);
-});
-
-test("a language that is chosen stays", async (t) => {
-  const { page } = await browse(t);
-  await page.goto(client.address({ ui_locales: "de" }));
-  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
-  await page.getByRole("link", { name: "Español" }).click();
-  await signIn(page, await person());
-  await page.getByRole("button", { name: "Permitir" }).waitFor();
 });
 
 async function isSignedIn(page) {
