@@ -93,6 +93,8 @@ pub fn services(
         .add_service(OrganizationServiceServer::new(organizations))
         .add_service(admin::accounts(domain))
         .add_service(admin::clients(domain))
+        .add_service(admin::grants(domain))
+        .add_service(admin::consents(domain))
         .add_service(admin::organizations(domain))
         .add_service(admin::signing_keys(domain))
         .add_service(health::service(status)?)

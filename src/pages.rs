@@ -13,6 +13,7 @@ mod federated;
 mod form;
 #[cfg(test)]
 mod generate;
+mod guides;
 mod home;
 mod layout;
 mod log_out;
@@ -54,8 +55,10 @@ pub struct Options {
     pub logo_file: Option<PathBuf>,
     /// The colour of buttons and links.
     pub color: BrandColor,
-    /// Whether there is an API reference at `/docs`.
+    /// Whether there are an API reference and guides at `/docs`.
     pub api_reference: bool,
+    /// Whether clients may register themselves.
+    pub open_registration: bool,
     /// How long somebody stays signed in.
     pub session_lifetime: Duration,
     /// Whether every sign-up takes proof of work.
@@ -87,6 +90,7 @@ struct Shared {
     /// Whether browsers come over https.
     secure: bool,
     api_reference: bool,
+    open_registration: bool,
     session_lifetime: Duration,
     sign_up_needs_work: bool,
     providers: Vec<ProviderButton>,
@@ -116,6 +120,7 @@ impl Pages {
             secure: options.issuer.starts_with("https:"),
             issuer: options.issuer,
             api_reference: options.api_reference,
+            open_registration: options.open_registration,
             session_lifetime: options.session_lifetime,
             sign_up_needs_work: options.sign_up_needs_work,
             providers: options.providers,
@@ -134,7 +139,7 @@ impl Pages {
             .merge(federated::router(self.clone()))
             .merge(log_out::router(self.clone()));
         if self.0.api_reference {
-            pages.merge(api_reference::router())
+            pages.merge(api_reference::router()).merge(guides::router())
         } else {
             pages
         }

@@ -55,13 +55,14 @@ impl MigrationTrait for Migration {
 /// Texts by which rows are found are compared byte by byte, as they are on SQLite: an index in the order of a
 /// language goes wrong when the system's library changes its mind about that order. And what holds back those who guess
 /// passwords waits for no disk: a crash of the database forgets who was being held back.
-const POSTGRES_ONLY: [&str; 9] = [
+const POSTGRES_ONLY: [&str; 10] = [
     "ALTER TABLE accounts ALTER COLUMN email_normalized TYPE text COLLATE \"C\"",
     "ALTER TABLE signing_keys ALTER COLUMN kid TYPE text COLLATE \"C\"",
     "ALTER TABLE grants ALTER COLUMN client_id TYPE text COLLATE \"C\"",
     "ALTER TABLE client_documents ALTER COLUMN client_id TYPE text COLLATE \"C\"",
     "ALTER TABLE consents ALTER COLUMN client_id TYPE text COLLATE \"C\"",
     "ALTER TABLE consents ALTER COLUMN audience TYPE text COLLATE \"C\"",
+    "ALTER TABLE consents ALTER COLUMN destination TYPE text COLLATE \"C\"",
     "ALTER TABLE linked_identities ALTER COLUMN issuer TYPE text COLLATE \"C\"",
     "ALTER TABLE linked_identities ALTER COLUMN subject TYPE text COLLATE \"C\"",
     "ALTER TABLE throttles SET UNLOGGED",
@@ -197,6 +198,8 @@ fn client_documents() -> TableCreateStatement {
     Table::create()
         .table("client_documents")
         .col(text("client_id").primary_key())
+        // Where it stands in lists.
+        .col(uuid("id").unique_key())
         .col(text("metadata"))
         .col(big_integer("fetched_at"))
         .col(big_integer("fresh_until"))
@@ -234,6 +237,8 @@ fn consents() -> TableCreateStatement {
         .col(text("client_id"))
         // Whom the tokens are for (RFC 8707), in order, separated by spaces; empty for this server.
         .col(text("audience"))
+        // The host or the scheme that people are sent back to: they are asked again before they are sent elsewhere.
+        .col(text("destination"))
         .col(text("client_name"))
         .col(text("scopes"))
         .col(big_integer("created_at"))
@@ -241,10 +246,11 @@ fn consents() -> TableCreateStatement {
         .index(
             Index::create()
                 .unique()
-                .name("consents_account_id_client_id_audience")
+                .name("consents_account_id_client_id_audience_destination")
                 .col("account_id")
                 .col("client_id")
-                .col("audience"),
+                .col("audience")
+                .col("destination"),
         )
         .foreign_key(&mut owned_by("consents", "account_id", "accounts"))
         .take()
@@ -391,6 +397,7 @@ fn indexes() -> Vec<IndexCreateStatement> {
             &["expires_at"],
         ),
         index("clients_used_at", "clients", &["used_at"]),
+        index("consents_client_id", "consents", &["client_id", "id"]),
         index(
             "linked_identities_account_id",
             "linked_identities",

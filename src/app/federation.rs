@@ -31,6 +31,7 @@ fn read(settings: &config::IdentityProvider) -> Result<IdentityProvider, StartEr
         ProviderKind::Google | ProviderKind::Oidc => Protocol::OpenIdConnect {
             issuer: settings.issuer.clone(),
             jwks_uri: optional(&settings.jwks_uri)?,
+            userinfo_endpoint: optional(&settings.userinfo_endpoint)?,
             is_google: settings.kind == ProviderKind::Google || settings.issuer == GOOGLE,
         },
     };

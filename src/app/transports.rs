@@ -121,6 +121,7 @@ fn page_options(config: &Config, issuer: &str) -> pages::Options {
         logo_file: settings.logo_file.clone(),
         color: settings.color,
         api_reference: settings.api_reference,
+        open_registration: config.oauth.registration,
         session_lifetime: settings.session_lifetime,
         sign_up_needs_work: config.signup.proof_of_work == ProofOfWork::All,
         providers: config.federation.providers.0.iter().map(button).collect(),

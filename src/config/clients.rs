@@ -49,6 +49,15 @@ pub struct OAuthClient {
     /// The file of its public keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
+    /// Where people are sent back to after they have signed out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// `RS256` or `ES256`: how its ID tokens are signed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id_token_signed_response_alg: String,
+    /// Whether its authorizations need PKCE, which a client with a secret may do without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_pkce: Option<bool>,
     /// The resources whose tokens it may introspect, whoever's they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
@@ -69,6 +78,9 @@ impl OAuthClient {
             scope: self.scope.clone(),
             token_endpoint_auth_method: self.token_endpoint_auth_method.clone(),
             jwks_uri: self.jwks_uri.clone(),
+            post_logout_redirect_uris: self.post_logout_redirect_uris.clone(),
+            id_token_signed_response_alg: self.id_token_signed_response_alg.clone(),
+            require_pkce: self.require_pkce,
             ..Metadata::default()
         }
     }

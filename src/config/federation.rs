@@ -75,6 +75,9 @@ pub struct IdentityProvider {
     /// Where its keys are, if its metadata does not say so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub jwks_uri: String,
+    /// Where it tells the address of whoever has signed in, if its metadata does not say so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub userinfo_endpoint: String,
     /// Where GitHub's API tells the account.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user_endpoint: String,
@@ -147,7 +150,11 @@ impl IdentityProvider {
         }
         let is_github = self.kind == ProviderKind::GitHub;
         let foreign: &[(&str, &String)] = if is_github {
-            &[("issuer", &self.issuer), ("jwks_uri", &self.jwks_uri)]
+            &[
+                ("issuer", &self.issuer),
+                ("jwks_uri", &self.jwks_uri),
+                ("userinfo_endpoint", &self.userinfo_endpoint),
+            ]
         } else {
             &[
                 ("user_endpoint", &self.user_endpoint),
@@ -168,12 +175,13 @@ impl IdentityProvider {
         Ok(())
     }
 
-    fn urls(&self) -> [(&'static str, &str); 6] {
+    fn urls(&self) -> [(&'static str, &str); 7] {
         [
             ("issuer", &self.issuer),
             ("authorization_endpoint", &self.authorization_endpoint),
             ("token_endpoint", &self.token_endpoint),
             ("jwks_uri", &self.jwks_uri),
+            ("userinfo_endpoint", &self.userinfo_endpoint),
             ("user_endpoint", &self.user_endpoint),
             ("emails_endpoint", &self.emails_endpoint),
         ]

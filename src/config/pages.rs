@@ -17,7 +17,7 @@ settings! {
     pub struct Pages {
         /// Whose pages they are: the name of the service or of the company behind it, 1 to 40 characters.
         name: String = "Countersign".to_owned(),
-        /// The file of a logo that stands above every page, SVG or PNG, of at most 16 KiB. Give it no background, for
+        /// The file of a logo that stands above every page, SVG or PNG, of at most 12 KiB. Give it no background, for
         /// pages are light or dark. Empty: the name.
         logo_file: Option<PathBuf> = None,
         /// The colour of buttons and links, `#rrggbb`. One with which text would be hard to read is refused.

@@ -1,8 +1,9 @@
 //! Administration: any account and any organization, looked at, disabled, enabled and deleted; who
-//! administers, and what an organization has paid for. Clients that registered themselves, looked at and deleted.
+//! administers, and what an organization has paid for. Clients, grants and consents, looked at and deleted.
 
 mod action;
 mod clients;
+mod grants;
 
 use uuid::Uuid;
 

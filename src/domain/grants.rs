@@ -5,13 +5,16 @@ use crate::{
         Context,
         caller::{Caller, CredentialId},
     },
+    env::Timestamp,
     error::{Reason, Result},
     model::{
+        administration::GrantFilter,
         consent::Consent,
-        id::{ConsentId, GrantId},
+        id::{AccountId, ConsentId, GrantId},
         page::Page,
         session::Grant,
     },
+    store::Tx,
 };
 
 const LIST: &str = "grants";
@@ -42,12 +45,16 @@ impl Grants {
     pub async fn list(
         &self,
         caller: &Caller,
-        client_id: Option<&str>,
+        client_id: Option<String>,
         size: i32,
         token: &str,
     ) -> Result<(Vec<Grant>, String)> {
-        // The client is part of the list: its next page is not that of another one.
-        let list = format!("{LIST} {}", client_id.unwrap_or_default());
+        let filter = GrantFilter {
+            account: Some(caller.account_id),
+            client_id,
+        };
+        // The filter is part of the list: its next page is not that of another one.
+        let list = format!("{LIST} {filter:?}");
         let page = self
             .context
             .pages
@@ -56,7 +63,7 @@ impl Grants {
             .context
             .store
             .read()
-            .live_grants(caller.account_id, client_id, page, self.context.env.now())
+            .live_grants(&filter, page, self.context.env.now())
             .await?;
         Ok((
             items,
@@ -76,16 +83,8 @@ impl Grants {
             .credentials
             .end(move |tx| {
                 Box::pin(async move {
-                    // Whoever approves or redeems a code waits for this, or this for them.
-                    tx.lock_account(grant.account_id).await?;
-                    if !tx.revoke_grant(&grant, now).await? {
-                        return Err(Reason::GrantNotFound.into());
-                    }
-                    tx.end_codes(grant.account_id, &grant.client_id, now)
-                        .await?;
-                    tx.delete_consent(grant.account_id, &grant.client_id)
-                        .await?;
-                    Ok(((), vec![CredentialId::Grant(grant.id)]))
+                    let ended = take_back(tx, &grant, now).await?;
+                    Ok(((), ended))
                 })
             })
             .await
@@ -103,7 +102,11 @@ impl Grants {
     ) -> Result<(Vec<Consent>, String)> {
         let (pages, account) = (&self.context.pages, caller.account_id);
         let page = pages.request(CONSENTS, account, size, token)?;
-        let Page { items, next } = self.context.store.read().consents(account, page).await?;
+        let filter = GrantFilter {
+            account: Some(account),
+            client_id: None,
+        };
+        let Page { items, next } = self.context.store.read().consents(&filter, page).await?;
         Ok((items, pages.token(CONSENTS, account, next)))
     }
 
@@ -129,16 +132,51 @@ impl Grants {
             .credentials
             .end(move |tx| {
                 Box::pin(async move {
-                    // Whoever redeems a code waits for this, or this for them.
-                    tx.lock_account(account_id).await?;
-                    tx.end_codes(account_id, &client_id, now).await?;
-                    let ended = tx.revoke_grants_to(account_id, &client_id, now).await?;
-                    tx.delete_consent(account_id, &client_id).await?;
-                    Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
+                    let ended = take_back_all(tx, account_id, &client_id, now).await?;
+                    Ok(((), ended))
                 })
             })
             .await
     }
+}
+
+/// Takes a grant back: it is over, and its client has to ask again. Tells what ended.
+///
+/// # Errors
+/// `GRANT_NOT_FOUND` where it has ended.
+pub(super) async fn take_back(
+    tx: &Tx<'_>,
+    grant: &Grant,
+    now: Timestamp,
+) -> Result<Vec<CredentialId>> {
+    // Whoever approves or redeems a code waits for this, or this for them.
+    tx.lock_account(grant.account_id).await?;
+    if !tx.revoke_grant(grant, now).await? {
+        return Err(Reason::GrantNotFound.into());
+    }
+    tx.end_codes(grant.account_id, &grant.client_id, now)
+        .await?;
+    tx.delete_consent(grant.account_id, &grant.client_id)
+        .await?;
+    Ok(vec![CredentialId::Grant(grant.id)])
+}
+
+/// Takes back all that an account has allowed a client. Tells what ended.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn take_back_all(
+    tx: &Tx<'_>,
+    account: AccountId,
+    client_id: &str,
+    now: Timestamp,
+) -> Result<Vec<CredentialId>> {
+    // Whoever redeems a code waits for this, or this for them.
+    tx.lock_account(account).await?;
+    tx.end_codes(account, client_id, now).await?;
+    let ended = tx.revoke_grants_to(account, client_id, now).await?;
+    tx.delete_consent(account, client_id).await?;
+    Ok(ended.into_iter().map(CredentialId::Grant).collect())
 }
 
 /// Ends a grant, or refuses for this reason where it has ended.

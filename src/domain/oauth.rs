@@ -33,7 +33,7 @@ pub use self::{
 };
 use crate::{
     domain::{Context, refresh::RefreshTokens, tokens::TokenIssuer},
-    error::{Error, Reason, Result},
+    error::{Error, FieldReason, Reason, Result},
     limits::Limits,
     model::{
         client::{Client, Clients, GrantType, Lifetimes},
@@ -103,6 +103,16 @@ impl OAuth {
         Ok(found.map(|document| document.client(lifetimes)))
     }
 
+    /// What a client gets that asks for tokens in a way that this server does not know: one that is unknown itself, or shows a wrong
+    /// secret, learns that first.
+    pub async fn refuse_grant_type(&self, credentials: ClientCredentials<'_>) -> Error {
+        let rule = "must be authorization_code, refresh_token or client_credentials";
+        match self.authenticate(credentials).await {
+            Ok(_) => Error::invalid_field("grant_type", FieldReason::InvalidValue, rule),
+            Err(refused) => refused,
+        }
+    }
+
     fn require(client: &Client, grant_type: GrantType) -> Result<()> {
         if client.may(grant_type) {
             Ok(())
@@ -110,6 +120,10 @@ impl OAuth {
             Err(Error::new(Reason::PermissionDenied).on_field("grant_type"))
         }
     }
+}
+
+fn not_a_resource() -> Error {
+    Error::new(Reason::ResourceInvalid).on_field("resources")
 }
 
 fn failed(field: &'static str) -> Error {

@@ -26,10 +26,10 @@ impl Service {
     }
 
     async fn find(&self, name: &str) -> Result<Client> {
-        let id = convert::segment(name, "clients").unwrap_or_default();
-        let found = match self.domain.clients.find(id) {
+        let id = convert::client_id(name);
+        let found = match self.domain.clients.find(&id) {
             Some(built_in) => Some(built_in.clone()),
-            None => self.domain.oauth.client(id).await?,
+            None => self.domain.oauth.client(&id).await?,
         };
         found.ok_or_else(|| Reason::ClientNotFound.into())
     }
@@ -61,7 +61,7 @@ impl ClientService for Service {
 fn client(client: &Client) -> Result<v1::Client> {
     let names = client.grant_types.iter().copied().map(GrantType::as_str);
     Ok(v1::Client {
-        name: format!("clients/{}", client.id),
+        name: convert::client_name(&client.id),
         display_name: client.display_name.clone(),
         grant_types: names.map(str::to_owned).collect(),
         scopes: client.scopes.as_slice().to_vec(),

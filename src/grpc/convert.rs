@@ -14,12 +14,16 @@ use crate::{
         account::{Account, Organization, Plan, Role},
         api_key::{ApiKey, ApiKeyKind},
         client::{Client, Clients},
-        id::{AccountId, ApiKeyId, GrantId, OrganizationId, SessionId},
+        consent::Consent,
+        id::{AccountId, ApiKeyId, ConsentId, GrantId, OrganizationId, SessionId},
         pow::{Algorithm, Challenge, Purpose},
         session::{Grant, Session},
     },
     pb::{v1, validate::among},
 };
+
+/// The collection of clients.
+const CLIENTS: &str = "clients";
 
 pub(super) fn timestamp(moment: Timestamp) -> ProtoTimestamp {
     let millis = moment.millis();
@@ -133,6 +137,28 @@ pub(super) fn grant(grant: &Grant, current: bool) -> v1::Grant {
         expire_time: Some(timestamp(grant.expires_at)),
         current,
     }
+}
+
+pub(super) fn consent(consent: Consent) -> v1::Consent {
+    v1::Consent {
+        name: consent.id.resource_name(),
+        client_id: consent.client_id,
+        client_name: consent.client_name,
+        scopes: consent.scopes.as_slice().to_vec(),
+        resources: consent.audience,
+        create_time: Some(timestamp(consent.created_at)),
+        update_time: Some(timestamp(consent.updated_at)),
+        account: consent.account_id.resource_name(),
+        destination: consent.destination,
+    }
+}
+
+/// # Errors
+/// `CONSENT_NOT_FOUND`.
+pub(super) fn consent_id(name: &str) -> Result<ConsentId> {
+    segment(name, ConsentId::COLLECTION)
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(|| Reason::ConsentNotFound.into())
 }
 
 pub(super) fn api_key(key: &ApiKey) -> v1::ApiKey {
@@ -280,6 +306,21 @@ pub(super) fn api_key_id(name: &str) -> Result<ApiKeyId> {
 /// What follows the collection in a resource name.
 pub(super) fn segment<'a>(name: &'a str, collection: &str) -> Option<&'a str> {
     name.strip_prefix(collection)?.strip_prefix('/')
+}
+
+/// The resource name of a client: its `client_id` is one segment of it.
+pub(super) fn client_name(client_id: &str) -> String {
+    let segment = client_id.replace('%', "%25").replace('/', "%2F");
+    format!("{CLIENTS}/{segment}")
+}
+
+/// The `client_id` in a resource name.
+pub(super) fn client_id(name: &str) -> String {
+    let segment = segment(name, CLIENTS).unwrap_or_default();
+    segment
+        .replace("%2F", "/")
+        .replace("%2f", "/")
+        .replace("%25", "%")
 }
 
 /// The version behind an etag; none when none was sent.

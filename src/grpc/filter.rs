@@ -4,7 +4,11 @@ use std::collections::HashSet;
 
 use aip_160::{Comparable, Comparator, Expression, Member, parse_filter};
 
-use crate::error::{Error, FieldReason, Result};
+use crate::{
+    error::{Error, FieldReason, Result},
+    grpc::convert::segment,
+    model::{administration::GrantFilter, id::AccountId},
+};
 
 /// One part of a filter.
 #[derive(Debug, Eq, PartialEq)]
@@ -46,6 +50,28 @@ pub(super) fn terms(filter: &str, accepted: &'static str) -> Result<Vec<Term>> {
         return Err(invalid(accepted));
     }
     Ok(terms)
+}
+
+/// Which grants or consents of all accounts.
+///
+/// # Errors
+/// `INVALID_FIELD` for a filter that says something else.
+pub(super) fn of_grants(filter: &str) -> Result<GrantFilter> {
+    const ACCEPTED: &str = "must be account = \"accounts/ID\" and client_id = \"ID\", each at most once and joined by AND";
+    let mut found = GrantFilter::default();
+    for term in terms(filter, ACCEPTED)? {
+        match term {
+            Term::Equals { field, value } if field == "account" => {
+                let id = segment(&value, AccountId::COLLECTION).and_then(|id| id.parse().ok());
+                found.account = Some(id.ok_or_else(|| invalid(ACCEPTED))?);
+            }
+            Term::Equals { field, value } if field == "client_id" => {
+                found.client_id = Some(value);
+            }
+            _ => return Err(invalid(ACCEPTED)),
+        }
+    }
+    Ok(found)
 }
 
 /// What a caller reads whose filter cannot be used.

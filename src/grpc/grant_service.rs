@@ -60,12 +60,7 @@ impl GrantService for Service {
         let (grants, next_page_token) = self
             .domain
             .grants
-            .list(
-                &caller,
-                client_id.as_deref(),
-                message.page_size,
-                &message.page_token,
-            )
+            .list(&caller, client_id, message.page_size, &message.page_token)
             .await?;
         let grants = grants
             .iter()

@@ -11,7 +11,6 @@ use crate::{
         Domain,
         oauth::{ClientCredentials, CodeExchange, LogOutRequest, Started, UserInfo},
     },
-    error::{Error, FieldReason},
     grpc::{auth, convert as contract},
     pb::v1::{
         ApproveAuthorizationRequest, ApproveAuthorizationResponse, DeleteClientRegistrationRequest,
@@ -117,7 +116,7 @@ impl OAuthService for Service {
             Started::Redirect(redirect_uri, description) => StartAuthorizationResponse {
                 authorization: None,
                 redirect_uri,
-                error_description: description.to_owned(),
+                error_description: description,
             },
         }))
     }
@@ -194,12 +193,7 @@ impl OAuthService for Service {
                 let token = oauth.issue_to_client(credentials, scope, resources).await?;
                 return Ok(Response::new(convert::issued_to_client(token)));
             }
-            // The field rules let nothing else through.
-            _ => {
-                let rule = "must be authorization_code, refresh_token or client_credentials";
-                let wrong = Error::invalid_field("grant_type", FieldReason::InvalidValue, rule);
-                return Err(wrong.into());
-            }
+            _ => return Err(oauth.refuse_grant_type(credentials).await.into()),
         };
         Ok(Response::new(convert::issued(tokens)))
     }

@@ -2,10 +2,16 @@
 
 use std::fmt;
 
-use crate::model::{
-    account::{Organization, Plan},
-    email::{self, Email},
-    id::{AccountId, OrganizationId},
+use uuid::Uuid;
+
+use crate::{
+    env::Timestamp,
+    model::{
+        account::{Organization, Plan},
+        email::{self, Email},
+        id::{AccountId, OrganizationId},
+        oauth::{document::ClientDocument, metadata::Metadata, registration::RegisteredClient},
+    },
 };
 
 /// Who administers: the one who may act on any account and any organization.
@@ -41,6 +47,54 @@ impl WhichAccount {
     pub fn named(text: &str) -> Self {
         text.parse()
             .map_or_else(|_| Self::Email(email::normalize(text)), Self::Id)
+    }
+}
+
+/// Which grants and consents to list: all, or those that every given part holds for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct GrantFilter {
+    /// Whose they are.
+    pub account: Option<AccountId>,
+    /// The client that they were given to.
+    pub client_id: Option<String>,
+}
+
+/// A client that the operator has not set up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListedClient {
+    /// Where it stands in the list.
+    pub id: Uuid,
+    /// Its `client_id`.
+    pub client_id: String,
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// When it was registered, or its document last fetched.
+    pub created_at: Timestamp,
+    /// When somebody last let it in; none while nobody has, and for a document.
+    pub used_at: Option<Timestamp>,
+}
+
+impl From<RegisteredClient> for ListedClient {
+    fn from(client: RegisteredClient) -> Self {
+        Self {
+            id: client.id,
+            client_id: client.client_id(),
+            created_at: client.created_at,
+            used_at: Some(client.used_at).filter(|used| *used > client.created_at),
+            metadata: client.metadata,
+        }
+    }
+}
+
+impl From<ClientDocument> for ListedClient {
+    fn from(document: ClientDocument) -> Self {
+        Self {
+            id: document.id,
+            client_id: document.client_id,
+            metadata: document.metadata,
+            created_at: document.fetched_at,
+            used_at: None,
+        }
     }
 }
 

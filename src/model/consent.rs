@@ -6,7 +6,7 @@ use super::{
 };
 use crate::env::Timestamp;
 
-/// What an account has allowed a client, with tokens for one audience.
+/// What an account has allowed a client that sends people to one place, with tokens for one audience.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Consent {
     /// Its id. One that is allowed more keeps it.
@@ -19,6 +19,8 @@ pub struct Consent {
     pub client_name: String,
     /// Whom the tokens may be for; empty for the audience of the configuration.
     pub audience: Vec<String>,
+    /// Where the client had the person sent back to: see [`redirect::destination`](super::oauth::redirect::destination).
+    pub destination: String,
     /// What it may do.
     pub scopes: Scopes,
     /// When it was first allowed something.

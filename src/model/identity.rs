@@ -18,6 +18,8 @@ pub enum Protocol {
         issuer: String,
         /// Where its keys are; none where the metadata says so.
         jwks_uri: Option<Url>,
+        /// Where it tells the address; none where the metadata says so.
+        userinfo_endpoint: Option<Url>,
         /// Whether it is Google, which is believed about mailboxes of its own.
         is_google: bool,
     },
@@ -188,6 +190,7 @@ mod tests {
             protocol: Protocol::OpenIdConnect {
                 issuer: issuer.to_owned(),
                 jwks_uri: None,
+                userinfo_endpoint: None,
                 is_google: issuer == GOOGLE,
             },
         }

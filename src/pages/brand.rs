@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::model::brand::{BrandColor, DARK_BACKGROUNDS, LIGHT_BACKGROUNDS};
 
 /// In bytes: every page carries the logo, and is to stay below 30 KB.
-const LARGEST_LOGO: u64 = 16 * 1024;
+const LARGEST_LOGO: u64 = 12 * 1024;
 /// What every PNG begins with (section 5.2 of its specification).
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -38,7 +38,7 @@ pub enum LogoError {
         cause: io::Error,
     },
     /// It would make every page too large.
-    #[error("the logo {0} is larger than 16 KiB")]
+    #[error("the logo {0} is larger than 12 KiB")]
     TooLarge(PathBuf),
     /// It is in no format that pages show.
     #[error("the logo {0} is neither SVG nor PNG")]

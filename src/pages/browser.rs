@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::messages::Messages;
 use crate::{
     env::Env,
-    error::Result,
+    error::{Reason, Result},
     model::cookie::{self, Cookie},
 };
 
@@ -130,15 +130,22 @@ pub(super) fn language_cookie(t: &Messages, secure: bool) -> Cookie {
     }
 }
 
-/// Whether a form comes from a page of this server: browsers say so themselves, and no page can make them say otherwise.
-/// One that says nothing is held to its cookies and tags alone.
-pub(super) fn is_own_form(headers: &HeaderMap, issuer: &str) -> bool {
-    if let Some(site) = headers.get(SEC_FETCH_SITE) {
-        return site == "same-origin";
-    }
-    headers
-        .get(ORIGIN)
-        .is_none_or(|origin| is_origin_of(origin, issuer))
+/// Lets a form of this server's pages through: browsers say themselves where a form comes from, and no page can make them say
+/// otherwise. One that says nothing is no browser of the last years, and is held to its cookies and tags alone.
+///
+/// # Errors
+/// `PERMISSION_DENIED` for another site's form.
+pub(super) fn require_own_form(headers: &HeaderMap, issuer: &str) -> Result<()> {
+    let is_own = match headers.get(SEC_FETCH_SITE) {
+        // `none` is the person's own doing, such as a page that is loaded again.
+        Some(site) => site == "same-origin" || site == "none",
+        None => headers
+            .get(ORIGIN)
+            .is_none_or(|origin| is_origin_of(origin, issuer)),
+    };
+    is_own
+        .then_some(())
+        .ok_or_else(|| Reason::PermissionDenied.into())
 }
 
 fn is_origin_of(origin: &HeaderValue, issuer: &str) -> bool {

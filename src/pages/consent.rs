@@ -46,7 +46,7 @@ impl Visit<'_> {
             is_new: some_were_allowed && authorization.new_scopes.contains(scope),
         });
         let page = Consent {
-            layout: look.layout(t),
+            layout: look.layout(t).keeping(self.parts.uri.query()),
             client,
             document_host: Url::parse(&authorization.client_id)
                 .ok()

@@ -56,9 +56,10 @@ impl Reader {
         let (title, advice) = match error.reason() {
             Reason::ClientNotFound => (t.client_unknown_title(), t.client_unknown_advice()),
             Reason::AuthorizationNotFound => (t.request_over_title(), t.request_over_advice()),
-            Reason::InvalidField | Reason::MalformedRequest | Reason::MessageTooLarge => {
-                (t.request_wrong_title(), t.request_wrong_advice())
-            }
+            Reason::InvalidField
+            | Reason::MalformedRequest
+            | Reason::MessageTooLarge
+            | Reason::PermissionDenied => (t.request_wrong_title(), t.request_wrong_advice()),
             _ => (t.error_title(), form::wait(t, error)),
         };
         let page = Failed {

@@ -100,6 +100,42 @@ struct SignIn<'a> {
     providers: &'a [ProviderButton],
 }
 
+impl SignIn<'_> {
+    /// Which of the two fields is to be filled in first.
+    fn begins_with_email(&self) -> bool {
+        self.problem.email.is_some() || self.email.is_empty()
+    }
+
+    /// The ids of what is to be read with the field of the e-mail address.
+    fn email_notes(&self) -> Option<String> {
+        notes([
+            (
+                "problem",
+                self.problem.form.is_some() && self.begins_with_email(),
+            ),
+            ("email-error", self.problem.email.is_some()),
+        ])
+    }
+
+    /// The ids of what is to be read with the field of the password.
+    fn password_notes(&self) -> Option<String> {
+        notes([
+            (
+                "problem",
+                self.problem.form.is_some() && !self.begins_with_email(),
+            ),
+            ("password-error", self.problem.password.is_some()),
+            ("password-hint", self.registers),
+        ])
+    }
+}
+
+fn notes<const N: usize>(ids: [(&str, bool); N]) -> Option<String> {
+    let shown: Vec<_> = ids.into_iter().filter(|(_, is_shown)| *is_shown).collect();
+    let ids: Vec<_> = shown.into_iter().map(|(id, _)| id).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}
+
 /// What is wrong, in the language of the person, each where it belongs.
 #[derive(Default)]
 struct Problem {
@@ -200,7 +236,7 @@ impl Visit<'_> {
             }
         };
         let page = SignIn {
-            layout: look.layout(t),
+            layout: look.layout(t).keeping(self.parts.uri.query()),
             client: &authorization.client_name,
             tag: self.form_tag(),
             registers: shown.registers,

@@ -18,6 +18,7 @@ struct Home<'a> {
     layout: Layout<'a>,
     issuer: &'a str,
     api_reference: bool,
+    open_registration: bool,
 }
 
 /// The start page for browsers, and the same addresses as JSON for programs.
@@ -35,6 +36,7 @@ async fn home(State(pages): State<Pages>, request: Request) -> Response {
         layout: pages.0.look.layout(language),
         issuer: &pages.0.issuer,
         api_reference: pages.0.api_reference,
+        open_registration: pages.0.open_registration,
     };
     pages.0.look.answer(StatusCode::OK, &page)
 }
@@ -45,10 +47,14 @@ impl Pages {
         let issuer = &self.0.issuer;
         let mut body = json!({
             "issuer": issuer,
+            "openid_configuration": format!("{issuer}/.well-known/openid-configuration"),
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
             "openapi": format!("{issuer}/openapi.json"),
             "health": format!("{issuer}/readyz"),
         });
+        if self.0.open_registration {
+            body["registration_endpoint"] = format!("{issuer}/oauth/register").into();
+        }
         if self.0.api_reference {
             // As the metadata of authorization servers calls it (RFC 8414 section 2).
             body["service_documentation"] = format!("{issuer}/docs").into();

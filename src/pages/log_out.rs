@@ -59,12 +59,13 @@ async fn show(State(pages): State<Pages>, request: Request) -> Result<Response> 
 
 async fn submit(State(pages): State<Pages>, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
+    browser::require_own_form(&parts.headers, &pages.0.issuer)?;
     let form = Form::read(&parts.headers, body).await?;
     let visit = Visit::new(&pages, parts).await?;
-    if visit.is_own(&form) {
+    if visit.has_tag(&form) {
         visit.sign_out().await
     } else {
-        // Another site's form, or one from before somebody signed in or out: the page as it is now.
+        // A form from before somebody signed in or out: the page as it is now.
         pages.see_other(&visit.page(), [])
     }
 }
@@ -155,11 +156,9 @@ impl<'p> Visit<'p> {
         ["sign-out", session.unwrap_or_default()]
     }
 
-    fn is_own(&self, form: &Form) -> bool {
-        let (headers, shared) = (&self.parts.headers, &self.pages.0);
-        let browser = Browser::known(headers, shared.secure);
-        browser::is_own_form(headers, &shared.issuer)
-            && browser.is_some_and(|known| known.has_tag(&self.form_texts(), &form.tag))
+    fn has_tag(&self, form: &Form) -> bool {
+        let browser = Browser::known(&self.parts.headers, self.pages.0.secure);
+        browser.is_some_and(|known| known.has_tag(&self.form_texts(), &form.tag))
     }
 
     /// Ends the session of this browser, and sends it where the client wants. A session that cannot be ended now is kept.

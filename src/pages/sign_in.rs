@@ -60,11 +60,12 @@ async fn submit(
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let visit = Visit::new(&pages, id, &tag, parts)?;
+    browser::require_own_form(&visit.parts.headers, &pages.0.issuer)?;
     let form = Form::read(&visit.parts.headers, body).await?;
-    if visit.is_own(&form) {
+    if visit.has_tag(&form) {
         visit.submit(form).await
     } else {
-        // Another site's form, or one from before somebody signed in or out: the page as it is now.
+        // A form from before somebody signed in or out: the page as it is now.
         visit.again([])
     }
 }
@@ -141,9 +142,8 @@ impl<'p> Visit<'p> {
         ["form", &self.id, self.session().unwrap_or_default()]
     }
 
-    fn is_own(&self, form: &Form) -> bool {
-        browser::is_own_form(&self.parts.headers, &self.pages.0.issuer)
-            && self.browser.has_tag(&self.form_texts(), &form.tag)
+    fn has_tag(&self, form: &Form) -> bool {
+        self.browser.has_tag(&self.form_texts(), &form.tag)
     }
 
     /// The page once more, with what these cookies change.

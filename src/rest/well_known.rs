@@ -1,5 +1,5 @@
 //! What stands under `/.well-known/` (RFC 8615): the public keys, and what clients discover this server by (RFC 8414, OpenID
-//! Connect Discovery, RFC 9728). Every document is made once, at the start.
+//! Connect Discovery, RFC 9728). All but the keys is made once, at the start.
 
 mod metadata;
 
@@ -41,15 +41,9 @@ pub fn router(
     jwks: impl Fn() -> Bytes + Clone + Send + Sync + 'static,
     discovery: Discovery,
 ) -> Router {
-    let keys = move || {
-        let keys = jwks();
-        async move {
-            let headers = [
-                (CONTENT_TYPE, "application/jwk-set+json"),
-                (CACHE_CONTROL, KEPT),
-            ];
-            (headers, keys).into_response()
-        }
+    let keys = move |request: HeaderMap| {
+        let keys = Document::new(jwks(), "application/jwk-set+json");
+        async move { keys.answer(&request) }
     };
     let document = get(document).fallback(another_method);
     // An issuer's path may hold what stood for a parameter in axum once.
@@ -84,7 +78,7 @@ impl Discovery {
         let mut documents = HashMap::new();
         let mut resources = HashMap::new();
         for resource in facts.resources() {
-            let document = Document::new(&facts.protected_resource(resource));
+            let document = Document::json(&facts.protected_resource(resource));
             resources.insert(resource.to_owned(), document.clone());
             // The others are served by the hosts of their resources.
             let url = metadata_url(resource, METADATA);
@@ -95,7 +89,7 @@ impl Discovery {
                 documents.entry(target.to_owned()).or_insert(document);
             }
         }
-        let server = Document::new(&facts.authorization_server());
+        let server = Document::json(&facts.authorization_server());
         // A proxy in front may take the issuer's path off.
         for path in ["", path] {
             for suffix in [OAUTH, OPENID] {
@@ -141,16 +135,21 @@ fn is_at(origin_of_issuer: &str, resource: &str) -> bool {
 #[derive(Clone)]
 struct Document {
     body: Bytes,
+    content_type: &'static str,
     etag: String,
 }
 
 impl Document {
-    fn new(value: &Value) -> Self {
-        let body = value.to_string();
+    fn new(body: Bytes, content_type: &'static str) -> Self {
         Self {
-            etag: etag::strong(body.as_bytes()),
-            body: body.into(),
+            etag: etag::strong(&body),
+            content_type,
+            body,
         }
+    }
+
+    fn json(value: &Value) -> Self {
+        Self::new(value.to_string().into(), "application/json")
     }
 
     fn answer(&self, request: &HeaderMap) -> Response {
@@ -159,8 +158,8 @@ impl Document {
         if etag::is_known(&self.etag, known.filter_map(|line| line.to_str().ok())) {
             return (http::StatusCode::NOT_MODIFIED, headers).into_response();
         }
-        let json = [(CONTENT_TYPE, "application/json")];
-        (headers, json, self.body.clone()).into_response()
+        let kind = [(CONTENT_TYPE, self.content_type)];
+        (headers, kind, self.body.clone()).into_response()
     }
 }
 

@@ -6,10 +6,14 @@ use sea_orm::{
 };
 
 use super::{
-    entity::{client_document, grant},
+    entity::{authorization, client_document, grant},
     transaction::{Reader, Tx},
 };
-use crate::{env::Timestamp, error::Result, model::oauth::document::ClientDocument};
+use crate::{
+    env::Timestamp,
+    error::Result,
+    model::{id::GrantId, oauth::document::ClientDocument},
+};
 
 /// How many go at a time.
 const BATCH: u64 = 100;
@@ -45,6 +49,30 @@ impl Tx<'_> {
             .exec_without_returning(&self.database)
             .await?;
         Ok(())
+    }
+
+    /// Forgets a document and what people have allowed its client, and ends all that was granted to it. Tells which grants
+    /// ended; none when the document is not known.
+    ///
+    /// # Errors
+    /// See [`Reader`].
+    pub async fn delete_client_document(
+        &self,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<GrantId>>> {
+        let deleted = client_document::Entity::delete_by_id(client_id.to_owned())
+            .exec(&self.database)
+            .await?;
+        if deleted.rows_affected == 0 {
+            return Ok(None);
+        }
+        // Before the sessions, as whoever redeems a code does.
+        authorization::Entity::delete_many()
+            .filter(authorization::Column::ClientId.eq(client_id))
+            .exec(&self.database)
+            .await?;
+        self.take_back_from(client_id, now).await.map(Some)
     }
 
     /// Deletes a batch of the documents that were fetched before then and whose clients have no grant, and tells how many.

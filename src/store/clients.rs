@@ -1,4 +1,6 @@
-//! OAuth clients that registered themselves.
+//! OAuth clients that registered themselves, and the list of all that the operator has not set up.
+
+use std::cmp::Reverse;
 
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -7,7 +9,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    entity::{client, grant, session},
+    entity::{client, client_document, consent, grant, session},
     grants::{self, revoked},
     transaction::{Reader, Tx, page, page_limit},
 };
@@ -15,8 +17,9 @@ use crate::{
     env::Timestamp,
     error::{Error, Result},
     model::{
+        administration::ListedClient,
         id::GrantId,
-        oauth::registration::RegisteredClient,
+        oauth::{document::ClientDocument, registration::RegisteredClient},
         page::{Page, PageRequest},
     },
 };
@@ -37,25 +40,31 @@ impl Reader<'_> {
         row.map(RegisteredClient::try_from).transpose()
     }
 
-    /// The clients that were not deleted, the newest first.
+    /// The clients that registered themselves and were not deleted, and those whose document was fetched, the newest first.
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn clients(&self, request: PageRequest) -> Result<Page<RegisteredClient>> {
-        let mut query = client::Entity::find()
+    pub async fn listed_clients(&self, request: PageRequest) -> Result<Page<ListedClient>> {
+        let mut registered = client::Entity::find()
             .filter(client::Column::DeletedAt.is_null())
             .order_by_desc(client::Column::Id)
             .limit(page_limit(request));
+        let mut documents = client_document::Entity::find()
+            .order_by_desc(client_document::Column::Id)
+            .limit(page_limit(request));
         if let Some(id) = request.after {
-            query = query.filter(client::Column::Id.lt(id));
+            registered = registered.filter(client::Column::Id.lt(id));
+            documents = documents.filter(client_document::Column::Id.lt(id));
         }
-        let rows = query.all(&self.database).await?.into_iter();
-        let clients = rows
-            .map(RegisteredClient::try_from)
-            .collect::<Result<_>>()?;
-        Ok(page(clients, request, |client: &RegisteredClient| {
-            client.id
-        }))
+        let mut listed = Vec::new();
+        for row in registered.all(&self.database).await? {
+            listed.push(RegisteredClient::try_from(row)?.into());
+        }
+        for row in documents.all(&self.database).await? {
+            listed.push(ClientDocument::try_from(row)?.into());
+        }
+        listed.sort_by_key(|client: &ListedClient| Reverse(client.id));
+        Ok(page(listed, request, |client| client.id))
     }
 }
 
@@ -113,17 +122,30 @@ impl Tx<'_> {
         client: &RegisteredClient,
         now: Timestamp,
     ) -> Result<Vec<GrantId>> {
-        let client_id = client.client_id();
         // Before the sessions, as whoever redeems a code does.
         self.forget_client(client.id, now).await?;
+        self.take_back_from(&client.client_id(), now).await
+    }
+
+    /// Ends all that was granted to a client, forgets what people have allowed it, and tells which grants ended.
+    pub(super) async fn take_back_from(
+        &self,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Vec<GrantId>> {
         let sessions = Query::select()
             .column(grant::Column::SessionId)
             .from(grant::Entity)
-            .and_where(grant::Column::ClientId.eq(client_id.as_str()))
+            .and_where(grant::Column::ClientId.eq(client_id))
             .take();
         let sessions = session::Column::Id.in_subquery(sessions);
         self.lock_sessions(sessions.into()).await?;
-        revoked(self, grant::Column::ClientId.eq(client_id).into(), now).await
+        let ended = revoked(self, grant::Column::ClientId.eq(client_id).into(), now).await?;
+        consent::Entity::delete_many()
+            .filter(consent::Column::ClientId.eq(client_id))
+            .exec(&self.database)
+            .await?;
+        Ok(ended)
     }
 
     /// Leaves of a client that it was deleted.

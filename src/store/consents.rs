@@ -12,6 +12,7 @@ use crate::{
     env::Timestamp,
     error::Result,
     model::{
+        administration::GrantFilter,
         consent::Consent,
         id::{AccountId, ConsentId},
         page::{Page, PageRequest},
@@ -20,7 +21,8 @@ use crate::{
 };
 
 impl Reader<'_> {
-    /// What the account has allowed the client before, with tokens for this audience; empty when it was never asked.
+    /// What the account has allowed the client before, with tokens for this audience and people sent to this destination; empty
+    /// when it was never asked.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -29,11 +31,13 @@ impl Reader<'_> {
         account: AccountId,
         client_id: &str,
         audience: &[String],
+        destination: &str,
     ) -> Result<Scopes> {
         let row = consent::Entity::find()
             .filter(consent::Column::AccountId.eq(account.uuid()))
             .filter(consent::Column::ClientId.eq(client_id))
             .filter(consent::Column::Audience.eq(ordered(audience)))
+            .filter(consent::Column::Destination.eq(destination))
             .one(&self.database)
             .await?;
         Ok(row.map_or_else(Scopes::default, |row| Scopes::from_stored(&row.scopes)))
@@ -50,19 +54,24 @@ impl Reader<'_> {
         Ok(row.map(Consent::from))
     }
 
-    /// What the account has allowed, the newest first.
+    /// What was allowed, the newest first: by one account or by all, to one client or to all.
     ///
     /// # Errors
     /// See [`Reader`].
     pub async fn consents(
         &self,
-        account: AccountId,
+        filter: &GrantFilter,
         request: PageRequest,
     ) -> Result<Page<Consent>> {
         let mut query = consent::Entity::find()
-            .filter(consent::Column::AccountId.eq(account.uuid()))
             .order_by_desc(consent::Column::Id)
             .limit(page_limit(request));
+        if let Some(account) = filter.account {
+            query = query.filter(consent::Column::AccountId.eq(account.uuid()));
+        }
+        if let Some(client_id) = &filter.client_id {
+            query = query.filter(consent::Column::ClientId.eq(client_id));
+        }
         if let Some(id) = request.after {
             query = query.filter(consent::Column::Id.lt(id));
         }
@@ -75,8 +84,8 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
-    /// Keeps what an account allows a client. Where it has allowed it something for the same audience before, that consent
-    /// is changed.
+    /// Keeps what an account allows a client. Where it has allowed it something for the same audience and destination
+    /// before, that consent is changed.
     ///
     /// # Errors
     /// See [`Reader`].
@@ -86,6 +95,7 @@ impl Tx<'_> {
             account_id: Set(consent.account_id.uuid()),
             client_id: Set(consent.client_id.clone()),
             audience: Set(ordered(&consent.audience)),
+            destination: Set(consent.destination.clone()),
             client_name: Set(consent.client_name.clone()),
             scopes: Set(consent.scopes.to_string()),
             created_at: Set(consent.created_at.millis()),
@@ -95,6 +105,7 @@ impl Tx<'_> {
             consent::Column::AccountId,
             consent::Column::ClientId,
             consent::Column::Audience,
+            consent::Column::Destination,
         ])
         .update_columns([
             consent::Column::ClientName,
@@ -137,6 +148,7 @@ impl From<consent::Model> for Consent {
             client_id: row.client_id,
             client_name: row.client_name,
             audience: row.audience.split_whitespace().map(str::to_owned).collect(),
+            destination: row.destination,
             scopes: Scopes::from_stored(&row.scopes),
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),

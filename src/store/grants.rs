@@ -19,6 +19,7 @@ use crate::{
     env::Timestamp,
     error::{Reason, Result},
     model::{
+        administration::GrantFilter,
         id::{AccountId, GrantId, OrganizationId, SessionId},
         page::{Page, PageRequest},
         session::{Grant, RefreshToken},
@@ -65,23 +66,24 @@ impl Reader<'_> {
         Ok(row.map(Grant::from))
     }
 
-    /// The account's grants that can be used at this moment, newest first: all, or those to one client.
+    /// The grants that can be used at this moment, newest first: of one account or of all, to one client or to all.
     ///
     /// # Errors
     /// See [`Reader`].
     pub async fn live_grants(
         &self,
-        account: AccountId,
-        client_id: Option<&str>,
+        filter: &GrantFilter,
         request: PageRequest,
         now: Timestamp,
     ) -> Result<Page<Grant>> {
         let mut query = grant::Entity::find()
-            .filter(grant::Column::AccountId.eq(account.uuid()))
             .filter(live(now))
             .order_by_desc(grant::Column::Id)
             .limit(page_limit(request));
-        if let Some(client_id) = client_id {
+        if let Some(account) = filter.account {
+            query = query.filter(grant::Column::AccountId.eq(account.uuid()));
+        }
+        if let Some(client_id) = &filter.client_id {
             query = query.filter(grant::Column::ClientId.eq(client_id));
         }
         if let Some(id) = request.after {

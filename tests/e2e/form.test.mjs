@@ -128,7 +128,7 @@ test("a language that is chosen stays", async (t) => {
   const { page } = await browse(t);
   await page.goto(client.address({ ui_locales: "de" }));
   await page.getByRole("heading", { name: "Anmelden" }).waitFor();
-  await page.getByRole("link", { name: "Español" }).click();
+  await page.getByRole("button", { name: "Español" }).click();
   await signIn(page, await person());
   await page.getByRole("button", { name: "Permitir" }).waitFor();
 });

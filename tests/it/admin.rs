@@ -8,10 +8,17 @@ use http::Method;
 use serde_json::json;
 use tonic::{Code, Request, Response, Status};
 
-use crate::support::{Call, PASSWORD, TestApp, disable, enable, refused, with_bearer};
+use crate::{
+    admin_grants::allows,
+    support::{Call, PASSWORD, TestApp, disable, enable, refused, with_bearer},
+};
 
 /// Every path of the administration, and whether it may be called twice with the same outcome.
-const PATHS: [(Method, &str); 18] = [
+const PATHS: [(Method, &str); 22] = [
+    (Method::GET, "/admin/v1/grants"),
+    (Method::DELETE, "/admin/v1/{grant}"),
+    (Method::GET, "/admin/v1/consents"),
+    (Method::DELETE, "/admin/v1/{consent}"),
     (Method::GET, "/admin/v1/accounts"),
     (Method::GET, "/admin/v1/{account}"),
     (Method::POST, "/admin/v1/{account}:disable"),
@@ -96,7 +103,9 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
     let organization = app.organization_of(&bob).await;
     let key = app.signing_key("RS256").await;
     let client = app.registers("x").await;
-    let bobs = bob.logs_in().await.tokens.access_token.clone();
+    let bobs = bob.logs_in().await;
+    let allowed = allows(&app, &bobs, &client).await;
+    let bobs = bobs.tokens.access_token.clone();
     let narrow = admin.makes_key(&["profile"]).await;
     let mailbox = CreateSessionRequest {
         email: "ann@example.com".to_owned(),
@@ -111,10 +120,14 @@ async fn nobody_else_may_and_nobody_else_learns_anything() {
         let there = there.replace("{organization}", &organization);
         let there = there.replace("{key}", &key);
         let there = there.replace("{client}", &client);
+        let there = there.replace("{grant}", &allowed.grant);
+        let there = there.replace("{consent}", &allowed.consent);
         let nowhere = path.replace("{account}", "accounts/none");
         let nowhere = nowhere.replace("{organization}", "organizations/none");
         let nowhere = nowhere.replace("{key}", "signingKeys/none");
         let nowhere = nowhere.replace("{client}", "clients/none");
+        let nowhere = nowhere.replace("{grant}", "grants/none");
+        let nowhere = nowhere.replace("{consent}", "consents/none");
         let anonymous = ask(&app, &method, &there).send().await;
         assert_eq!(anonymous.status(), 401, "{path}");
         for credential in [&bobs, &narrow, &mailbox] {
@@ -155,11 +168,15 @@ async fn every_path_answers_an_administrator() {
     // The administrator's own token is signed with the other one.
     let key = app.signing_key("RS256").await;
     let client = app.registers("x").await;
+    let first = allows(&app, &cid.logs_in().await, &client).await;
+    let second = allows(&app, &bob.logs_in().await, &client).await;
     for (method, path) in PATHS {
         let path = path.replace("{account}", &bob.account);
         let path = path.replace("{organization}", &organization);
         let path = path.replace("{key}", &key);
         let path = path.replace("{client}", &client);
+        let path = path.replace("{grant}", &first.grant);
+        let path = path.replace("{consent}", &second.consent);
         let call = ask(&app, &method, &path);
         let answer = call.bearer(&admin.tokens.access_token).send().await;
         assert_eq!(answer.status(), 200, "{method} {path}: {}", answer.text());

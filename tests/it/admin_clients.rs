@@ -47,7 +47,7 @@ async fn all(app: &TestApp) -> Vec<admin_v1::Client> {
 }
 
 /// An access token of the client, which this person has let in.
-async fn lets_in(app: &TestApp, person: &LoggedIn<'_>, client: &str) -> String {
+pub(crate) async fn lets_in(app: &TestApp, person: &LoggedIn<'_>, client: &str) -> String {
     let client_id = client.strip_prefix("clients/").unwrap();
     let request = StartAuthorizationRequest {
         response_type: "code".to_owned(),
@@ -148,7 +148,7 @@ async fn a_deleted_client_is_unknown_and_its_grants_are_over(base: Base) {
 
     let app = app.restart().await;
     assert!(!app.opens(&token).await);
-    // Only what registered itself can be deleted, and once.
+    // Only what the operator has not set up can be deleted, and once.
     for name in [
         bad.as_str(),
         "clients/countersign",

@@ -109,6 +109,20 @@ fn to_administer() -> Vec<(&'static str, Value)> {
             "admin.v1.OrganizationService/DeleteOrganization",
             named(&organization),
         ),
+        ("admin.v1.SigningKeyService/ListSigningKeys", json!({})),
+        ("admin.v1.SigningKeyService/RotateSigningKeys", json!({})),
+        (
+            "admin.v1.SigningKeyService/RevokeSigningKey",
+            named(&format!("signingKeys/{NOBODY}")),
+        ),
+    ]
+    .into_iter()
+    .chain(to_administer_oauth())
+    .collect()
+}
+
+fn to_administer_oauth() -> Vec<(&'static str, Value)> {
+    vec![
         (
             "admin.v1.ClientService/ListClients",
             json!({"pageToken": "x"}),
@@ -117,11 +131,21 @@ fn to_administer() -> Vec<(&'static str, Value)> {
             "admin.v1.ClientService/DeleteClient",
             named("clients/mkc_0"),
         ),
-        ("admin.v1.SigningKeyService/ListSigningKeys", json!({})),
-        ("admin.v1.SigningKeyService/RotateSigningKeys", json!({})),
         (
-            "admin.v1.SigningKeyService/RevokeSigningKey",
-            named(&format!("signingKeys/{NOBODY}")),
+            "admin.v1.GrantService/ListGrants",
+            json!({"filter": "client_id = \"x\"", "pageToken": "x"}),
+        ),
+        (
+            "admin.v1.GrantService/DeleteGrant",
+            named(&format!("grants/{NOBODY}")),
+        ),
+        (
+            "admin.v1.ConsentService/ListConsents",
+            json!({"filter": "client_id = \"x\"", "pageToken": "x"}),
+        ),
+        (
+            "admin.v1.ConsentService/DeleteConsent",
+            named(&format!("consents/{NOBODY}")),
         ),
     ]
 }

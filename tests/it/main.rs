@@ -5,6 +5,7 @@
 mod admin;
 mod admin_clients;
 mod admin_disabling;
+mod admin_grants;
 mod admin_races;
 mod admin_search;
 mod api_key_life;

@@ -18,6 +18,7 @@ mod races;
 mod registrations;
 mod tokens;
 mod user_info;
+mod writes;
 
 use http::Method;
 use serde_json::{Value, json};

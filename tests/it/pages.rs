@@ -69,6 +69,9 @@ async fn a_browser_is_told_what_runs_here() {
     for told in [
         format!("{ISSUER}/v1/accounts</pre>"),
         format!("{ISSUER}/v1/sessions</pre>"),
+        format!("{ISSUER}/oauth/register</pre>"),
+        format!("href=\"{ISSUER}/docs/OAUTH.md\""),
+        format!("href=\"{ISSUER}/.well-known/openid-configuration\""),
         "countersign admin grant ada@example.com".to_owned(),
         format!("<a class=\"button\" href=\"{ISSUER}/docs\">"),
         format!("href=\"{ISSUER}/openapi.json\""),
@@ -114,6 +117,8 @@ async fn a_program_gets_addresses() {
         assert_eq!(answer.status(), 200);
         let expected = json!({
             "issuer": ISSUER,
+            "openid_configuration": format!("{ISSUER}/.well-known/openid-configuration"),
+            "registration_endpoint": format!("{ISSUER}/oauth/register"),
             "jwks_uri": format!("{ISSUER}/.well-known/jwks.json"),
             "openapi": format!("{ISSUER}/openapi.json"),
             "health": format!("{ISSUER}/readyz"),
@@ -285,4 +290,37 @@ async fn other_clients_and_other_errors_get_no_page() {
         assert_eq!(answer.status(), status, "{path}");
         assert!(answer.json().is_object(), "{path}");
     }
+}
+
+/// The guides are those of the version that runs.
+#[tokio::test]
+async fn the_guides_are_here_to_read() {
+    let app = TestApp::start().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for name in [
+        "OAUTH",
+        "MCP",
+        "TOKENS",
+        "OPERATIONS",
+        "ERRORS",
+        "FEDERATION",
+    ] {
+        let guide = app.page(&format!("/docs/{name}.md"), "en").await;
+        assert_eq!(guide.header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(
+            guide.text(),
+            fs::read_to_string(folder.join(format!("{name}.md"))).unwrap()
+        );
+    }
+    let app = TestApp::with(|config| {
+        config.pages.api_reference = false;
+        config.oauth.registration = false;
+    })
+    .await;
+    assert_eq!(app.page("/docs/OAUTH.md", "en").await.status, 404);
+    let page = app.page("/", "en").await.text();
+    assert!(
+        !page.contains("/docs") && !page.contains("/oauth/register"),
+        "{page}"
+    );
 }

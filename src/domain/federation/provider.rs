@@ -193,11 +193,7 @@ impl Provider {
                 .person(subject, (&email, verified), false, name));
         }
         // Most keep it for this endpoint where there is an access token beside the ID token (OpenID Connect Core section 5.4).
-        let endpoint = match &self.settings.token_endpoint {
-            Some(_) => None,
-            None => self.metadata(outbound, now).await?.userinfo_endpoint,
-        };
-        let Some(endpoint) = endpoint else {
+        let Some(endpoint) = self.userinfo_endpoint(outbound, now).await? else {
             return Ok(identity);
         };
         let mut more: Map<String, Value> = self.api(&endpoint, &access_token, outbound).await?;
@@ -214,6 +210,23 @@ impl Provider {
             };
         }
         Ok(self.identified(claims, String::new())?.identity)
+    }
+
+    /// Where the address is told; none where nobody says so. Whose keys and token endpoint stand in the settings may have no metadata.
+    async fn userinfo_endpoint(&self, outbound: &Outbound, now: Timestamp) -> Result<Option<Url>> {
+        let Protocol::OpenIdConnect {
+            jwks_uri,
+            userinfo_endpoint,
+            ..
+        } = &self.settings.protocol
+        else {
+            return Ok(None);
+        };
+        let needs_no_metadata = jwks_uri.is_some() && self.settings.token_endpoint.is_some();
+        if userinfo_endpoint.is_some() || needs_no_metadata {
+            return Ok(userinfo_endpoint.clone());
+        }
+        Ok(self.metadata(outbound, now).await?.userinfo_endpoint)
     }
 
     async fn metadata(&self, outbound: &Outbound, now: Timestamp) -> Result<Metadata> {

@@ -16,6 +16,7 @@ use crate::{
                 self, Approval, Authorization, AuthorizationRequest, Parameters, RedirectError,
                 Step,
             },
+            redirect,
             registration::RegisteredClient,
         },
         scope::Scopes,
@@ -28,7 +29,7 @@ pub enum Started {
     /// It waits for a decision.
     Pending(Box<Pending>),
     /// Something is wrong with it that the client is to know: where the person goes, and what is wrong.
-    Redirect(String, &'static str),
+    Redirect(String, String),
 }
 
 /// An authorization that waits for a decision.
@@ -75,11 +76,11 @@ impl OAuth {
             Err(wrong) => {
                 let parameters = [
                     ("error", wrong.error),
-                    ("error_description", wrong.description),
+                    ("error_description", &*wrong.description),
                 ];
                 let issuer = &resources.issuer;
                 let answer = authorization::answer(&redirect_uri, &state, issuer, &parameters);
-                return Ok(Started::Redirect(answer, wrong.description));
+                return Ok(Started::Redirect(answer, wrong.description.into_owned()));
             }
         };
         let now = self.context.env.now();
@@ -118,7 +119,7 @@ impl OAuth {
         let expected = self.hint(hint).map(|(account, _)| account.uuid());
         request.expected_account = Some(expected.ok_or(RedirectError {
             error: "invalid_request",
-            description: "id_token_hint is no ID token of this server",
+            description: "id_token_hint is no ID token of this server".into(),
         })?);
         Ok(request)
     }
@@ -153,11 +154,12 @@ impl OAuth {
         let client = self.client(&authorization.client_id).await?;
         let client = client.ok_or(Reason::AuthorizationNotFound)?;
         let audience = &authorization.request.audience;
+        let destination = redirect::destination(&authorization.request.redirect_uri);
         let (session, consented) = match caller {
             Some(caller) => (
                 sessions::of_log_in(&self.context, &self.built_in, caller).await?,
                 reader
-                    .consented_scopes(caller.account_id, &client.id, audience)
+                    .consented_scopes(caller.account_id, &client.id, audience, &destination)
                     .await?,
             ),
             None => (None, Scopes::default()),
@@ -203,6 +205,7 @@ impl OAuth {
             client_id: client.id,
             client_name: client.metadata.client_name,
             audience: authorization.request.audience.clone(),
+            destination: redirect::destination(&authorization.request.redirect_uri),
             scopes: Scopes::default(),
             created_at: now,
             updated_at: now,
@@ -219,9 +222,13 @@ impl OAuth {
                     if let Some(used) = used {
                         tx.touch_client(used, now).await?;
                     }
-                    let account = consent.account_id;
                     let before = tx
-                        .consented_scopes(account, &consent.client_id, &consent.audience)
+                        .consented_scopes(
+                            consent.account_id,
+                            &consent.client_id,
+                            &consent.audience,
+                            &consent.destination,
+                        )
                         .await?;
                     consent.scopes = before.with(&new_scopes);
                     tx.keep_consent(&consent).await

@@ -1,7 +1,7 @@
 //! A client gets a token of its own (RFC 6749 section 4.4): nobody's account, for the services that the operator has
 //! registered.
 
-use super::{ClientCredentials, OAuth};
+use super::{ClientCredentials, OAuth, not_a_resource};
 use crate::{
     domain::tokens::ClientToken,
     error::{Error, Reason, Result},
@@ -34,7 +34,7 @@ impl OAuth {
         }
         let audience = self.settings.resources.audiences(resources);
         let audience =
-            audience.ok_or_else(|| Error::new(Reason::ResourceInvalid).on_field("resources"))?;
+            audience.map_err(|unknown| not_a_resource().with_message(unknown.to_string()))?;
         self.tokens.issue_to_client(&client, scopes, audience)
     }
 }

@@ -1,6 +1,6 @@
 //! A client redeems the code of an authorization (OAuth 2.1 section 4.1.3).
 
-use super::{CODE_PREFIX, ClientCredentials, Issued, OAuth, id_token::SignIn};
+use super::{CODE_PREFIX, ClientCredentials, Issued, OAuth, id_token::SignIn, not_a_resource};
 use crate::{
     crypto::secrets,
     domain::{caller::CredentialId, tokens::REFRESH_PREFIX},
@@ -171,13 +171,14 @@ impl OAuth {
     /// those that the settings put beside it.
     pub(super) fn audience(&self, granted: &[String], sent: &[String]) -> Result<Vec<String>> {
         let asked = self.settings.resources.audiences(sent);
+        let asked = asked.map_err(|unknown| not_a_resource().with_message(unknown.to_string()))?;
         let own = self.tokens.own_audience();
         let all = if granted.is_empty() { &own } else { granted };
-        match asked.filter(|asked| asked.iter().all(|one| all.contains(one))) {
-            Some(asked) if asked.is_empty() => Ok(granted.to_vec()),
-            Some(asked) => Ok(asked),
-            None => Err(Error::new(Reason::ResourceInvalid).on_field("resources")),
+        if asked.is_empty() {
+            return Ok(granted.to_vec());
         }
+        let is_granted = asked.iter().all(|one| all.contains(one));
+        is_granted.then_some(asked).ok_or_else(not_a_resource)
     }
 }
 

@@ -45,6 +45,7 @@ impl OAuth {
         let document = match self.outbound.get(&url, None, BOUNDS).await {
             Ok(answer) => ClientDocument {
                 client_id: client_id.to_owned(),
+                id: self.context.env.uuid()?,
                 metadata: document::read(client_id, &answer.body).map_err(not_taken)?,
                 fetched_at: now,
                 fresh_until: answer.fresh_until,

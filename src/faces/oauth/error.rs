@@ -7,29 +7,18 @@ use serde::Serialize;
 
 use super::super::reply;
 use crate::{
-    error::{Error, Reason},
+    error::{Error, FieldReason, Reason},
     rest::error_headers,
 };
 
 /// The body of RFC 6749 section 5.2.
 #[derive(JsonSchema, Serialize)]
 pub(in crate::faces) struct ErrorBody {
-    /// A code of the RFC; absent with a status of 500 and above, for which the RFC has none, and where a token is missing.
+    /// A code of the RFC; absent where a token is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
     /// What is wrong, for people.
     error_description: String,
-}
-
-/// A grant that this server does not know (RFC 6749 section 5.2).
-pub(super) fn unsupported_grant_type() -> Response {
-    let body = ErrorBody {
-        error: Some("unsupported_grant_type"),
-        error_description:
-            "The grant types are authorization_code, refresh_token and client_credentials."
-                .to_owned(),
-    };
-    reply::answer(StatusCode::BAD_REQUEST, body)
 }
 
 /// What the fields of the contract are called in OAuth.
@@ -56,13 +45,15 @@ const INSUFFICIENT_SCOPE: HeaderValue = HeaderValue::from_static(
 pub(in crate::faces) fn render(error: &Error, endpoint: Endpoint) -> Response {
     let error = &error.clone().renamed(&FIELD_NAMES);
     let code = match endpoint {
-        Endpoint::Token => code(error.reason()),
-        Endpoint::Registration => registration_code(error),
+        Endpoint::Token => Some(code(error)),
+        Endpoint::Registration => Some(registration_code(error)),
         Endpoint::UserInfo => token_code(error.reason()),
     };
-    // "400 (Bad Request) status code (unless specified otherwise)".
+    // "400 (Bad Request) status code (unless specified otherwise)". A proxy that asks about a path of OAuth needs the 403 of what names
+    // no field.
     let status = match code {
         Some("invalid_grant") => StatusCode::BAD_REQUEST,
+        Some("unauthorized_client") if !error.violations().is_empty() => StatusCode::BAD_REQUEST,
         _ => error.http_status(),
     };
     let body = ErrorBody {
@@ -93,30 +84,46 @@ fn description(message: &str) -> String {
         .replace(|char| !allowed(char), "?")
 }
 
-/// `server_error` and `temporarily_unavailable` are for redirects alone (section 4.1.2.1), which have no status of their
-/// own: here a server that fails says so by its status.
-fn code(reason: Reason) -> Option<&'static str> {
+fn code(error: &Error) -> &'static str {
+    let reason = error.reason();
     match (reason, reason.meaning().http) {
-        (_, 500..) => None,
+        (_, status @ 500..) => failure(status),
         (
             Reason::InvalidCredentials
             | Reason::RefreshTokenInvalid
             | Reason::AuthorizationCodeInvalid,
             _,
-        ) => Some("invalid_grant"),
-        (Reason::ScopeInvalid, _) => Some("invalid_scope"),
-        (Reason::ResourceInvalid, _) => Some("invalid_target"),
-        (_, 401) => Some("invalid_client"),
-        // With the status of the row, 403: proxies that ask about a path of OAuth need it.
-        (Reason::PermissionDenied, _) => Some("unauthorized_client"),
-        _ => Some("invalid_request"),
+        ) => "invalid_grant",
+        (Reason::ScopeInvalid, _) => "invalid_scope",
+        (Reason::ResourceInvalid, _) => "invalid_target",
+        (_, 401) => "invalid_client",
+        (Reason::PermissionDenied, _) => "unauthorized_client",
+        (Reason::InvalidField, _) if names(error, "grant_type", FieldReason::InvalidValue) => {
+            "unsupported_grant_type"
+        }
+        _ => "invalid_request",
     }
+}
+
+/// Clients read the code before the status, and many fail over an answer without one; the words are those of redirects (RFC 6749
+/// section 4.1.2.1).
+fn failure(status: u16) -> &'static str {
+    match status {
+        503 => "temporarily_unavailable",
+        _ => "server_error",
+    }
+}
+
+fn names(error: &Error, field: &str, reason: FieldReason) -> bool {
+    let mut violations = error.violations().iter();
+    violations.any(|found| found.field == field && found.reason == reason.name())
 }
 
 /// RFC 6750 section 3.1: a call without a token is told nothing but to send one.
 fn token_code(reason: Reason) -> Option<&'static str> {
     match (reason, reason.meaning().http) {
-        (Reason::CredentialMissing, _) | (_, 500..) => None,
+        (Reason::CredentialMissing, _) => None,
+        (_, status @ 500..) => Some(failure(status)),
         (_, 401) => Some("invalid_token"),
         (Reason::PermissionDenied, _) => Some("insufficient_scope"),
         _ => Some("invalid_request"),
@@ -124,23 +131,23 @@ fn token_code(reason: Reason) -> Option<&'static str> {
 }
 
 /// RFC 7591 section 3.2.2, and the errors of RFC 6750 section 3.1 for a registration access token.
-fn registration_code(error: &Error) -> Option<&'static str> {
+fn registration_code(error: &Error) -> &'static str {
     let reason = error.reason();
     let names_uris = |field: &str| field.starts_with("redirect_uris");
     match (reason, reason.meaning().http) {
-        (_, 500..) => None,
-        (_, 401) => Some("invalid_token"),
-        (Reason::PermissionDenied, _) => Some("access_denied"),
+        (_, status @ 500..) => failure(status),
+        (_, 401) => "invalid_token",
+        (Reason::PermissionDenied, _) => "access_denied",
         (Reason::InvalidField, _)
             if error
                 .violations()
                 .iter()
                 .any(|found| names_uris(&found.field)) =>
         {
-            Some("invalid_redirect_uri")
+            "invalid_redirect_uri"
         }
-        (Reason::InvalidField | Reason::MalformedRequest, _) => Some("invalid_client_metadata"),
-        _ => Some("invalid_request"),
+        (Reason::InvalidField | Reason::MalformedRequest, _) => "invalid_client_metadata",
+        _ => "invalid_request",
     }
 }
 

@@ -16,10 +16,11 @@ use super::{
     },
     CONTENT_TYPES, Face, OAuth, answer,
     client::Credentials,
-    error, face_of,
+    face_of,
 };
 use crate::{
     error::{Error, FieldReason, Result},
+    model::client::GrantType,
     pb::v1,
     rest::call::Call,
 };
@@ -40,13 +41,9 @@ async fn grant(oauth: &OAuth, face: Face, request: Request) -> Result<Response> 
     };
     let contract = &oauth.contract;
     let (call, members) = body::read_members(contract, rpc, request, &CONTENT_TYPES).await?;
-    match grant_type(&members) {
-        _ if face == Face::Smtpd => smtpd::grant(contract, &call, in_query, members).await,
-        Some("authorization_code" | "refresh_token" | "client_credentials") => {
-            issue(oauth, &call, &members).await
-        }
-        Some(_) => Ok(error::unsupported_grant_type()),
-        None => Err(wrong_grant("is required")),
+    match face {
+        Face::Smtpd => smtpd::grant(contract, &call, in_query, members).await,
+        _ => issue(oauth, &call, &members).await,
     }
 }
 
@@ -58,6 +55,21 @@ pub(in crate::faces) fn grant_type(members: &Members) -> Option<&str> {
 /// What is wrong with a grant type.
 pub(in crate::faces) fn wrong_grant(description: &'static str) -> Error {
     Error::invalid_field("grant_type", FieldReason::InvalidValue, description)
+}
+
+/// For a call that names no client, which would be looked at first.
+fn check_grant_type(members: &Members) -> Result<()> {
+    match grant_type(members) {
+        None => Err(Error::invalid_field(
+            "grant_type",
+            FieldReason::Required,
+            "is required",
+        )),
+        Some(sent) if GrantType::OAUTH.iter().all(|known| known.as_str() != sent) => Err(
+            wrong_grant("must be authorization_code, refresh_token or client_credentials"),
+        ),
+        Some(_) => Ok(()),
+    }
 }
 
 /// The tokens (RFC 6749 section 5.1).
@@ -80,6 +92,9 @@ pub(super) struct Tokens {
 
 async fn issue(oauth: &OAuth, call: &Call, members: &Members) -> Result<Response> {
     let sent = |name| body::text(members, name).unwrap_or_default().to_owned();
+    if !Credentials::are_sent(call, members) {
+        check_grant_type(members)?;
+    }
     let client = Credentials::of(call, members)?;
     let message = v1::IssueTokensRequest {
         grant_type: sent("grant_type"),

@@ -172,11 +172,6 @@ async fn the_grant_type_decides_who_answers() {
             "grant_type=authorization_code&code=x",
             "invalid_request",
         ),
-        (
-            TOKEN,
-            "grant_type=password&username=user@example.com&password=x",
-            "unsupported_grant_type",
-        ),
         // Without a value is as good as absent (RFC 6749 section 3.2).
         (TOKEN, "grant_type=", "invalid_request"),
         (TOKEN, "username=a&password=b", "invalid_request"),

@@ -1,4 +1,4 @@
-//! `countersign.admin.v1.ClientService`: the clients that registered themselves.
+//! `countersign.admin.v1.ClientService`: the clients that the operator has not set up.
 
 use std::sync::Arc;
 
@@ -7,15 +7,12 @@ use tonic::{Request, Response, Status};
 use crate::{
     domain::Domain,
     grpc::{auth, convert},
-    model::oauth::registration::RegisteredClient,
+    model::administration::ListedClient,
     pb::admin::v1::{
         self, DeleteClientRequest, DeleteClientResponse, ListClientsRequest, ListClientsResponse,
         client_service_server::ClientService,
     },
 };
-
-/// The collection of clients.
-const CLIENTS: &str = "clients";
 
 /// The service over the use cases.
 pub(in crate::grpc) struct Service {
@@ -52,19 +49,18 @@ impl ClientService for Service {
         request: Request<DeleteClientRequest>,
     ) -> std::result::Result<Response<DeleteClientResponse>, Status> {
         let who = auth::administrator(&request)?;
-        let id = convert::segment(&request.get_ref().name, CLIENTS).unwrap_or_default();
+        let id = convert::client_id(&request.get_ref().name);
         self.domain.administration.delete_client(who, id).await?;
         Ok(Response::new(DeleteClientResponse {}))
     }
 }
 
-fn client(client: RegisteredClient) -> v1::Client {
-    let was_used = client.used_at > client.created_at;
+fn client(client: ListedClient) -> v1::Client {
     v1::Client {
-        name: format!("{CLIENTS}/{}", client.client_id()),
+        name: convert::client_name(&client.client_id),
         display_name: client.metadata.client_name,
         redirect_uris: client.metadata.redirect_uris,
         create_time: Some(convert::timestamp(client.created_at)),
-        last_use_time: was_used.then(|| convert::timestamp(client.used_at)),
+        last_use_time: client.used_at.map(convert::timestamp),
     }
 }

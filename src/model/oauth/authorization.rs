@@ -1,5 +1,7 @@
 //! Authorization requests (OAuth 2.1 section 4.1.1): read once, kept until somebody decides.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -119,15 +121,16 @@ impl Prompt {
 }
 
 /// What is wrong with an authorization request whose client and redirect URI are right: for the client to know.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedirectError {
     /// The code of RFC 6749 section 4.1.2.1, or of an extension.
     pub error: &'static str,
     /// What is wrong, for developers.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
 }
 
 const fn wrong(error: &'static str, description: &'static str) -> RedirectError {
+    let description = Cow::Borrowed(description);
     RedirectError { error, description }
 }
 
@@ -185,10 +188,12 @@ impl AuthorizationRequest {
         Ok(Self {
             redirect_uri,
             scope: scopes(&parameters.scope, client)?.to_string(),
-            audience: resources.audiences(&parameters.resources).ok_or(wrong(
-                "invalid_target",
-                "the resource is not registered here",
-            ))?,
+            audience: resources
+                .audiences(&parameters.resources)
+                .map_err(|unknown| RedirectError {
+                    error: "invalid_target",
+                    description: unknown.to_string().into(),
+                })?,
             prompts,
             max_age,
             ui_locales: parameters

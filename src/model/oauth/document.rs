@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 use url::Url;
+use uuid::Uuid;
 
 use super::metadata::{AuthMethod, Metadata};
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
 pub struct ClientDocument {
     /// Its URL, which is the `client_id`.
     pub client_id: String,
+    /// Where it stands in lists, a UUIDv7; the first fetch decides.
+    pub id: Uuid,
     /// What it says.
     pub metadata: Metadata,
     /// When it was fetched.

@@ -213,8 +213,11 @@ impl Metadata {
                 "must be RS256 or ES256",
             ));
         }
+        if !self.jwks_uri.is_empty() && !is_fetched(&self.jwks_uri) {
+            let rule = "must be an https URL, or one of this machine";
+            found.push(violation("metadata.jwks_uri", rule));
+        }
         for (field, uri) in [
-            ("metadata.jwks_uri", &self.jwks_uri),
             ("metadata.client_uri", &self.client_uri),
             ("metadata.logo_uri", &self.logo_uri),
             ("metadata.tos_uri", &self.tos_uri),
@@ -351,6 +354,12 @@ fn supported_grants(asked: &[String]) -> Vec<String> {
 fn is_page(uri: &str) -> bool {
     let is_plain = uri.len() <= LONGEST_TEXT && uri.bytes().all(|byte| byte.is_ascii_graphic());
     is_plain && Url::parse(uri).is_ok_and(|url| ["http", "https"].contains(&url.scheme()))
+}
+
+/// Whether this server may fetch it, as far as its spelling says.
+fn is_fetched(uri: &str) -> bool {
+    let is_safe = |url: Url| url.scheme() == "https" || redirect::is_this_machine(&url);
+    is_page(uri) && Url::parse(uri).is_ok_and(is_safe)
 }
 
 fn violation(

@@ -143,6 +143,20 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
     (ends && is_plain).then_some((host, rest))
 }
 
+/// The place that a redirect URI leads to, for which people decide: the origin, without a port on this machine, where any program
+/// may have any port; or the scheme of a program.
+#[must_use]
+pub fn destination(uri: &str) -> String {
+    if let Some((host, _)) = loopback(uri) {
+        return format!("http://{host}");
+    }
+    match Url::parse(uri) {
+        Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => uri.to_owned(),
+    }
+}
+
 /// The redirect URI with these parameters added to its query, which it keeps (RFC 6749 section 4.1.2).
 #[must_use]
 pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {

@@ -1,11 +1,16 @@
 //! Resource indicators (RFC 8707): whom tokens can be asked for.
 
+use std::fmt;
+
 use url::Url;
 
 use super::redirect::is_this_machine;
 
 /// The suffix of the metadata of a protected resource (RFC 9728 section 3).
 pub const METADATA: &str = "oauth-protected-resource";
+
+/// The longest resource that is named in an error, in bytes.
+const LONGEST_SHOWN: usize = 200;
 
 /// Where the metadata of a resource, or of an issuer, stands (RFC 9728 section 3.1, RFC 8414 section 3.1): between the host
 /// and what follows it. A slash alone is left out.
@@ -52,17 +57,55 @@ impl Resources {
             .or_else(|| (self.loopback && is_loopback(requested)).then(|| requested.to_owned()))
     }
 
-    /// The audience of tokens for all of these resources, each once; none when one of them is not known. Empty ones are absent.
-    #[must_use]
-    pub fn audiences(&self, requested: &[String]) -> Option<Vec<String>> {
+    /// The audience of tokens for all of these resources, each once. Empty ones are absent.
+    ///
+    /// # Errors
+    /// One of them is not known.
+    pub fn audiences(&self, requested: &[String]) -> Result<Vec<String>, UnknownResource> {
         let mut audiences = Vec::new();
         for resource in requested.iter().filter(|resource| !resource.is_empty()) {
-            let known = self.audience(resource)?;
+            let known = self.audience(resource);
+            let known = known.ok_or_else(|| self.unknown(resource))?;
             if !audiences.contains(&known) {
                 audiences.push(known);
             }
         }
-        Some(audiences)
+        Ok(audiences)
+    }
+
+    fn unknown(&self, requested: &str) -> UnknownResource {
+        let likeness = |known: &&String| strsim::jaro(known, requested);
+        let nearest = std::iter::once(&self.issuer)
+            .chain(&self.registered)
+            .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+        UnknownResource {
+            requested: requested.to_owned(),
+            nearest: nearest.cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// A resource that this server issues no tokens for. The resources that it knows are public: their metadata is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnknownResource {
+    requested: String,
+    nearest: String,
+}
+
+impl fmt::Display for UnknownResource {
+    /// For developers, in the characters of RFC 6749 section 5.2.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+        let requested = self.requested.as_str();
+        let shown = match requested.len() <= LONGEST_SHOWN && requested.bytes().all(is_plain) {
+            true => requested,
+            false => "it",
+        };
+        let nearest = &self.nearest;
+        write!(
+            f,
+            "the resource is not registered here: {shown}; the nearest one that is: {nearest}"
+        )
     }
 }
 

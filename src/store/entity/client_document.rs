@@ -10,6 +10,8 @@ use crate::{env::Timestamp, error::Error, model::oauth::document::ClientDocument
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub client_id: String,
+    #[sea_orm(unique)]
+    pub id: Uuid,
     pub metadata: String,
     pub fetched_at: i64,
     pub fresh_until: i64,
@@ -26,6 +28,7 @@ impl TryFrom<&ClientDocument> for ActiveModel {
     fn try_from(document: &ClientDocument) -> Result<Self, Error> {
         Ok(Self {
             client_id: Set(document.client_id.clone()),
+            id: Set(document.id),
             metadata: Set(serde_json::to_string(&document.metadata).map_err(Error::internal)?),
             fetched_at: Set(document.fetched_at.millis()),
             fresh_until: Set(document.fresh_until.millis()),
@@ -39,6 +42,7 @@ impl TryFrom<Model> for ClientDocument {
     fn try_from(row: Model) -> Result<Self, Error> {
         Ok(Self {
             client_id: row.client_id,
+            id: row.id,
             metadata: serde_json::from_str(&row.metadata)
                 .map_err(|_| unreadable("client_documents", "metadata"))?,
             fetched_at: Timestamp::from_millis(row.fetched_at),

@@ -10,6 +10,7 @@ pub(crate) struct Model {
     pub account_id: Uuid,
     pub client_id: String,
     pub audience: String,
+    pub destination: String,
     pub client_name: String,
     pub scopes: String,
     pub created_at: i64,

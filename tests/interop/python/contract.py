@@ -23,6 +23,8 @@ SERVICES = (
     "SessionService",
     "admin.v1.AccountService",
     "admin.v1.ClientService",
+    "admin.v1.ConsentService",
+    "admin.v1.GrantService",
     "admin.v1.OrganizationService",
     "admin.v1.SigningKeyService",
 )

@@ -10,8 +10,10 @@ os.environ["AUTHLIB_INSECURE_TRANSPORT"] = os.environ["OAUTHLIB_INSECURE_TRANSPO
 import pytest  # noqa: E402
 import requests  # noqa: E402
 from authlib.common.security import generate_token  # noqa: E402
+from authlib.integrations.base_client import BaseApp, OAuth2Mixin, OpenIDMixin  # noqa: E402
 from authlib.integrations.base_client.errors import OAuthError  # noqa: E402
 from authlib.integrations.requests_client import OAuth2Session  # noqa: E402
+from joserfc.errors import InvalidClaimError  # noqa: E402
 from oauthlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError  # noqa: E402
 from requests_oauthlib import OAuth2Session as RequestsSession  # noqa: E402
 
@@ -59,6 +61,36 @@ def test_authlib_goes_the_whole_way(server, person, method):
     with pytest.raises(OAuthError) as refused:
         session.refresh_token(f"{base}/oauth/token", refresh_token=following["refresh_token"])
     assert refused.value.error == "invalid_grant"
+
+
+class OpenIDApp(OAuth2Mixin, OpenIDMixin, BaseApp):
+    """Authlib's client of OpenID Connect, as its integrations for web frameworks have it."""
+
+    client_cls = OAuth2Session
+
+
+def test_authlib_refuses_an_access_token_that_is_not_of_the_id_token(server, person):
+    base = f"http://{server.address}"
+    app = OpenIDApp(
+        None,
+        name="countersign",
+        client_id=register(base, "none")["client_id"],
+        server_metadata_url=f"{base}/.well-known/openid-configuration",
+        client_kwargs={"scope": "openid email", "code_challenge_method": "S256", "token_endpoint_auth_method": "none"},
+    )
+
+    def signs_in():
+        begun = app.create_authorization_url(CALLBACK)
+        back = dict(parse_qsl(urlsplit(visit(base, begun["url"], person)).query))
+        verifier = begun["code_verifier"]
+        return app.fetch_access_token(code=back["code"], code_verifier=verifier, redirect_uri=CALLBACK), begun["nonce"]
+
+    (token, nonce), (another, _) = signs_in(), signs_in()
+    assert app.parse_id_token(token, nonce)["email"] == person.email
+    with pytest.raises(InvalidClaimError, match="at_hash"):
+        app.parse_id_token({**token, "access_token": another["access_token"]}, nonce)
+    with pytest.raises(InvalidClaimError, match="nonce"):
+        app.parse_id_token(token, "another")
 
 
 def test_requests_oauthlib_goes_the_whole_way(server, person):

@@ -318,6 +318,24 @@ async fn the_client_of_a_document_signs_too() {
     let assertion = key.assertion(&app, &client.id);
     let granted = ask(&app, "/oauth/token", &assertion, &client.exchange(&code)).await;
     assert_eq!(granted.status, 200, "{}", granted.text());
+    let granted = granted.json();
+    let token = granted["access_token"].as_str().unwrap();
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        let unproved = app
+            .post(path)
+            .form(&[("token", token), ("client_id", &client.id)]);
+        assert_error(&unproved.send().await, 401, "invalid_client");
+    }
+    let look = async || {
+        let assertion = key.assertion(&app, &client.id);
+        let answer = ask(&app, "/oauth/introspect", &assertion, &[("token", token)]).await;
+        answer.json()["active"].clone()
+    };
+    assert_eq!(look().await, true);
+    let assertion = key.assertion(&app, &client.id);
+    let revoked = ask(&app, "/oauth/revoke", &assertion, &[("token", token)]).await;
+    assert_eq!(revoked.status, 200, "{}", revoked.text());
+    assert_eq!(look().await, false);
 }
 
 /// For the tests of clients that the operator sets up.

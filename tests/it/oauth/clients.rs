@@ -1,6 +1,6 @@
 //! How clients say who they are (OAuth 2.1 section 2.4), and that none is taken for another.
 
-use super::*;
+use super::{documents::Host, *};
 
 /// The form of a refresh without a client.
 fn form(refresh_token: &Value) -> Vec<(&'static str, String)> {
@@ -128,7 +128,13 @@ async fn an_unknown_client_is_told_so_before_anything_else_is_looked_at() {
         "countersign",
         "x",
     ] {
-        for grant in ["authorization_code", "refresh_token", "client_credentials"] {
+        for grant in [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "password",
+            "urn:x",
+        ] {
             let form = [("grant_type", grant), ("client_id", id)];
             assert_error(&token(&app, &form).await, 401, "invalid_client");
         }
@@ -146,11 +152,18 @@ async fn no_client_uses_what_is_anothers() {
     let app = app().await;
     let ann = app.sign_up("ann").await;
     let session = ann.logs_in().await.tokens.access_token;
+    let (host, another_host) = (Host::start().await, Host::start().await);
     let clients = [
         public_client(&app).await,
         public_client(&app).await,
         confidential_client(&app).await,
+        confidential_client(&app).await,
+        host.client(),
+        another_host.client(),
     ];
+    for client in &clients {
+        tokens(&app, client, &ann).await;
+    }
     for owner in &clients {
         for other in clients.iter().filter(|other| other.id != owner.id) {
             let granted = tokens(&app, owner, &ann).await;
@@ -179,14 +192,11 @@ async fn no_client_uses_what_is_anothers() {
                     200
                 );
             }
-            let foreign = manage(
-                &app,
-                Method::DELETE,
-                &owner.id,
-                &other.registration_token,
-                None,
-            );
-            assert_error(&foreign.await, 401, "invalid_token");
+            if !owner.registration_token.is_empty() {
+                let foreign = &other.registration_token;
+                let deleted = manage(&app, Method::DELETE, &owner.id, foreign, None);
+                assert_error(&deleted.await, 401, "invalid_token");
+            }
             // All of it is as it was.
             assert!(opens(&app, &granted["access_token"]).await);
             assert_eq!(
@@ -224,4 +234,50 @@ async fn clients_at_one_address_do_not_wait_for_each_other() {
         passed += u32::from(ask(&format!("mkc_{id:032x}")).await == 401);
     }
     assert!((100..=128).contains(&passed), "{passed}");
+}
+
+/// Clients fail over an answer without a code, whatever its status.
+#[tokio::test]
+async fn a_server_that_fails_says_so_with_a_code() {
+    let app = app().await;
+    let client = public_client(&app).await;
+    app.parts.store.close().await;
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "x"),
+        ("client_id", &*client.id),
+    ];
+    assert_error(&token(&app, &form).await, 503, "temporarily_unavailable");
+    let metadata = json!({"redirect_uris": [CALLBACK]});
+    let answer = app.post_json("/oauth/register", metadata).await;
+    assert_error(&answer, 503, "temporarily_unavailable");
+}
+
+/// Whoever asks for a resource that is not here learns which one is near: a slash too many is the usual mistake.
+#[tokio::test]
+async fn a_resource_that_is_not_here_is_named_beside_the_nearest_one() {
+    let app = app().await;
+    let client = public_client(&app).await;
+    let asked = "https://mcp.example.com/mcp/";
+    let request = client.request_with(json!({"resources": [asked]}));
+    let answer = app
+        .post_json("/v1/authorizations:start", request)
+        .await
+        .json();
+    let description =
+        format!("the resource is not registered here: {asked}; the nearest one that is: {MCP}");
+    assert_eq!(answer["errorDescription"], description);
+    let session = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let code = code(&app, &session, client.request()).await;
+    for (sent, shown) in [(asked, asked), ("https://x.example/\"", "it")] {
+        let mut form = client.exchange(&code);
+        form.push(("resource", sent));
+        let answer = token(&app, &form).await;
+        assert_error(&answer, 400, "invalid_target");
+        let told = answer.json()["error_description"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(told.contains(&format!(": {shown};")), "{told}");
+    }
 }

@@ -62,9 +62,13 @@ async fn looks_at(app: &TestApp, client: &str, token: &str) -> Value {
 }
 
 fn claims(token: &Value) -> Value {
+    decoded(token.as_str().unwrap().split('.').nth(1).unwrap())
+}
+
+/// A part of a JWT.
+fn decoded(part: &str) -> Value {
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -200,7 +204,7 @@ async fn a_client_that_registered_itself_gets_no_token_of_its_own() {
             ("client_id", id),
             ("client_secret", secret),
         ];
-        assert_error(&token(&app, &form).await, 403, "unauthorized_client");
+        assert_error(&token(&app, &form).await, 400, "unauthorized_client");
     }
     let mut alone = metadata;
     alone["grant_types"] = json!(["client_credentials"]);
@@ -350,4 +354,37 @@ async fn a_file_that_is_no_secret_stops_the_start() {
             "{refused}"
         );
     }
+}
+
+/// What a program may register, the operator may set up for it.
+#[tokio::test]
+async fn the_operator_decides_on_pkce_on_signatures_and_on_where_people_go_after_they_signed_out() {
+    const AFTER: &str = "https://app.example.com/bye";
+    let app = TestApp::with(|config| {
+        config.oauth.clients = OAuthClients(vec![OAuthClient {
+            redirect_uris: vec![CALLBACK.to_owned()],
+            post_logout_redirect_uris: vec![AFTER.to_owned()],
+            id_token_signed_response_alg: "ES256".to_owned(),
+            require_pkce: Some(false),
+            ..client(config, "app")
+        }]);
+    })
+    .await;
+    let session = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let request = json!({
+        "response_type": "code", "client_id": "app", "redirect_uri": CALLBACK, "scope": "openid", "nonce": "n",
+    });
+    let code = code(&app, &session, request).await;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+    ];
+    let granted = ask(&app, "app", &form).await;
+    assert_eq!(granted.status, 200, "{}", granted.text());
+    let id_token = granted.json()["id_token"].as_str().unwrap().to_owned();
+    let header = id_token.split('.').next().unwrap();
+    assert_eq!(decoded(header)["alg"], "ES256");
+    let resolve = json!({"idTokenHint": id_token, "postLogoutRedirectUri": AFTER});
+    let answer = app.post_json("/v1/logOuts:resolve", resolve).await;
+    assert_eq!(answer.json()["redirectUri"], AFTER, "{}", answer.text());
 }

@@ -289,7 +289,12 @@ async fn nothing_else_is_there() {
 async fn a_document_that_the_client_has_is_not_sent_again() {
     let app = app_with(|_| {}).await;
     let mut tags = std::collections::BTreeSet::new();
-    for target in [OAUTH, RESOURCE, "/.well-known/oauth-protected-resource/mcp"] {
+    for target in [
+        OAUTH,
+        RESOURCE,
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/jwks.json",
+    ] {
         let whole = app.get(target).send().await;
         let tag = whole.header("etag");
         assert!(tag.starts_with('"') && tag.len() > 20, "{tag}");
@@ -309,7 +314,7 @@ async fn a_document_that_the_client_has_is_not_sent_again() {
         assert_eq!(head.header("content-length"), whole.body.len().to_string());
         tags.insert(tag.to_owned());
     }
-    assert_eq!(tags.len(), 3);
+    assert_eq!(tags.len(), 4);
 }
 
 /// Asks before a call as browsers do.
@@ -497,4 +502,54 @@ async fn the_server_itself_is_a_resource_that_clients_can_ask_for() {
     form.push(("resource", ISSUER));
     let granted = token(&app, &form).await.json();
     assert!(opens(&app, &granted["access_token"]).await, "{granted}");
+}
+
+/// Who this server is stands in its settings. Whoever says otherwise in a head, be it a proxy, changes no link.
+#[tokio::test]
+async fn no_head_of_a_request_changes_who_the_server_says_it_is() {
+    const EVIL: &str = "evil.example";
+    let app = app_with(|_| {}).await;
+    let client = public_client(&app).await;
+    for name in [
+        "host",
+        "x-forwarded-host",
+        "forwarded",
+        "x-original-host",
+        "x-forwarded-server",
+    ] {
+        let value = match name {
+            "forwarded" => "host=evil.example;proto=https",
+            _ => EVIL,
+        };
+        let request = client.request_with(json!({"scope": "nonsense"}));
+        let redirected = serde_urlencoded::to_string(request.as_object().unwrap()).unwrap();
+        let answers = [
+            app.get(OAUTH),
+            app.get(OPENID),
+            app.get(RESOURCE),
+            app.get("/"),
+            app.get("/v1/accounts/me"),
+            app.get(&format!("/oauth/authorize?{redirected}")),
+            app.post("/oauth/register")
+                .json(json!({"redirect_uris": [CALLBACK]})),
+        ];
+        for call in answers {
+            let answer = call.header(name, value).send().await;
+            assert!(
+                [200, 201, 303, 400, 401].contains(&answer.status),
+                "{name}: {}",
+                answer.status
+            );
+            assert!(!answer.text().contains(EVIL), "{name}: {}", answer.text());
+            assert!(
+                answer.text().contains(ISSUER) || answer.status != 200,
+                "{name}: {}",
+                answer.text()
+            );
+            for (header, value) in &answer.headers {
+                let value = value.to_str().unwrap();
+                assert!(!value.contains(EVIL), "{name}: {header}: {value}");
+            }
+        }
+    }
 }

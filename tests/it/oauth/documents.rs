@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::config::Issuer;
+use countersign::{config::Issuer, pb::admin::v1 as admin_v1};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -236,4 +236,122 @@ async fn documents_can_be_switched_off() {
     let host = Host::start().await;
     refused(&app, &host.client()).await;
     assert_eq!(host.hits(), 0);
+}
+
+/// An administrator sees it beside those that registered themselves, and cuts it off.
+#[tokio::test]
+async fn a_client_with_a_document_is_listed_and_deleted_by_its_name() {
+    let app = app().await;
+    let host = Host::start().await;
+    let client = host.client();
+    let registered = app.registers("other").await;
+    app.clock.advance(Duration::from_secs(1));
+    let granted = tokens(&app, &client, &app.sign_up("ann").await).await;
+    let name = format!("clients/{}", client.id.replace('/', "%2F"));
+    let list = admin_v1::ListClientsRequest::default;
+    let mut operator = app.operator_of_clients();
+    let listed = operator.list_clients(list()).await.unwrap().into_inner();
+    let names: Vec<_> = listed.clients.iter().map(|client| &client.name).collect();
+    assert_eq!(names, [&name, &registered]);
+    assert_eq!(listed.clients[0].display_name, "Editor");
+    let page = admin_v1::ListClientsRequest {
+        page_size: 1,
+        ..list()
+    };
+    let token = operator.list_clients(page).await.unwrap().into_inner();
+    let next = admin_v1::ListClientsRequest {
+        page_token: token.next_page_token,
+        ..list()
+    };
+    let next = operator.list_clients(next).await.unwrap().into_inner();
+    assert_eq!(next.clients[0].name, registered);
+
+    // People name it in the same way, also in a path.
+    let session = app.sign_up("bob").await.logs_in().await;
+    let read = app.get(&format!("/v1/{name}"));
+    let read = read.bearer(&session.tokens.access_token).send().await;
+    assert_eq!(read.json()["client"]["name"], name, "{}", read.text());
+
+    assert!(opens(&app, &granted["access_token"]).await);
+    let delete = || admin_v1::DeleteClientRequest { name: name.clone() };
+    operator.delete_client(delete()).await.unwrap();
+    assert!(!opens(&app, &granted["access_token"]).await);
+    assert_error(
+        &refresh(&app, &client, &granted["refresh_token"]).await,
+        401,
+        "invalid_client",
+    );
+    let again = operator.delete_client(delete()).await.unwrap_err();
+    assert_eq!(again.code(), tonic::Code::NotFound);
+    // It may ask again, and then everybody is asked.
+    let started = start(&app, client.request()).await;
+    let asked = app.get(&format!("/v1/{started}"));
+    let asked = asked.bearer(&session.tokens.access_token).send().await;
+    assert_eq!(
+        asked.json()["authorization"]["nextStep"],
+        "AUTHORIZATION_STEP_CONSENT"
+    );
+}
+
+#[tokio::test]
+async fn what_was_asked_before_a_deletion_is_over_too() {
+    let app = app().await;
+    let host = Host::start().await;
+    let client = host.client();
+    let session = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let code = code(&app, &session, client.request()).await;
+    let name = format!("clients/{}", client.id.replace('/', "%2F"));
+    let delete = admin_v1::DeleteClientRequest { name };
+    app.operator_of_clients()
+        .delete_client(delete)
+        .await
+        .unwrap();
+    start(&app, client.request()).await;
+    assert_error(
+        &token(&app, &client.exchange(&code)).await,
+        400,
+        "invalid_grant",
+    );
+}
+
+/// Whoever gets hold of a document, or of a registration, does not get the codes of those who have allowed the client before.
+#[tokio::test]
+async fn people_are_asked_again_before_they_are_sent_to_another_host() {
+    let app = app().await;
+    let host = Host::start().await;
+    const FRESH: &str = "200 OK\r\ncache-control: max-age=60";
+    host.says(FRESH, host.document());
+    let elsewhere = json!({"redirect_uri": "https://other.example/callback"});
+    let registered = register(&app, json!({"redirect_uris": [CALLBACK]})).await;
+    let session = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let step = async |request: Value| {
+        let name = start(&app, request).await;
+        let read = app
+            .get(&format!("/v1/{name}"))
+            .bearer(&session)
+            .send()
+            .await;
+        read.json()["authorization"]["nextStep"].clone()
+    };
+    for client in [&registered, &host.client()] {
+        code(&app, &session, client.request()).await;
+        assert_eq!(step(client.request()).await, "AUTHORIZATION_STEP_NONE");
+    }
+    let mut changed = host.document();
+    changed["redirect_uris"] = json!([CALLBACK, "https://other.example/callback"]);
+    host.says(FRESH, changed);
+    let metadata = json!({"redirect_uris": [CALLBACK, "https://other.example/callback"]});
+    let token = &registered.registration_token;
+    let put = manage(&app, Method::PUT, &registered.id, token, Some(metadata)).await;
+    assert_eq!(put.status, 200, "{}", put.text());
+    app.clock.advance(HOUR / 6);
+    for client in [&registered, &host.client()] {
+        let asked = step(client.request_with(elsewhere.clone())).await;
+        assert_eq!(asked, "AUTHORIZATION_STEP_CONSENT");
+        code(&app, &session, client.request_with(elsewhere.clone())).await;
+        // Each place was allowed by itself, and stays so.
+        for request in [client.request(), client.request_with(elsewhere.clone())] {
+            assert_eq!(step(request).await, "AUTHORIZATION_STEP_NONE");
+        }
+    }
 }

@@ -96,7 +96,7 @@ async fn another_sites_form_sends_nobody_to_a_provider() {
         .post(&path)
         .header("sec-fetch-site", "cross-site")
         .form(&form);
-    assert_eq!(browser.call(call).await.header("location"), path);
+    assert_eq!(browser.call(call).await.status, 403);
     let answer = browser.post(&path, &[("provider", "work")]).await;
     assert_eq!(answer.header("location"), path);
     assert_eq!(provider.calls("metadata"), 0);
@@ -247,4 +247,66 @@ async fn a_link_is_for_whoever_began_it() {
     browser.submit(&path, &[("action", "sign-out")]).await;
     browser.sign_in(&path, &bob.email).await;
     assert_eq!(browser.get(&back).await.status, 404);
+}
+
+/// An ID token that somebody got in another browser, or by another visit, signs nobody in here.
+#[tokio::test]
+async fn an_id_token_is_for_the_visit_that_asked_for_it() {
+    let (app, provider) = app().await;
+    let client = public_client(&app).await;
+    let other = Browser::new(&app);
+    let path = other.begin(&client, &[]).await;
+    let asked = other.submit(&path, &[("provider", "work")]).await;
+    let nonce = provider.is_asked(asked.header("location"))["nonce"].clone();
+    assert!(nonce.len() >= 16, "{nonce}");
+    let browser = Browser::new(&app);
+    let path = browser.begin(&client, &[]).await;
+    for wrong in [json!(nonce), json!(""), json!(null)] {
+        let mut somebody = provider.claims(&app, "1", "mallory@example.com");
+        somebody["nonce"] = wrong.clone();
+        provider.has_somebody(somebody);
+        let back = leave(&browser, &provider, &path).await;
+        let answer = browser.get(&back).await;
+        let page = browser.get(answer.header("location")).await.text();
+        assert!(
+            page.contains("did not confirm who you are"),
+            "{wrong}: {page}"
+        );
+        assert_eq!(browser.cookie("countersign_session"), None);
+    }
+    provider.has_somebody(provider.claims(&app, "1", "ann@example.com"));
+    let back = leave(&browser, &provider, &path).await;
+    assert_eq!(browser.get(&back).await.header("location"), path);
+    assert!(browser.cookie("countersign_session").is_some());
+}
+
+/// Some providers have no metadata: all that is asked for is where the settings say.
+#[tokio::test]
+async fn every_endpoint_of_a_provider_can_be_stated() {
+    let provider = Provider::start().await;
+    let app = TestApp::with(|config| {
+        provider.set_up(config, ProviderKind::Oidc, "work");
+        let stated = &mut config.federation.providers.0[0];
+        let at = |path: &str| format!("{}{path}", stated.issuer);
+        let [authorize, token, keys, user_info] =
+            ["/authorize", "/token", "/keys", "/userinfo"].map(at);
+        stated.authorization_endpoint = authorize;
+        stated.token_endpoint = token;
+        stated.jwks_uri = keys;
+        stated.userinfo_endpoint = user_info;
+    })
+    .await;
+    let mut somebody = provider.claims(&app, "1", "ann@example.com");
+    somebody.as_object_mut().unwrap().remove("email");
+    somebody["userinfo"] = json!({"sub": "1", "email": "ann@example.com", "email_verified": true});
+    provider.has_somebody(somebody);
+    let (browser, client) = (Browser::new(&app), public_client(&app).await);
+    let path = browser.begin(&client, &[]).await;
+    let back = leave(&browser, &provider, &path).await;
+    assert_eq!(browser.get(&back).await.header("location"), path);
+    assert!(browser.get(&path).await.text().contains("ann@example.com"));
+    assert_eq!(
+        (provider.calls("metadata"), provider.calls("userinfo")),
+        (0, 1)
+    );
 }

@@ -111,20 +111,35 @@ async fn another_sites_form_signs_nobody_out() {
     let (browser, session) = signed_in(&app, &client, &email).await;
     let tag = tag(&browser.get("/sign-out").await.text());
     let same_origin = ("sec-fetch-site", "same-origin");
-    for (why, (name, value), shown) in [
-        ("no tag", same_origin, ""),
-        ("another tag", same_origin, "x"),
-        ("another site", ("sec-fetch-site", "cross-site"), &tag),
-        ("a sibling", ("sec-fetch-site", "same-site"), &tag),
-        ("another origin", ("origin", "https://evil.example"), &tag),
-        ("nowhere", ("origin", "null"), &tag),
+    for (why, (name, value), shown, answered) in [
+        ("no tag", same_origin, "", (303, "/sign-out")),
+        ("another tag", same_origin, "x", (303, "/sign-out")),
+        (
+            "another site",
+            ("sec-fetch-site", "cross-site"),
+            &tag,
+            (403, ""),
+        ),
+        (
+            "a sibling",
+            ("sec-fetch-site", "same-site"),
+            &tag,
+            (403, ""),
+        ),
+        (
+            "another origin",
+            ("origin", "https://evil.example"),
+            &tag,
+            (403, ""),
+        ),
+        ("nowhere", ("origin", "null"), &tag, (403, "")),
     ] {
         let form = [("action", "sign-out"), ("tag", shown)];
         let call = app.post("/sign-out").form(&form).header(name, value);
         let answer = browser.call(call).await;
         assert_eq!(
             (answer.status, answer.header("location")),
-            (303, "/sign-out"),
+            answered,
             "{why}"
         );
         assert!(app.opens(&session).await, "{why}");

@@ -192,26 +192,38 @@ async fn another_sites_form_does_nothing() {
     let other_path = browser.begin(&client, &[]).await;
     let other_tag = self::tag(&browser.get(&other_path).await.text());
     let allow = ("action", "allow");
-    for (why, headers, shown) in [
-        ("no tag", &[("sec-fetch-site", "same-origin")][..], ""),
+    for (why, headers, shown, answered) in [
+        (
+            "no tag",
+            &[("sec-fetch-site", "same-origin")][..],
+            "",
+            (303, path.as_str()),
+        ),
         (
             "the tag of another form",
             &[("sec-fetch-site", "same-origin")],
             &other_tag,
+            (303, path.as_str()),
         ),
         (
             "from another site",
             &[("sec-fetch-site", "cross-site")],
             &tag,
+            (403, ""),
         ),
-        ("from a sibling", &[("sec-fetch-site", "same-site")], &tag),
-        ("typed", &[("sec-fetch-site", "none")], &tag),
+        (
+            "from a sibling",
+            &[("sec-fetch-site", "same-site")],
+            &tag,
+            (403, ""),
+        ),
         (
             "from another origin",
             &[("origin", "https://evil.example")],
             &tag,
+            (403, ""),
         ),
-        ("from nowhere", &[("origin", "null")], &tag),
+        ("from nowhere", &[("origin", "null")], &tag, (403, "")),
     ] {
         let mut call = app.post(&path).form(&[allow, ("tag", shown)]);
         for (name, value) in headers {
@@ -220,7 +232,7 @@ async fn another_sites_form_does_nothing() {
         let answer = browser.call(call).await;
         assert_eq!(
             (answer.status, answer.header("location")),
-            (303, path.as_str()),
+            answered,
             "{why}"
         );
     }
@@ -596,4 +608,111 @@ async fn too_many_tries_are_told_with_the_time_to_wait() {
         "{}",
         last.text()
     );
+}
+
+/// Another language takes nothing of what was typed, nor what the page has said.
+#[tokio::test]
+async fn another_language_keeps_what_was_typed() {
+    let app = app().await;
+    let client = public_client(&app).await;
+    let browser = Browser::new(&app);
+    let path = browser.begin(&client, &[]).await;
+    let page = browser
+        .get(&format!("{path}?provider=work&reason=x"))
+        .await
+        .text();
+    let button = Regex::new(r#"<button class="link" form="sign-in" formaction="([^"]*)" name="action" value="([^"]*)" lang="de""#).unwrap();
+    let found = button.captures(&page).unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(
+        (&found[1], &found[2]),
+        (
+            "?provider=work&#38;reason=x&#38;ui_locales=de",
+            "show-sign-in"
+        )
+    );
+    for (action, title) in [
+        ("show-sign-in", "Anmelden"),
+        ("show-register", "Konto erstellen"),
+    ] {
+        let in_german = format!("{path}?ui_locales=de");
+        let fields = [("action", action), ("email", "ada@example.com")];
+        let page = browser.submit(&in_german, &fields).await.text();
+        assert!(page.contains(&format!("<h1>{title}</h1>")), "{page}");
+        assert!(page.contains(r#"value="ada@example.com""#), "{page}");
+        assert!(
+            page.contains(&format!(r#"value="{action}" lang="en""#)),
+            "{page}"
+        );
+    }
+    // It is remembered.
+    assert_eq!(
+        browser.cookie("countersign_language").as_deref(),
+        Some("de")
+    );
+}
+
+/// What is wrong is read with the field where somebody goes on.
+#[tokio::test]
+async fn what_is_wrong_is_tied_to_the_field_in_focus() {
+    let app = app().await;
+    let (client, email) = (public_client(&app).await, person(&app).await);
+    let browser = Browser::new(&app);
+    let path = browser.begin(&client, &[]).await;
+    let field = |page: &str, id: &str| {
+        let input = Regex::new(&format!(r#"<input id="{id}"[^>]*>"#)).unwrap();
+        input.find(page).unwrap().as_str().to_owned()
+    };
+    let fields = [
+        ("action", "sign-in"),
+        ("email", &*email),
+        ("password", "not the password"),
+    ];
+    let page = browser.submit(&path, &fields).await.text();
+    assert!(page.contains(r#"role="alert" id="problem""#), "{page}");
+    let password = field(&page, "password");
+    assert!(
+        password.contains(r#"aria-describedby="problem""#) && password.contains("autofocus"),
+        "{password}"
+    );
+    assert!(!field(&page, "email").contains("aria-describedby"));
+    let fields = [("action", "register"), ("email", ""), ("password", "short")];
+    let page = browser.submit(&path, &fields).await.text();
+    let (email, password) = (field(&page, "email"), field(&page, "password"));
+    assert!(
+        email.contains(r#"aria-describedby="email-error" aria-invalid="true" autofocus"#),
+        "{email}"
+    );
+    assert!(
+        password.contains("password-hint") && !password.contains("autofocus"),
+        "{password}"
+    );
+}
+
+/// Whether somebody has an account is not told by the page on which they sign in.
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_address_look_the_same() {
+    let app = app().await;
+    let (client, email) = (public_client(&app).await, person(&app).await);
+    let mut answers = Vec::new();
+    for address in [&*email, "nobody@example.com"] {
+        let browser = Browser::new(&app);
+        let path = browser.begin(&client, &[]).await;
+        let fields = [
+            ("action", "sign-in"),
+            ("email", address),
+            ("password", "not the password"),
+        ];
+        let answer = browser.submit(&path, &fields).await;
+        let tag = tag(&answer.text());
+        let mut headers = answer.headers.clone();
+        for changing in ["x-request-id", "content-length"] {
+            headers.remove(changing);
+        }
+        let text = answer
+            .text()
+            .replace(&tag, "TAG")
+            .replace(address, "ADDRESS");
+        answers.push((answer.status, headers, text));
+    }
+    assert_eq!(answers[0], answers[1]);
 }

@@ -325,3 +325,45 @@ async fn fifty_clients_of_an_address_register_at_once() {
     app.clock.advance(Duration::from_secs(2));
     assert_eq!(register("192.0.2.1").await.status, 201);
 }
+
+/// What a client registers is what it asks for when it asks for nothing, and no limit to what people may allow it.
+#[tokio::test]
+async fn a_registered_scope_is_a_default_and_no_ceiling() {
+    let app = app().await;
+    let metadata = json!({"redirect_uris": [CALLBACK], "scope": "email"});
+    let client = register(&app, metadata).await;
+    let session = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    for (asked, granted) in [
+        (json!({}), "email"),
+        (json!({"scope": "mcp"}), "mcp"),
+        (json!({"scope": "openid email"}), "openid email"),
+    ] {
+        let code = code(&app, &session, client.request_with(asked.clone())).await;
+        let answer = token(&app, &client.exchange(&code)).await.json();
+        assert_eq!(answer["scope"], granted, "{asked}");
+    }
+}
+
+/// A client whose keys could never be fetched learns so when it registers, and not when it asks for tokens.
+#[tokio::test]
+async fn keys_stand_where_this_server_may_fetch_them() {
+    let app = app().await;
+    let with = |uri: &str| {
+        json!({
+            "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": uri,
+        })
+    };
+    for uri in [
+        "http://app.example.com/jwks.json",
+        "ftp://app.example.com/jwks.json",
+    ] {
+        let answer = app.post_json("/oauth/register", with(uri)).await;
+        assert_error(&answer, 400, "invalid_client_metadata");
+    }
+    for uri in [
+        "https://app.example.com/jwks.json",
+        "http://localhost:9/jwks.json",
+    ] {
+        register(&app, with(uri)).await;
+    }
+}

@@ -75,7 +75,7 @@ async fn a_client_that_may_not_refresh_gets_no_refresh_token() {
     let ann = app.sign_up("ann").await;
     assert_eq!(tokens(&app, &client, &ann).await.get("refresh_token"), None);
     let refused = refresh(&app, &client, &json!("cs_rt_x")).await;
-    assert_error(&refused, 403, "unauthorized_client");
+    assert_error(&refused, 400, "unauthorized_client");
 }
 
 /// RFC 7636: what was not made of the verifier, or without one, redeems nothing.
@@ -518,4 +518,31 @@ async fn a_client_that_logs_out_is_out() {
         400,
         "invalid_grant",
     );
+}
+
+/// A code goes with the redirect URI that it was given for, to the port: what may differ from the registered one may not
+/// differ here.
+#[tokio::test]
+async fn a_code_is_for_the_very_port_that_it_was_sent_to() {
+    let app = app().await;
+    let metadata = json!({"redirect_uris": ["http://localhost/callback"]});
+    let client = register(&app, metadata).await;
+    let session = app.sign_up("ann").await.logs_in().await.tokens.access_token;
+    let asked = "http://localhost:61234/callback";
+    let request = client.request_with(json!({"redirect_uri": asked}));
+    let code = code(&app, &session, request).await;
+    let form = |redirect_uri| {
+        let mut form = client.exchange(&code);
+        form.retain(|(name, _)| *name != "redirect_uri");
+        form.push(("redirect_uri", redirect_uri));
+        form
+    };
+    for other in [
+        "http://localhost:61235/callback",
+        "http://localhost/callback",
+        "http://127.0.0.1:61234/callback",
+    ] {
+        assert_error(&token(&app, &form(other)).await, 400, "invalid_grant");
+    }
+    assert_eq!(token(&app, &form(asked)).await.status, 200);
 }

@@ -50,7 +50,7 @@ async fn a_hostile_name_is_only_a_name() {
 async fn the_largest_page_is_small_and_whole() {
     let folder = tempfile::tempdir().unwrap();
     let logo = folder.path().join("logo.png");
-    fs::write(&logo, png(16 * 1024)).unwrap();
+    fs::write(&logo, png(12 * 1024)).unwrap();
     let app = TestApp::with(|config| config.pages.logo_file = Some(logo)).await;
     let addresses =
         Regex::new(r#"(?:src|href|action|content)="([^"]*)"|url\(([^)]*)\)|@import"#).unwrap();
@@ -75,7 +75,7 @@ async fn the_largest_page_is_small_and_whole() {
 async fn a_logo_that_cannot_be_shown_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, cause) in [
-        ("large.png", Some(png(16 * 1024 + 1)), "larger than 16 KiB"),
+        ("large.png", Some(png(12 * 1024 + 1)), "larger than 12 KiB"),
         ("text.svg", Some(b"hello".to_vec()), "neither SVG nor PNG"),
         (
             "photo.jpg",

@@ -3,6 +3,7 @@
 use countersign::{
     error::Reason,
     model::{
+        administration::GrantFilter,
         api_key::{ApiKey, ApiKeyKind},
         client,
         id::AccountId,
@@ -381,9 +382,14 @@ async fn pages_hold_the_live_grants_to_a_client(base: Base) {
     }
     let read = store.read();
     let page = PageRequest::new(9, None);
-    let all = read.live_grants(account, None, page, NOW).await.unwrap();
+    let mut filter = GrantFilter {
+        account: Some(account),
+        client_id: None,
+    };
+    let all = read.live_grants(&filter, page, NOW).await.unwrap();
     assert_eq!(all.items.len(), 3);
-    let smtpd = read.live_grants(account, Some(client::SMTPD), page, NOW);
+    filter.client_id = Some(client::SMTPD.to_owned());
+    let smtpd = read.live_grants(&filter, page, NOW);
     let mut smtpd = smtpd.await.unwrap().items;
     smtpd.sort_by_key(|grant| grant.id);
     let mut expected = [expected[0].clone(), expected[3].clone()];

@@ -30,6 +30,7 @@ use super::{ManualClock, test_env};
 mod admin {
     pub(crate) use countersign::pb::admin::v1::{
         account_service_client::AccountServiceClient, client_service_client::ClientServiceClient,
+        consent_service_client::ConsentServiceClient, grant_service_client::GrantServiceClient,
         organization_service_client::OrganizationServiceClient,
         signing_key_service_client::SigningKeyServiceClient,
     };
@@ -182,6 +183,16 @@ impl TestApp {
     /// The administration of clients, to whoever runs the server.
     pub(crate) fn operator_of_clients(&self) -> admin::ClientServiceClient<GrpcService> {
         admin::ClientServiceClient::new(self.parts.operator.clone())
+    }
+
+    /// The administration of grants, to whoever runs the server.
+    pub(crate) fn operator_of_grants(&self) -> admin::GrantServiceClient<GrpcService> {
+        admin::GrantServiceClient::new(self.parts.operator.clone())
+    }
+
+    /// The administration of consents, to whoever runs the server.
+    pub(crate) fn operator_of_consents(&self) -> admin::ConsentServiceClient<GrpcService> {
+        admin::ConsentServiceClient::new(self.parts.operator.clone())
     }
 
     /// The administration of signing keys, to whoever runs the server.

@@ -117,6 +117,7 @@ impl Provider {
             authorization_endpoint: of_github("/authorize"),
             token_endpoint: of_github("/token"),
             jwks_uri: String::new(),
+            userinfo_endpoint: String::new(),
             user_endpoint: of_github("/user"),
             emails_endpoint: of_github("/user/emails"),
         };

@@ -97,6 +97,27 @@ fn a_port_of_this_machine_is_any() {
     }
 }
 
+#[test]
+fn people_decide_about_a_place_and_not_about_a_path() {
+    for (uri, place) in [
+        (
+            "https://app.example.com/callback?x=1",
+            "https://app.example.com",
+        ),
+        (
+            "https://app.example.com:8443/cb",
+            "https://app.example.com:8443",
+        ),
+        ("http://localhost:61234/callback", "http://localhost"),
+        ("http://127.0.0.1/cb", "http://127.0.0.1"),
+        ("https://localhost:9/cb", "https://localhost:9"),
+        ("cursor://anysphere.cursor-mcp/oauth/callback", "cursor:"),
+        ("com.example.app:/oauth2redirect", "com.example.app:"),
+    ] {
+        assert_eq!(destination(uri), place, "{uri}");
+    }
+}
+
 /// More than 400 spellings of what looks like a registered URI: none but itself passes.
 #[test]
 fn no_other_spelling_is_the_registered_uri() {
@@ -107,10 +128,10 @@ fn no_other_spelling_is_the_registered_uri() {
                 continue;
             }
             tried += 1;
-            let (scheme, host) = (registered.split(':').next(), host(registered));
-            let same_machine = scheme == Some("http") && loopback(&other).is_some();
+            let is_local = registered.starts_with("http:");
             assert!(
-                !matches(registered, &other) || same_machine && self::host(&other) == host,
+                !matches(registered, &other)
+                    || is_local && without_port(&other) == without_port(registered),
                 "{registered} → {other}"
             );
         }
@@ -119,14 +140,36 @@ fn no_other_spelling_is_the_registered_uri() {
     assert!(tried > 400, "{tried}");
 }
 
-fn host(uri: &str) -> Option<&str> {
-    let rest = uri.split_once("://")?.1;
-    let rest = rest.split(['/', '?']).next()?;
-    Some(
-        rest.rsplit_once(':')
-            .filter(|(_, port)| port.parse::<u16>().is_ok())
-            .map_or(rest, |(host, _)| host),
-    )
+/// The host, and what follows the port.
+fn without_port(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| port.parse::<u16>().is_ok())
+        .map_or(authority, |(host, _)| host);
+    Some((host, path))
+}
+
+#[test]
+fn a_port_of_this_machine_changes_nothing_else() {
+    for (registered, requested) in [
+        ("http://localhost/callback", "http://localhost:9/evil"),
+        ("http://localhost/callback", "http://localhost:9/callback/"),
+        ("http://localhost/callback", "http://localhost:9/callback?x"),
+        ("http://localhost/callback", "http://localhost:9/"),
+        ("http://localhost/callback", "http://127.0.0.1:9/callback"),
+        ("http://127.0.0.1/callback", "http://localhost:9/callback"),
+        ("http://127.0.0.1/callback", "http://[::1]:9/callback"),
+        ("http://localhost/callback", "https://localhost:9/callback"),
+        ("https://localhost/callback", "https://localhost:9/callback"),
+        (
+            "http://localhost/callback",
+            "http://localhost.evil.example:9/callback",
+        ),
+    ] {
+        assert!(!matches(registered, requested), "{requested}");
+    }
 }
 
 fn spellings(uri: &str) -> Vec<String> {
