@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use url::Url;
 
 use super::setting::Scalar;
-use crate::model::oauth::redirect::is_this_machine;
+use crate::model::oauth::redirect::is_secure;
 
 /// A rule that a setting breaks.
 #[derive(Debug)]
@@ -18,10 +18,7 @@ pub(super) struct Broken {
 
 /// Whether a text is where browsers and secrets are sent to: https, or this machine, without fragment (RFC 6749 section 3.1).
 pub(super) fn is_endpoint(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        let is_secure = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(&url);
-        is_secure && url.fragment().is_none()
-    })
+    Url::parse(text).is_ok_and(|url| is_secure(&url) && url.fragment().is_none())
 }
 
 /// Holds a setting to a rule.

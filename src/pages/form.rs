@@ -131,9 +131,9 @@ impl SignIn<'_> {
 }
 
 fn notes<const N: usize>(ids: [(&str, bool); N]) -> Option<String> {
-    let shown: Vec<_> = ids.into_iter().filter(|(_, is_shown)| *is_shown).collect();
-    let ids: Vec<_> = shown.into_iter().map(|(id, _)| id).collect();
-    (!ids.is_empty()).then(|| ids.join(" "))
+    let shown = ids.into_iter().filter(|(_, is_shown)| *is_shown);
+    let shown: Vec<_> = shown.map(|(id, _)| id).collect();
+    (!shown.is_empty()).then(|| shown.join(" "))
 }
 
 /// What is wrong, in the language of the person, each where it belongs.

@@ -358,8 +358,7 @@ fn is_page(uri: &str) -> bool {
 
 /// Whether this server may fetch it, as far as its spelling says.
 fn is_fetched(uri: &str) -> bool {
-    let is_safe = |url: Url| url.scheme() == "https" || redirect::is_this_machine(&url);
-    is_page(uri) && Url::parse(uri).is_ok_and(is_safe)
+    is_page(uri) && Url::parse(uri).is_ok_and(|url| redirect::is_secure(&url))
 }
 
 fn violation(

@@ -54,6 +54,12 @@ pub fn is_this_machine(url: &Url) -> bool {
     }
 }
 
+/// Whether nobody on the way reads what goes to a URL: https, or http on this machine.
+#[must_use]
+pub fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https" || url.scheme() == "http" && is_this_machine(url)
+}
+
 /// Whether a client may register the URI; a public client is one without a secret.
 ///
 /// # Errors
