@@ -37,7 +37,7 @@ const UNUSED_DOCUMENTS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
 /// The most mails that are sent in one go.
 const MAIL_BATCH: u64 = 50;
 /// How often sending a mail is tried.
-const MAIL_ATTEMPTS: i32 = 10;
+const MAIL_ATTEMPTS: i64 = 10;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +253,6 @@ impl Jobs {
 }
 
 /// Doubles from two minutes, which is longer than a server may take to answer, to about four hours.
-fn backoff(attempts: i32) -> Duration {
+fn backoff(attempts: i64) -> Duration {
     Duration::from_secs(120 << attempts.clamp(1, 8).saturating_sub(1).unsigned_abs())
 }

@@ -3,8 +3,7 @@
 use sea_orm_migration::{
     prelude::*,
     schema::{
-        big_integer, big_integer_null, blob, blob_null, boolean, integer, text, text_null, uuid,
-        uuid_null,
+        big_integer, big_integer_null, blob, blob_null, boolean, text, text_null, uuid, uuid_null,
     },
     sea_orm::{ConnectionTrait, DbBackend},
 };
@@ -344,7 +343,7 @@ fn outbox() -> TableCreateStatement {
         .col(text("subject"))
         .col(text("body"))
         .col(big_integer("created_at"))
-        .col(integer("attempts"))
+        .col(big_integer("attempts"))
         .col(big_integer("due_at"))
         .take()
 }

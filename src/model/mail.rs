@@ -18,7 +18,7 @@ pub struct OutboxMail {
     /// When it was written.
     pub created_at: Timestamp,
     /// How often sending it has failed.
-    pub attempts: i32,
+    pub attempts: i64,
     /// When to try next.
     pub due_at: Timestamp,
 }

@@ -55,7 +55,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`Reader`].
-    pub async fn postpone_mail(&self, id: Uuid, attempts: i32, due_at: Timestamp) -> Result<bool> {
+    pub async fn postpone_mail(&self, id: Uuid, attempts: i64, due_at: Timestamp) -> Result<bool> {
         let postponed = outbox::Entity::update_many()
             .filter(outbox::Column::Id.eq(id))
             .filter(outbox::Column::Attempts.lt(attempts))

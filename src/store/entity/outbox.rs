@@ -13,7 +13,7 @@ pub struct Model {
     pub subject: String,
     pub body: String,
     pub created_at: i64,
-    pub attempts: i32,
+    pub attempts: i64,
     pub due_at: i64,
 }
 
