@@ -38,7 +38,7 @@ const CANNOT_START: u8 = 2;
 /// How long threads that still work may keep a stopped program alive.
 const LAST_WORK: Duration = Duration::from_millis(500);
 
-/// One for each connection that a start opens, and a few for files.
+/// The writer, the checkpoints, two for scans, and a few for files.
 const THREADS_OF_SQLITE: usize = 8;
 
 const SETTINGS_HELP: &str = "\

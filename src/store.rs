@@ -1,20 +1,18 @@
 //! What outlives a restart: SQLite in a file, or Postgres, with the same tables and the same promises.
 //!
-//! [`Store::read`] reads; [`Store::write`] runs a use case in a transaction. There is nothing between
-//! them and the callers but the methods of [`Reader`] and [`Tx`]: sea-orm spans both engines.
+//! [`Store::read`] reads, and [`Store::scan`] what may be much; [`Store::write`] runs a use case in a transaction. There is
+//! nothing between them and the callers but the methods of [`Reader`] and [`Tx`]: sea-orm spans both engines.
 
 mod accounts;
 mod administration;
 mod api_keys;
 mod authorizations;
 mod challenges;
-mod checkpoint;
 mod client_documents;
 mod clients;
 mod connect;
 mod consents;
 mod contain;
-mod data_file;
 mod entity;
 mod error;
 mod grants;
@@ -26,37 +24,28 @@ mod schema;
 mod search;
 mod sessions;
 mod signing_keys;
+mod sqlite;
 mod throttles;
 mod transaction;
-mod writer;
 
 use std::{
-    io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::{sync::mpsc, task_local};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::task_local;
 
-use self::{
-    checkpoint::Checkpointer,
-    connect::Role,
-    contain::contain,
-    data_file::DataFile,
-    postgres::Postgres,
-    writer::{Queue, Writer},
-};
 pub use self::{
     connect::{Cause, ConnectError},
     schema::SchemaState,
     transaction::{BoxFuture, Reader, Tx},
 };
+use self::{contain::contain, postgres::Postgres, sqlite::Sqlite};
 use crate::{
     env::Env,
     error::{Error, Result},
@@ -108,20 +97,13 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     engine: Engine,
-    tasks: TaskTracker,
-    closing: CancellationToken,
     /// Set by each write that is committed.
     wrote: AtomicBool,
 }
 
 #[derive(Debug)]
 enum Engine {
-    /// One file, one writer.
-    Sqlite {
-        readers: DatabaseConnection,
-        writer: Queue,
-        file: Arc<DataFile>,
-    },
+    Sqlite(Sqlite),
     Postgres(Postgres),
 }
 
@@ -133,28 +115,36 @@ impl Store {
     /// The database cannot be opened.
     pub async fn connect(options: Options, env: Env) -> std::result::Result<Self, ConnectError> {
         let Options { database } = options;
-        let inner = match database {
-            Database::Sqlite { path, readers } => open_sqlite(path, readers, env).await?,
+        let engine = match database {
+            Database::Sqlite { path, readers } => {
+                Engine::Sqlite(Sqlite::open(&path, readers, &env)?)
+            }
             Database::Postgres { url, connections } => {
                 let url = PostgresUrl::parse(url.expose_secret())?;
-                Inner {
-                    engine: Engine::Postgres(Postgres::connect(&url, connections).await?),
-                    tasks: TaskTracker::new(),
-                    closing: CancellationToken::new(),
-                    wrote: AtomicBool::new(false),
-                }
+                Engine::Postgres(Postgres::connect(&url, connections).await?)
             }
         };
+        let wrote = AtomicBool::new(false);
         Ok(Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner { engine, wrote }),
         })
     }
 
-    /// Reads outside of any transaction.
+    /// Reads a few rows, found by an index, outside of any transaction. On SQLite the thread of the caller reads them.
     #[must_use]
     pub fn read(&self) -> Reader<'_> {
         match &self.inner.engine {
-            Engine::Sqlite { readers, .. } => Reader::over(readers),
+            Engine::Sqlite(file) => Reader::over(file.read()),
+            Engine::Postgres(postgres) => Reader::over(postgres),
+        }
+    }
+
+    /// The same for reads that may look at many rows. A statement that takes longer than 4.5 s is ended with
+    /// `STORAGE_UNAVAILABLE`, as every one is on Postgres.
+    #[must_use]
+    pub fn scan(&self) -> Reader<'_> {
+        match &self.inner.engine {
+            Engine::Sqlite(file) => Reader::over(file.scan()),
             Engine::Postgres(postgres) => Reader::over(postgres),
         }
     }
@@ -162,14 +152,15 @@ impl Store {
     /// Runs a use case in a transaction, which is committed when it returns `Ok` and rolled back when
     /// it returns `Err` or panics. The result is given back after the commit.
     ///
-    /// A use case waits for nothing but its transaction: on SQLite all others wait for it. A caller
+    /// A use case waits for nothing but its transaction: on SQLite all others wait for it, and it is refused. A caller
     /// that goes away before the use case has begun takes it along; afterwards the use case may come to
     /// pass unseen.
     ///
     /// # Errors
     /// What the use case returned. `STORAGE_UNAVAILABLE` when the database cannot be used: nothing
     /// acknowledged is lost, nothing else is promised. `OVERLOADED`, with the time to wait, when too
-    /// many writes are queued. `INTERNAL` when the use case panicked or was begun inside another.
+    /// many writes are queued. `INTERNAL` when the use case panicked, was begun inside another, or waited for something
+    /// else on SQLite.
     pub async fn write<T, F>(&self, use_case: F) -> Result<T>
     where
         T: Send + 'static,
@@ -179,7 +170,7 @@ impl Store {
             return Err(Error::internal(Nested));
         }
         let written = match &self.inner.engine {
-            Engine::Sqlite { writer, .. } => writer.write(use_case).await,
+            Engine::Sqlite(file) => file.write(use_case).await,
             Engine::Postgres(postgres) => write_alone(postgres.begin().await?, use_case).await,
         }?;
         self.inner.wrote.store(true, Ordering::Relaxed);
@@ -213,88 +204,23 @@ impl Store {
     /// # Errors
     /// `STORAGE_UNAVAILABLE`: it does not, or is not.
     pub async fn ping(&self) -> Result<()> {
-        let (backend, question) = match &self.inner.engine {
-            Engine::Sqlite { file, .. } => {
-                file.check()?;
-                // Looks into the file, which `SELECT 1` would not.
-                (DbBackend::Sqlite, "PRAGMA schema_version")
+        match &self.inner.engine {
+            Engine::Sqlite(file) => file.ping().await,
+            Engine::Postgres(postgres) => {
+                let question = Statement::from_string(DbBackend::Postgres, "SELECT 1");
+                postgres.query_one_raw(question).await?;
+                Ok(())
             }
-            Engine::Postgres(_) => (DbBackend::Postgres, "SELECT 1"),
-        };
-        let question = Statement::from_string(backend, question);
-        self.read().database.query_one_raw(question).await?;
-        Ok(())
+        }
     }
 
     /// Commits what is queued, refuses what comes later, moves SQLite's WAL into the data file and
     /// closes every connection. Waits for reads that are under way. A second call does nothing.
     pub async fn close(&self) {
-        self.inner.closing.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
         match &self.inner.engine {
-            Engine::Sqlite { readers, .. } => {
-                if let Err(cause) = readers.close_by_ref().await {
-                    tracing::warn!(%cause, "the database's connections did not close");
-                }
-            }
+            Engine::Sqlite(file) => file.close().await,
             Engine::Postgres(postgres) => postgres.close(),
         }
-    }
-}
-
-async fn open_sqlite(
-    path: PathBuf,
-    readers: u32,
-    env: Env,
-) -> std::result::Result<Inner, ConnectError> {
-    let open = async |role, connections| {
-        connect::sqlite(&path, role, connections)
-            .await
-            .map_err(|cause| sqlite_error(&path, cause))
-    };
-    connect::make_private(&path)?;
-    let file = Arc::new(DataFile::at(path.clone()).map_err(|cause| data_file_error(&path, cause))?);
-    let connection = open(Role::Writer, 1).await?;
-    connect::check_library(&connection).await?;
-    let checkpoints = open(Role::Checkpointer, 1).await?;
-    let readers = open(Role::Reader, readers).await?;
-
-    let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-    let (committed, commits) = mpsc::channel(1);
-    let writer = Writer::new(Arc::clone(&file), env, connection, committed);
-    let (writer, work) = writer.start(closing.clone());
-    tasks.spawn(work);
-    let checkpointer = Checkpointer {
-        connection: checkpoints,
-        readers: readers.clone(),
-        commits,
-        closing: closing.clone(),
-    };
-    tasks.spawn(checkpointer.run());
-    Ok(Inner {
-        engine: Engine::Sqlite {
-            readers,
-            writer,
-            file,
-        },
-        tasks,
-        closing,
-        wrote: AtomicBool::new(false),
-    })
-}
-
-fn data_file_error(path: &Path, cause: io::Error) -> ConnectError {
-    ConnectError::DataFile {
-        path: path.to_owned(),
-        cause,
-    }
-}
-
-fn sqlite_error(path: &Path, cause: DbErr) -> ConnectError {
-    ConnectError::Sqlite {
-        path: path.to_owned(),
-        cause: cause.into(),
     }
 }
 

@@ -5,10 +5,8 @@
 mod m20261127_000001_init;
 
 use sea_orm_migration::{
-    MigrationTrait, MigratorTrait,
-    sea_orm::{
-        ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryOrder, Statement,
-    },
+    IntoSchemaManagerConnection, MigrationTrait, MigratorTrait,
+    sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Statement},
     seaql_migrations,
 };
 
@@ -55,10 +53,10 @@ pub async fn applied(database: &impl ConnectionTrait) -> Result<Vec<String>, DbE
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-/// Applies what a database has not seen, within the transaction that is given.
+/// Applies what a database has not seen, within the transaction that is given, or in which the connection is.
 ///
 /// # Errors
 /// A change failed, or the database has seen one that this build does not know.
-pub async fn apply(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+pub async fn apply<'c>(transaction: impl IntoSchemaManagerConnection<'c>) -> Result<(), DbErr> {
     Migrator::up(transaction, None).await
 }

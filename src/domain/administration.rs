@@ -48,7 +48,7 @@ impl Administration {
         let Page { items, next } = self
             .context
             .store
-            .read()
+            .scan()
             .search_accounts(filter, page)
             .await?;
         Ok((items, self.context.pages.token(&list, nobody(), next)))
@@ -186,7 +186,7 @@ impl Administration {
         let Page { items, next } = self
             .context
             .store
-            .read()
+            .scan()
             .search_organizations(filter, page)
             .await?;
         Ok((items, self.context.pages.token(&list, nobody(), next)))
@@ -197,7 +197,7 @@ impl Administration {
     /// # Errors
     /// `ORGANIZATION_NOT_FOUND`.
     pub async fn organization(&self, id: OrganizationId) -> Result<OrganizationOverview> {
-        let found = self.context.store.read().organization_overview(id).await?;
+        let found = self.context.store.scan().organization_overview(id).await?;
         found.ok_or_else(|| Reason::OrganizationNotFound.into())
     }
 

@@ -107,7 +107,7 @@ impl Organizations {
         let Page { items, next } = self
             .context
             .store
-            .read()
+            .scan()
             .search_accounts(&filter, page)
             .await?;
         Ok((
@@ -144,10 +144,10 @@ impl Organizations {
         let email = chosen_email(&request.email)?;
         let password = chosen_password(&request.password, "password")?;
         // Before the hash, which is the expensive part; the transaction decides in the end.
-        let (reader, most) = (self.context.store.read(), self.most);
-        let home = reader.organization(organization).await?;
+        let (store, most) = (&self.context.store, self.most);
+        let home = store.read().organization(organization).await?;
         let home = home.ok_or(Reason::OrganizationNotFound)?;
-        if reader.count_accounts(organization).await? >= most {
+        if store.scan().count_accounts(organization).await? >= most {
             return Err(Reason::QuotaExceeded.into());
         }
         self.admit_member(&email, caller.plan, &origin).await?;

@@ -2,8 +2,8 @@
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, IdenStatic,
-    Iterable as _, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select, SelectA, SelectB,
-    SelectC, SelectThree, Set, TopologyStar,
+    Iterable as _, PaginatorTrait, QueryFilter, QueryTrait, Select, SelectA, SelectB, SelectC,
+    SelectThree, Set, TopologyStar,
     sea_query::{Expr, LockType, OnConflict, Query, SelectStatement},
 };
 use uuid::Uuid;
@@ -260,15 +260,13 @@ impl Tx<'_> {
 
     /// Takes its address from an account that is deleted and still to be purged.
     async fn free_address(&self, normalized: &str) -> Result<()> {
-        let holder: Option<Uuid> = account::Entity::find()
-            .select_only()
+        let holder = Query::select()
             .column(account::Column::Id)
-            .filter(account::Column::EmailNormalized.eq(normalized))
-            .filter(account::Column::OrganizationId.in_subquery(deleted()))
-            .into_tuple()
-            .one(&self.database)
-            .await?;
-        if let Some(id) = holder {
+            .from(account::Entity)
+            .and_where(account::Column::EmailNormalized.eq(normalized))
+            .and_where(account::Column::OrganizationId.in_subquery(deleted()))
+            .take();
+        for id in self.ids::<Uuid>(&holder).await? {
             let none = format!("deleted {id}");
             account::Entity::update_many()
                 .filter(account::Column::Id.eq(id))

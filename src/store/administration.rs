@@ -1,11 +1,9 @@
 //! What administrators change: any account, any organization.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
-    Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement, Value,
     sea_query::{Expr, Query, SelectStatement},
 };
-use uuid::Uuid;
 
 use super::{
     accounts::changed,
@@ -109,15 +107,13 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Reader`](super::Reader).
     pub async fn live_api_key_ids_of(&self, id: OrganizationId) -> Result<Vec<ApiKeyId>> {
-        let ids: Vec<Uuid> = api_key::Entity::find()
-            .select_only()
+        let keys = Query::select()
             .column(api_key::Column::Id)
-            .filter(api_key::Column::AccountId.in_subquery(accounts_of(id)))
-            .filter(api_key::Column::RevokedAt.is_null())
-            .into_tuple()
-            .all(&self.database)
-            .await?;
-        Ok(ids.into_iter().map(ApiKeyId::from).collect())
+            .from(api_key::Entity)
+            .and_where(api_key::Column::AccountId.in_subquery(accounts_of(id)))
+            .and_where(api_key::Column::RevokedAt.is_null())
+            .take();
+        Ok(self.ids(&keys).await?)
     }
 
     /// Deletes an organization with its accounts, their sessions, refresh tokens and API keys: they are gone at

@@ -5,7 +5,6 @@ use sea_orm::{
     Select,
     sea_query::{Expr, Query},
 };
-use uuid::Uuid;
 
 use super::{
     entity::api_key,
@@ -211,15 +210,13 @@ impl Tx<'_> {
     /// # Errors
     /// See [`Reader`].
     pub async fn live_api_key_ids(&self, account: AccountId) -> Result<Vec<ApiKeyId>> {
-        let ids: Vec<Uuid> = api_key::Entity::find()
-            .select_only()
+        let keys = Query::select()
             .column(api_key::Column::Id)
-            .filter(api_key::Column::AccountId.eq(account.uuid()))
-            .filter(api_key::Column::RevokedAt.is_null())
-            .into_tuple()
-            .all(&self.database)
-            .await?;
-        Ok(ids.into_iter().map(ApiKeyId::from).collect())
+            .from(api_key::Entity)
+            .and_where(api_key::Column::AccountId.eq(account.uuid()))
+            .and_where(api_key::Column::RevokedAt.is_null())
+            .take();
+        Ok(self.ids(&keys).await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a database's error means: it cannot be reached or used just now, or we have made a mistake.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 use crate::error::{Error, Reason};
 
@@ -27,19 +27,28 @@ impl From<DbErr> for Error {
 /// This reason for a row whose owner has just been deleted by somebody else, and the usual one for
 /// every other error.
 pub(super) fn foreign_key_violation(cause: DbErr, reason: Reason) -> Error {
-    match cause.sql_err() {
-        Some(SqlErr::ForeignKeyConstraintViolation(_)) => Error::new(reason).because(cause),
-        _ => cause.into(),
+    let of_database = of_driver(&cause).and_then(SqlxError::as_database_error);
+    if of_database.is_some_and(|cause| cause.is_foreign_key_violation()) {
+        Error::new(reason).because(cause)
+    } else {
+        cause.into()
     }
 }
 
 fn reason(cause: &DbErr) -> Reason {
     match cause {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Reason::StorageUnavailable,
+        _ => of_driver(cause).map_or(Reason::Internal, reason_of_driver),
+    }
+}
+
+/// What sqlx says of Postgres, and `store::sqlite` in the same form.
+fn of_driver(cause: &DbErr) -> Option<&SqlxError> {
+    match cause {
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            reason_of_driver(cause)
+            Some(cause)
         }
-        _ => Reason::Internal,
+        _ => None,
     }
 }
 

@@ -7,7 +7,6 @@ use sea_orm::{
     QueryOrder, QuerySelect, Statement,
     sea_query::{Expr, Query},
 };
-use uuid::Uuid;
 
 use super::{
     administration::accounts_of,
@@ -114,15 +113,13 @@ impl Reader<'_> {
     }
 
     async fn unrevoked(&self, which: Expr) -> Result<Vec<GrantId>> {
-        let ids: Vec<Uuid> = grant::Entity::find()
-            .select_only()
+        let unrevoked = Query::select()
             .column(grant::Column::Id)
-            .filter(which)
-            .filter(grant::Column::RevokedAt.is_null())
-            .into_tuple()
-            .all(&self.database)
-            .await?;
-        Ok(ids.into_iter().map(GrantId::from).collect())
+            .from(grant::Entity)
+            .and_where(which)
+            .and_where(grant::Column::RevokedAt.is_null())
+            .take();
+        Ok(self.ids(&unrevoked).await?)
     }
 
     /// The refresh token with this SHA-256, consumed or not.

@@ -1,8 +1,8 @@
 //! Forgetting what has ended or is deleted.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query, SelectStatement},
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, Order, Query, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -29,14 +29,14 @@ impl Reader<'_> {
     }
 
     async fn deleted_organization(&self) -> Result<Option<Uuid>> {
-        let deleted = organization::Entity::find()
-            .select_only()
+        let deleted = Query::select()
             .column(organization::Column::Id)
-            .filter(organization::Column::DeletedAt.is_not_null())
-            .order_by_asc(organization::Column::Id)
-            .into_tuple()
-            .one(&self.database);
-        Ok(deleted.await?)
+            .from(organization::Entity)
+            .and_where(organization::Column::DeletedAt.is_not_null())
+            .order_by(organization::Column::Id, Order::Asc)
+            .limit(1)
+            .take();
+        Ok(self.ids(&deleted).await?.pop())
     }
 }
 
@@ -51,15 +51,14 @@ impl Tx<'_> {
         let Some(organization) = self.deleted_organization().await? else {
             return Ok(0);
         };
-        let account: Option<Uuid> = account::Entity::find()
-            .select_only()
+        let account = Query::select()
             .column(account::Column::Id)
-            .filter(account::Column::OrganizationId.eq(organization))
-            .order_by_asc(account::Column::Id)
-            .into_tuple()
-            .one(&self.database)
-            .await?;
-        let Some(account) = account else {
+            .from(account::Entity)
+            .and_where(account::Column::OrganizationId.eq(organization))
+            .order_by(account::Column::Id, Order::Asc)
+            .limit(1)
+            .take();
+        let Some(account) = self.ids::<Uuid>(&account).await?.pop() else {
             let organization = organization::Entity::delete_by_id(organization);
             return Ok(organization.exec(&self.database).await?.rows_affected);
         };

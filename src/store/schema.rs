@@ -1,17 +1,16 @@
 //! The schema: how it stands to this build, and bringing it up to date.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
 use tokio::time::timeout;
 
 use super::{
     Engine, Store,
-    connect::{self, ConnectError, Role},
+    connect::{self, ConnectError},
     entity,
+    postgres::Postgres,
+    sqlite,
 };
 
 type Result<T> = std::result::Result<T, ConnectError>;
@@ -32,7 +31,7 @@ pub enum SchemaState {
     Newer(String),
 }
 
-/// What a transaction that changes the schema needs.
+/// What a transaction that changes the schema of Postgres needs.
 pub(super) struct Migration {
     /// A single connection.
     pub(super) connection: DatabaseConnection,
@@ -53,20 +52,9 @@ impl Store {
             SchemaState::Newer(change) => return Err(ConnectError::NewerSchema { change }),
             SchemaState::Pending(_) => {}
         }
-        let migration = match &self.inner.engine {
-            Engine::Sqlite { file, .. } => Migration::sqlite(file.path()).await,
-            Engine::Postgres(postgres) => postgres.for_migration().await,
-        }?;
-        let migrated = timeout(MIGRATION_LIMIT, migrate(&migration)).await;
-        // What does not close is of no consequence: it has committed, or it never will.
-        let _ = timeout(CLOSE_LIMIT, migration.connection.close_by_ref()).await;
-        match migrated {
-            Ok(migrated) => migrated.map_err(schema_error)?,
-            Err(cause) => {
-                return Err(ConnectError::Schema {
-                    cause: cause.into(),
-                });
-            }
+        match &self.inner.engine {
+            Engine::Sqlite(file) => sqlite::migrate(file.path()).await.map_err(schema_error)?,
+            Engine::Postgres(postgres) => migrate_postgres(postgres).await?,
         }
         self.check_tables().await
     }
@@ -131,32 +119,25 @@ fn compare(applied: Vec<String>, known: Vec<String>) -> Result<SchemaState> {
     })
 }
 
-impl Migration {
-    /// A connection of its own to the file.
-    pub(super) async fn sqlite(path: &Path) -> Result<Self> {
-        let connection = connect::sqlite(path, Role::Writer, 1).await;
-        Ok(Self {
-            connection: connection.map_err(schema_error)?,
-            begin: Vec::new(),
-            end: Vec::new(),
-        })
-    }
+async fn migrate_postgres(postgres: &Postgres) -> Result<()> {
+    let migration = postgres.for_migration().await?;
+    let migrated = timeout(MIGRATION_LIMIT, migrate(&migration)).await;
+    // What does not close is of no consequence: it has committed, or it never will.
+    let _ = timeout(CLOSE_LIMIT, migration.connection.close_by_ref()).await;
+    let migrated = migrated.map_err(|cause| ConnectError::Schema {
+        cause: cause.into(),
+    })?;
+    migrated.map_err(schema_error)
 }
 
 /// All pending changes in one transaction, which only one node at a time is in.
-pub(super) async fn migrate(migration: &Migration) -> std::result::Result<(), DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = migration.connection.begin_with_options(options).await?;
+async fn migrate(migration: &Migration) -> std::result::Result<(), DbErr> {
+    let transaction = migration.connection.begin().await?;
     for statement in &migration.begin {
         transaction.execute_unprepared(statement).await?;
     }
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        let lock = format!("SELECT pg_advisory_xact_lock({})", connect::SCHEMA_LOCK);
-        transaction.execute_unprepared(&lock).await?;
-    }
+    let lock = format!("SELECT pg_advisory_xact_lock({})", connect::SCHEMA_LOCK);
+    transaction.execute_unprepared(&lock).await?;
     countersign_migrations::apply(&transaction).await?;
     for statement in &migration.end {
         transaction.execute_unprepared(statement).await?;

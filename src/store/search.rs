@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, QueryFilter,
     QueryOrder, QuerySelect, Select, SelectTwo,
     sea_query::{Expr, Func, Query, SelectStatement},
 };
@@ -156,17 +156,20 @@ impl Reader<'_> {
             .into_iter()
             .filter_map(|(membership, owner)| Some((membership.organization_id, owner?)))
             .collect();
-        let counts: HashMap<Uuid, i64> = membership::Entity::find()
-            .select_only()
-            .column(membership::Column::OrganizationId)
-            .column_as(membership::Column::AccountId.count(), "accounts")
-            .filter(membership::Column::OrganizationId.is_in(ids))
-            .group_by(membership::Column::OrganizationId)
-            .into_tuple::<(Uuid, i64)>()
-            .all(&self.database)
+        let count = Query::select()
+            .expr_as(membership::Column::OrganizationId.into_expr(), "id")
+            .expr_as(membership::Column::AccountId.count(), "accounts")
+            .from(membership::Entity)
+            .and_where(membership::Column::OrganizationId.is_in(ids))
+            .add_group_by([membership::Column::OrganizationId.into_expr()])
+            .take();
+        let counts: HashMap<Uuid, i64> = self
+            .database
+            .query_all(&count)
             .await?
-            .into_iter()
-            .collect();
+            .iter()
+            .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "accounts")?)))
+            .collect::<std::result::Result<_, DbErr>>()?;
         let overview = |organization: Organization| OrganizationOverview {
             owner: owners.remove(&organization.id.uuid()).map(|owner| {
                 let email = Email::from_stored(owner.email, owner.email_normalized);

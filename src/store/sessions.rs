@@ -85,17 +85,16 @@ impl Reader<'_> {
         most: u64,
         now: Timestamp,
     ) -> Result<Option<SessionId>> {
-        let id: Option<Uuid> = session::Entity::find()
-            .select_only()
+        let beyond = Query::select()
             .column(session::Column::Id)
-            .filter(session::Column::AccountId.eq(account.uuid()))
-            .filter(live(now))
-            .order_by_desc(session::Column::Id)
+            .from(session::Entity)
+            .and_where(session::Column::AccountId.eq(account.uuid()))
+            .cond_where(live(now))
+            .order_by(session::Column::Id, Order::Desc)
+            .limit(1)
             .offset(most)
-            .into_tuple()
-            .one(&self.database)
-            .await?;
-        Ok(id.map(SessionId::from))
+            .take();
+        Ok(self.ids(&beyond).await?.pop())
     }
 }
 

@@ -47,13 +47,9 @@ impl Reader<'_> {
             .from(session::Entity)
             .and_where(Expr::col(session::Column::AccountId).eq(account))
             .and_where(session::Column::ClientNetwork.eq(session::stored_network(network)))
+            .limit(1)
             .take();
-        let had = Query::select().expr(Expr::exists(session)).take();
-        let row = self.database.query_one(&had).await?;
-        Ok(row
-            .map(|row| row.try_get_by_index(0))
-            .transpose()?
-            .unwrap_or_default())
+        Ok(self.database.query_one(&session).await?.is_some())
     }
 }
 

@@ -3,12 +3,15 @@
 use std::{ops::Deref, pin::Pin};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, QueryResult, Statement, StatementBuilder, prelude::async_trait::async_trait,
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StatementBuilder,
+    prelude::async_trait::async_trait,
 };
 use uuid::Uuid;
 
-use super::postgres::{Postgres, Transaction};
+use super::{
+    postgres::{Postgres, Transaction},
+    sqlite,
+};
 use crate::model::page::{Page, PageRequest};
 
 /// What a use case gives back before it has run.
@@ -31,7 +34,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// The ids in the first column of what a statement gives.
+    /// The ids in the only column of what a statement gives.
     pub(super) async fn ids<T: From<Uuid>>(
         &self,
         statement: &impl StatementBuilder,
@@ -73,20 +76,14 @@ impl<'c> Deref for Tx<'c> {
 /// What runs a statement.
 #[derive(Debug)]
 pub(super) enum Executor<'c> {
-    Sqlite(DatabaseExecutor<'c>),
+    Sqlite(sqlite::Executor<'c>),
     Postgres(&'c Postgres),
     PostgresTransaction(&'c Transaction),
 }
 
-impl<'c> From<&'c DatabaseConnection> for Executor<'c> {
-    fn from(pool: &'c DatabaseConnection) -> Self {
-        Self::Sqlite(DatabaseExecutor::Connection(pool))
-    }
-}
-
-impl<'c> From<&'c DatabaseTransaction> for Executor<'c> {
-    fn from(transaction: &'c DatabaseTransaction) -> Self {
-        Self::Sqlite(DatabaseExecutor::Transaction(transaction))
+impl<'c> From<sqlite::Executor<'c>> for Executor<'c> {
+    fn from(database: sqlite::Executor<'c>) -> Self {
+        Self::Sqlite(database)
     }
 }
 

@@ -106,11 +106,16 @@ async fn meanwhile<T>(base: &Base, app: &TestApp, held: Held, work: impl Future<
     let (begun, has_begun) = oneshot::channel();
     let (go_on, may_go_on) = oneshot::channel::<()>();
     let now = app.clock.now();
+    let on_postgres = app.parts.store.is_multi_node();
     let transaction = app.parts.store.write(move |tx| {
         Box::pin(async move {
             held.write(tx, now).await?;
             begun.send(()).unwrap();
-            let _ = may_go_on.await;
+            // The writer of SQLite is a thread, and all others wait for it.
+            let _ = match on_postgres {
+                true => may_go_on.await,
+                false => may_go_on.blocking_recv(),
+            };
             Ok(())
         })
     });

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign::pb::v1::ChangePasswordRequest;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -324,6 +325,21 @@ async fn guessing_through_a_stolen_token_is_slowed_down_and_holds_up_nobody_else
 async fn a_call_that_was_given_up_is_no_attempt() {
     let app = limited().await;
     app.sign_up("ann").await;
+    // Nobody gets in while this is written.
+    let (begun, has_begun) = oneshot::channel();
+    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let store = app.parts.store.clone();
+    let held = tokio::spawn(async move {
+        let write = store.write(|_| {
+            Box::pin(async move {
+                begun.send(()).unwrap();
+                let _ = may_go_on.blocking_recv();
+                Ok(())
+            })
+        });
+        write.await
+    });
+    has_begun.await.unwrap();
     for number in 0..50 {
         let attempt = log_in(&app, "ann@example.com", PASSWORD, "192.0.2.1");
         let mut attempt = Box::pin(attempt);
@@ -334,6 +350,8 @@ async fn a_call_that_was_given_up_is_no_attempt() {
         drop(attempt);
         app.clock.advance(Duration::from_millis(125));
     }
+    go_on.send(()).unwrap();
+    held.await.unwrap().unwrap();
     fail(&app, "ann@example.com", "192.0.2.1", 5).await;
 }
 

@@ -31,7 +31,7 @@ use countersign::{
     },
     store::{Database, Options, Store},
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -124,9 +124,9 @@ impl Base {
 
     /// A connection beside the program's, on Postgres.
     pub(crate) async fn postgres_by_hand(&self) -> Option<DatabaseConnection> {
-        match self.database {
-            Database::Sqlite { .. } => None,
-            Database::Postgres { .. } => Some(self.by_hand().await),
+        match self.url() {
+            Some(url) => Some(sea_orm::Database::connect(url).await.unwrap()),
+            None => None,
         }
     }
 
@@ -163,13 +163,28 @@ impl Base {
         store
     }
 
-    /// A connection around the store, for what it does not let anybody do.
-    async fn by_hand(&self) -> DatabaseConnection {
-        let url = match &self.database {
-            Database::Sqlite { path, .. } => format!("sqlite:{}?mode=rwc", path.display()),
-            Database::Postgres { .. } => self.url().unwrap(),
+    /// Runs statements around the store, for what it does not let anybody do. False when they are refused.
+    async fn by_hand(&self, statements: &str) -> bool {
+        match self.postgres_by_hand().await {
+            Some(postgres) => postgres.execute_unprepared(statements).await.is_ok(),
+            None => self.sqlite_by_hand().execute_batch(statements).is_ok(),
+        }
+    }
+
+    fn sqlite_by_hand(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.file()).unwrap()
+    }
+
+    /// How many rows a table has.
+    async fn rows(&self, table: &str) -> i64 {
+        let count = format!("SELECT COUNT(*) FROM {table}");
+        let Some(postgres) = self.postgres_by_hand().await else {
+            let first = |row: &rusqlite::Row<'_>| row.get(0);
+            return self.sqlite_by_hand().query_row(&count, [], first).unwrap();
         };
-        sea_orm::Database::connect(url).await.unwrap()
+        let count = Statement::from_string(DbBackend::Postgres, count);
+        let row = postgres.query_one_raw(count).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
     }
 }
 

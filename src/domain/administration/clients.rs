@@ -25,7 +25,7 @@ impl Administration {
     pub async fn clients(&self, size: i32, token: &str) -> Result<(Vec<ListedClient>, String)> {
         let pages = &self.context.pages;
         let page = pages.request(LIST, nobody(), size, token)?;
-        let Page { items, next } = self.context.store.read().listed_clients(page).await?;
+        let Page { items, next } = self.context.store.scan().listed_clients(page).await?;
         Ok((items, pages.token(LIST, nobody(), next)))
     }
 

@@ -28,7 +28,7 @@ impl Administration {
         let pages = &self.context.pages;
         let page = pages.request(&list, nobody(), size, token)?;
         let now = self.context.env.now();
-        let reader = self.context.store.read();
+        let reader = self.context.store.scan();
         let Page { items, next } = reader.live_grants(filter, page, now).await?;
         Ok((items, pages.token(&list, nobody(), next)))
     }
@@ -68,7 +68,7 @@ impl Administration {
         let list = format!("consents of all {filter:?}");
         let pages = &self.context.pages;
         let page = pages.request(&list, nobody(), size, token)?;
-        let Page { items, next } = self.context.store.read().consents(filter, page).await?;
+        let Page { items, next } = self.context.store.scan().consents(filter, page).await?;
         Ok((items, pages.token(&list, nobody(), next)))
     }
 

@@ -48,17 +48,6 @@ async fn delete(store: &Store, account: &Account) {
     assert!(deletion.await.unwrap());
 }
 
-async fn rows(base: &Base, table: &str) -> i64 {
-    use sea_orm::ConnectionTrait as _;
-    let by_hand = base.by_hand().await;
-    let count = sea_orm::Statement::from_string(
-        by_hand.get_database_backend(),
-        format!("SELECT COUNT(*) FROM {table}"),
-    );
-    let row = by_hand.query_one_raw(count).await.unwrap().unwrap();
-    row.try_get_by_index(0).unwrap()
-}
-
 async fn an_account_with_many_sessions_goes_in_pieces(base: Base) {
     let store = base.store().await;
     let (ann, (bob, _)) = (
@@ -87,7 +76,7 @@ async fn an_account_with_many_sessions_goes_in_pieces(base: Base) {
         .write(move |tx| Box::pin(async move { tx.lock_account(ann.id).await }))
         .await;
     assert_eq!(locked.unwrap(), None);
-    assert_eq!(rows(&base, "sessions").await, 1201);
+    assert_eq!(base.rows("sessions").await, 1201);
 
     // Somebody else takes the address meanwhile, and is deleted in turn.
     let (second, inserted) = sign_up(&store, "ann@example.com").await.unwrap();
@@ -115,7 +104,7 @@ async fn an_account_with_many_sessions_goes_in_pieces(base: Base) {
         ("grants", 1),
         ("refresh_tokens", 1),
     ] {
-        assert_eq!(rows(&base, table).await, left, "{table}");
+        assert_eq!(base.rows(table).await, left, "{table}");
     }
     assert!(store.read().account(bob.id).await.unwrap().is_some());
 }
@@ -164,7 +153,7 @@ async fn an_organization_with_many_sessions_goes_in_pieces(base: Base) {
         "grants",
         "refresh_tokens",
     ] {
-        assert_eq!(rows(&base, table).await, 0, "{table}");
+        assert_eq!(base.rows(table).await, 0, "{table}");
     }
 }
 
@@ -195,7 +184,7 @@ async fn a_grant_with_many_refresh_tokens_goes_in_pieces(base: Base) {
     // The grant and its session.
     assert_eq!(pieces.pop(), Some(2));
     assert_eq!(pieces, [100; 12]);
-    assert_eq!(rows(&base, "refresh_tokens").await, 0);
+    assert_eq!(base.rows("refresh_tokens").await, 0);
 }
 
 async fn the_oldest_sessions_end_a_few_at_a_time(base: Base) {

@@ -6,7 +6,6 @@ use countersign::{
     env::Env,
     store::{ConnectError, Database, Options, SchemaState, Store},
 };
-use sea_orm::ConnectionTrait;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -34,8 +33,7 @@ async fn a_schema_that_lacks_a_table_or_a_column_is_refused(base: Base) {
             Ok(SchemaState::Pending(_)) => base.store().await,
             _ => base.open().await,
         };
-        let by_hand = base.by_hand().await;
-        by_hand.execute_unprepared(damage).await.unwrap();
+        assert!(base.by_hand(damage).await);
         for refused in [store.schema().await.map(drop), store.migrate().await] {
             let refused = refused.unwrap_err();
             assert!(
@@ -48,18 +46,12 @@ async fn a_schema_that_lacks_a_table_or_a_column_is_refused(base: Base) {
 
 async fn the_schema_of_another_program_is_left_alone(base: Base) {
     let store = base.open().await;
-    let by_hand = base.by_hand().await;
     let others = "CREATE TABLE seaql_migrations (version TEXT PRIMARY KEY, applied_at BIGINT NOT NULL); \
                   INSERT INTO seaql_migrations VALUES ('m20200101_000001_shop', 0)";
-    by_hand.execute_unprepared(others).await.unwrap();
+    assert!(base.by_hand(others).await);
     let refused = store.migrate().await.unwrap_err();
     assert!(matches!(refused, ConnectError::ForeignSchema), "{refused}");
-    assert!(
-        by_hand
-            .execute_unprepared("SELECT * FROM accounts")
-            .await
-            .is_err()
-    );
+    assert!(!base.by_hand("SELECT * FROM accounts").await);
 }
 
 async fn migrating_again_changes_nothing(base: Base) {
@@ -94,11 +86,8 @@ async fn nodes_that_start_together_migrate_once(base: Base) {
 
 async fn a_newer_schema_is_refused(base: Base) {
     let store = base.store().await;
-    base.by_hand()
-        .await
-        .execute_unprepared("INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)")
-        .await
-        .unwrap();
+    let change = "INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)";
+    assert!(base.by_hand(change).await);
     let newer = "m29991231_000001_later".to_owned();
     assert_eq!(store.schema().await.unwrap(), SchemaState::Newer(newer));
     let refused = store.migrate().await.unwrap_err();
@@ -110,24 +99,15 @@ async fn a_newer_schema_is_refused(base: Base) {
 
 async fn a_failed_migration_leaves_nothing(base: Base) {
     let store = base.open().await;
-    let by_hand = base.by_hand().await;
-    by_hand
-        .execute_unprepared("CREATE TABLE outbox (id TEXT)")
-        .await
-        .unwrap();
+    assert!(base.by_hand("CREATE TABLE outbox (id TEXT)").await);
     let failed = store.migrate().await.unwrap_err();
     assert!(matches!(failed, ConnectError::Schema { .. }), "{failed}");
     assert!(failed.to_string().contains("outbox"), "{failed}");
     for table in ["organizations", "accounts", "seaql_migrations"] {
-        let read = by_hand
-            .execute_unprepared(&format!("SELECT * FROM {table}"))
-            .await;
-        assert!(read.is_err(), "{table} is there");
+        let read = base.by_hand(&format!("SELECT * FROM {table}")).await;
+        assert!(!read, "{table} is there");
     }
-    by_hand
-        .execute_unprepared("DROP TABLE outbox")
-        .await
-        .unwrap();
+    assert!(base.by_hand("DROP TABLE outbox").await);
     store.migrate().await.unwrap();
     ann(&store).await;
 }

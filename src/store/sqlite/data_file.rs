@@ -2,14 +2,17 @@
 //! and nobody would find again what is written.
 
 use std::{
-    fs::{self, Metadata},
+    fs::{self, Metadata, OpenOptions, Permissions},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::error::{Error, Reason};
+use crate::{
+    error::{Error, Reason},
+    store::connect::ConnectError,
+};
 
 /// The data file that was opened is not the one that stands at its path.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -74,6 +77,33 @@ impl DataFile {
             tracing::warn!(%file, "the data file is back in its place");
         }
     }
+}
+
+/// Makes the data file if there is none. It and the files beside it are for this user alone; SQLite
+/// gives its `-wal` and `-shm` the mode of the data file.
+pub(super) fn make_private(path: &Path) -> Result<(), ConnectError> {
+    let failed = |cause| ConnectError::DataFile {
+        path: path.to_owned(),
+        cause,
+    };
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        // Where a file system keeps no modes, there is nothing to set.
+        if let Err(cause) = fs::set_permissions(&file, Permissions::from_mode(0o600))
+            && cause.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %path.display(), %cause, "the mode of a data file cannot be set");
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,37 +1,43 @@
 //! The one writer of SQLite. Use cases queue for it; those that wait together are committed together
 //! (group commit), for a commit costs a write to the disk however much is in it.
 //!
-//! Each use case has a savepoint of its own, so that a refusal or a panic undoes that one alone. None is
-//! answered before the commit that holds it. When that fails, nobody's write has come to pass, and the
-//! connection is replaced: after a full disk or a broken one, its state is not worth guessing at.
+//! It is a thread that runs one use case after the other, each from its first statement to its last: a use case that waits
+//! for anything but its transaction is refused. Each has a savepoint of its own, so that a refusal or a panic undoes
+//! that one alone. None is answered before the commit that holds it. When that fails, nobody's write has come to
+//! pass, and the connection is replaced: after a full disk or a broken one, its state is not worth guessing at.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, SyncSender, TrySendError},
+    },
+    time::Duration,
+};
 
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
-use tokio::{
-    select,
-    sync::{mpsc, oneshot},
-};
-use tokio_util::sync::CancellationToken;
+use futures_util::FutureExt as _;
+use sea_orm::DbErr;
+use tokio::sync::oneshot;
 
 use super::{
-    BoxFuture,
-    connect::{self, Role},
-    contain::contain,
+    Executor,
+    channel::Channel,
+    connection::{Connection, Role},
     data_file::DataFile,
-    run_use_case,
-    transaction::Tx,
+    failure::failed,
+    lock,
 };
 use crate::{
     env::Env,
     error::{Error, Reason, Result},
+    store::{
+        run_use_case,
+        transaction::{BoxFuture, Tx},
+    },
 };
 
 /// How many use cases may wait. At a thousand commits in a second this is the wait of a second.
-const QUEUE: usize = 1024;
+pub(super) const QUEUE: usize = 1024;
 /// How many use cases one commit holds at most, so that the first of them does not wait for long.
 const BATCH: usize = 64;
 /// What to tell those who find the queue full.
@@ -44,13 +50,21 @@ const SLOW: Duration = Duration::from_secs(1);
 #[error("the write was not committed")]
 struct NotCommitted;
 
+/// A use case waited for something that is not its transaction, and all others would have waited with it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a use case waited for something else inside its transaction")]
+struct Waited;
+
 /// The way to the writer.
-#[derive(Debug)]
 pub(super) struct Queue {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: Channel<Box<dyn Job>>,
 }
 
 impl Queue {
+    pub(super) fn to(jobs: Channel<Box<dyn Job>>) -> Self {
+        Self { jobs }
+    }
+
     /// Runs a use case and gives its result once it is committed.
     pub(super) async fn write<T, F>(&self, use_case: F) -> Result<T>
     where
@@ -59,35 +73,38 @@ impl Queue {
     {
         let (answer, result) = oneshot::channel();
         self.jobs
-            .try_send(Box::new(Request { use_case, answer }))
+            .send(Box::new(Request { use_case, answer }))
             .map_err(refusal)?;
         result
             .await
             .map_err(|_| Error::new(Reason::StorageUnavailable).because(NotCommitted))?
     }
+
+    /// Takes no more. What is queued is still written.
+    pub(super) fn close(&self) {
+        self.jobs.close();
+    }
 }
 
-fn refusal(cause: mpsc::error::TrySendError<Box<dyn Job>>) -> Error {
+fn refusal(cause: TrySendError<Box<dyn Job>>) -> Error {
     match cause {
-        mpsc::error::TrySendError::Full(_) => {
-            Error::new(Reason::Overloaded).retry_after(RETRY_AFTER)
-        }
-        mpsc::error::TrySendError::Closed(_) => {
+        TrySendError::Full(_) => Error::new(Reason::Overloaded).retry_after(RETRY_AFTER),
+        TrySendError::Disconnected(_) => {
             Error::new(Reason::StorageUnavailable).because(NotCommitted)
         }
     }
 }
 
 /// A use case in the queue, whatever it gives back. Whoever drops it answers `STORAGE_UNAVAILABLE`.
-trait Job: Send {
+pub(super) trait Job: Send {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
     /// Runs the use case.
-    fn run<'t>(self: Box<Self>, tx: &'t Tx<'t>) -> BoxFuture<'t, Finished>;
+    fn run<'t>(self: Box<Self>, tx: &'t Tx<'t>) -> Finished;
 }
 
 /// A use case that has run.
-struct Finished {
+pub(super) struct Finished {
     /// Whether its writes are to be kept.
     keep: bool,
     /// Gives its result to whoever waits for it.
@@ -110,25 +127,25 @@ where
         self.answer.is_closed()
     }
 
-    fn run<'t>(self: Box<Self>, tx: &'t Tx<'t>) -> BoxFuture<'t, Finished> {
-        Box::pin(async move {
-            let Self { use_case, answer } = *self;
-            let result = run_use_case(use_case, tx).await;
-            Finished {
-                keep: result.is_ok(),
-                // Nobody may be waiting any more, which changes nothing.
-                acknowledge: Box::new(move || drop(answer.send(result))),
-            }
-        })
+    fn run<'t>(self: Box<Self>, tx: &'t Tx<'t>) -> Finished {
+        let Self { use_case, answer } = *self;
+        let result = run_use_case(use_case, tx)
+            .now_or_never()
+            .unwrap_or_else(|| Err(Error::internal(Waited)));
+        Finished {
+            keep: result.is_ok(),
+            // Nobody may be waiting any more, which changes nothing.
+            acknowledge: Box::new(move || drop(answer.send(result))),
+        }
     }
 }
 
-/// The task that owns the writing connection.
+/// The owner of the writing connection.
 pub(super) struct Writer {
     file: Arc<DataFile>,
     env: Env,
-    connection: Option<DatabaseConnection>,
-    commits: mpsc::Sender<()>,
+    connection: Option<Mutex<Connection>>,
+    commits: SyncSender<()>,
 }
 
 impl Writer {
@@ -138,56 +155,37 @@ impl Writer {
     pub(super) fn new(
         file: Arc<DataFile>,
         env: Env,
-        connection: DatabaseConnection,
-        commits: mpsc::Sender<()>,
+        connection: Connection,
+        commits: SyncSender<()>,
     ) -> Self {
         Self {
             file,
             env,
-            connection: Some(connection),
+            connection: Some(Mutex::new(connection)),
             commits,
         }
     }
 
-    /// The queue to the writer, and the writer's work, which ends when the queue is dropped, or on
-    /// closing, with all that is in the queue written.
-    pub(super) fn start(
-        self,
-        closing: CancellationToken,
-    ) -> (Queue, impl Future<Output = ()> + Send) {
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        (Queue { jobs }, self.run(queue, closing))
-    }
-
-    async fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>, closing: CancellationToken) {
-        loop {
-            let job = select! {
-                biased;
-                () = closing.cancelled(), if !jobs.is_closed() => {
-                    jobs.close();
-                    continue;
-                }
-                job = jobs.recv() => job,
-            };
-            let Some(job) = job else { break };
-            if contain(self.serve(job, &mut jobs)).await.is_err() {
-                self.give_up_connection().await;
+    /// Writes until the queue is closed and all that was in it is written.
+    pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = jobs.recv() {
+            // What a panic may have left half-done goes with its connection.
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve(first, jobs)));
+            if served.is_err() {
+                self.connection = None;
             }
         }
-        self.give_up_connection().await;
     }
 
     /// Commits this use case and those that wait behind it, and answers them.
-    async fn serve(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
+    fn serve(&mut self, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>) {
         // Before a connection is made anew: whatever stands at the path now is not ours to write to.
         if self.file.check().is_err() {
             return;
         }
         let started = self.env.monotonic();
-        let committed = match self.connection().await {
-            Ok(connection) => commit_together(connection, first, jobs).await,
-            Err(cause) => Err(cause),
-        };
+        let connection = self.connection();
+        let committed = connection.and_then(|open| commit_together(open, first, jobs));
         match committed {
             // What nobody can find again was not committed, as far as callers are concerned.
             Ok(_) if self.file.check().is_err() => {}
@@ -200,7 +198,7 @@ impl Writer {
             }
             Err(cause) => {
                 tracing::error!(%cause, "writes were not committed");
-                self.give_up_connection().await;
+                self.connection = None;
             }
         }
         let took = self.env.monotonic().saturating_duration_since(started);
@@ -209,39 +207,27 @@ impl Writer {
         }
     }
 
-    async fn connection(&mut self) -> std::result::Result<&DatabaseConnection, DbErr> {
+    fn connection(&mut self) -> std::result::Result<&Mutex<Connection>, DbErr> {
         let open = match self.connection.take() {
             Some(open) => open,
-            None => connect::sqlite(self.file.path(), Role::Writer, 1).await?,
+            None => Mutex::new(Connection::open(self.file.path(), Role::Writer).map_err(failed)?),
         };
         Ok(self.connection.insert(open))
     }
-
-    async fn give_up_connection(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && let Err(cause) = connection.close().await
-        {
-            tracing::warn!(%cause, "the writing connection did not close");
-        }
-    }
 }
 
-async fn commit_together(
-    connection: &DatabaseConnection,
+fn commit_together(
+    connection: &Mutex<Connection>,
     first: Box<dyn Job>,
-    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+    jobs: &Receiver<Box<dyn Job>>,
 ) -> std::result::Result<Vec<Acknowledge>, DbErr> {
     // A deferred transaction that reads first fails at once when another connection wrote meanwhile.
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = connection.begin_with_options(options).await?;
+    lock(connection).run("BEGIN IMMEDIATE")?;
     let mut acknowledgements = Vec::new();
     let mut next = Some(first);
     while let Some(job) = next {
         if !job.is_abandoned() {
-            acknowledgements.push(run_in_savepoint(&transaction, job).await?);
+            acknowledgements.push(run_in_savepoint(connection, job)?);
         }
         next = if acknowledgements.len() < BATCH {
             jobs.try_recv().ok()
@@ -249,29 +235,40 @@ async fn commit_together(
             None
         };
     }
-    transaction.commit().await?;
+    lock(connection).run("COMMIT")?;
     Ok(acknowledgements)
 }
 
 /// Fails when the savepoint is gone: SQLite has then rolled back the whole transaction by itself, as it
 /// may when the disk is full.
-async fn run_in_savepoint(
-    transaction: &DatabaseTransaction,
+fn run_in_savepoint(
+    connection: &Mutex<Connection>,
     job: Box<dyn Job>,
 ) -> std::result::Result<Acknowledge, DbErr> {
-    let savepoint = transaction.begin().await?;
-    let finished = job.run(&Tx::over(&savepoint)).await;
-    if finished.keep {
-        savepoint.commit().await?;
-    } else {
-        savepoint.rollback().await?;
+    lock(connection).run("SAVEPOINT use_case")?;
+    let finished = job.run(&Tx::over(Executor::Transaction(connection)));
+    if !finished.keep {
+        lock(connection).run("ROLLBACK TO use_case")?;
     }
+    lock(connection).run("RELEASE use_case")?;
     Ok(finished.acknowledge)
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Queue").finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::ConnectionTrait;
+    use std::{
+        path::PathBuf,
+        sync::mpsc,
+        thread::{self, JoinHandle},
+    };
+
+    use sea_orm::ConnectionTrait as _;
     use tokio::task::JoinSet;
 
     use super::*;
@@ -279,33 +276,24 @@ mod tests {
         env::Timestamp,
         model::account::{Organization, Plan},
         store::{
-            connect::make_private,
-            schema::{self, Migration},
+            Reader,
+            sqlite::{data_file::make_private, migrate, readers::Readers},
         },
     };
 
-    /// A commit that does not fit rolls back the whole transaction behind sqlx's back, and all that is
+    /// A commit that does not fit rolls back the whole transaction by itself, and all that is
     /// in it must then be refused: also the use cases that had succeeded.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_full_disk_refuses_writes_keeps_what_was_acknowledged_and_passes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.db");
         make_private(&path).unwrap();
-        let connection = connect::sqlite(&path, Role::Writer, 1).await.unwrap();
-        let migration = Migration::sqlite(&path).await.unwrap();
-        schema::migrate(&migration).await.unwrap();
+        migrate(&path).await.unwrap();
+        let connection = Connection::open(&path, Role::Writer).unwrap();
         // This connection may not make the file much larger; the one that replaces it may.
-        connection
-            .execute_unprepared("PRAGMA max_page_count = 40")
-            .await
-            .unwrap();
-        let reader = connect::sqlite(&path, Role::Reader, 1).await.unwrap();
-        let (committed, _commits) = mpsc::channel(1);
-        let file = Arc::new(DataFile::at(path).unwrap());
-        let writer = Writer::new(file, Env::system(), connection, committed);
-        let (queue, work) = writer.start(CancellationToken::new());
-        let queue = std::sync::Arc::new(queue);
-        let work = tokio::spawn(work);
+        connection.run("PRAGMA max_page_count = 40").unwrap();
+        let readers = Readers::open(&path, 1).unwrap();
+        let (queue, work) = start(path, connection);
 
         let mut writers = JoinSet::new();
         for _ in 0..1000 {
@@ -323,7 +311,9 @@ mod tests {
         let refused = outcomes.iter().filter(|(_, written)| written.is_err());
         assert!(refused.count() > 0, "the disk was never full");
         for (id, written) in outcomes {
-            let stored = crate::store::Reader::over(&reader).organization(id).await;
+            let stored = Reader::over(Executor::Read(&readers))
+                .organization(id)
+                .await;
             assert_eq!(stored.unwrap().is_some(), written.is_ok());
             if let Err(refused) = written {
                 assert_eq!(refused.reason(), Reason::StorageUnavailable);
@@ -339,8 +329,45 @@ mod tests {
                 .await
                 .unwrap();
         }
-        drop(queue);
-        work.await.unwrap();
+        queue.close();
+        work.join().unwrap();
+    }
+
+    /// By itself, each statement would be committed at once, and nobody would have been told.
+    #[tokio::test]
+    async fn after_sqlite_has_rolled_back_nothing_more_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        make_private(&path).unwrap();
+        migrate(&path).await.unwrap();
+        let (queue, work) = start(path.clone(), Connection::open(&path, Role::Writer).unwrap());
+        let organization = organization();
+        let id = organization.id;
+        let written = queue.write(move |tx| {
+            Box::pin(async move {
+                tx.database.execute_unprepared("ROLLBACK").await?;
+                let _ = tx.insert_organization(&organization).await;
+                Ok(())
+            })
+        });
+        let refused = written.await.unwrap_err();
+        assert_eq!(refused.reason(), Reason::StorageUnavailable);
+        let readers = Readers::open(&path, 1).unwrap();
+        let stored = Reader::over(Executor::Read(&readers))
+            .organization(id)
+            .await;
+        assert_eq!(stored.unwrap(), None);
+        queue.close();
+        work.join().unwrap();
+    }
+
+    fn start(path: PathBuf, connection: Connection) -> (Arc<Queue>, JoinHandle<()>) {
+        let file = Arc::new(DataFile::at(path).unwrap());
+        let (committed, _) = mpsc::sync_channel(1);
+        let writer = Writer::new(file, Env::system(), connection, committed);
+        let (jobs, waiting) = Channel::new(QUEUE);
+        let work = thread::spawn(move || writer.run(&waiting));
+        (Arc::new(Queue::to(jobs)), work)
     }
 
     fn organization() -> Organization {

@@ -1,0 +1,183 @@
+//! Threads for reads that may look at many rows: on the thread of whoever asks, all others of that thread would wait.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, SyncSender},
+    },
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    channel::Channel,
+    connection::{Connection, Role},
+    lock, spawn,
+};
+use crate::{env::Env, store::connect::Cause};
+
+/// How many scans run at once.
+const THREADS: usize = 2;
+/// How many may wait for that.
+const QUEUE: usize = 64;
+/// How long a scan may take, with its wait for a thread. A statement on Postgres has as long.
+const LIMIT: Duration = Duration::from_millis(4_500);
+
+/// The way to the threads.
+pub(in crate::store) struct Scanners {
+    scans: Channel<Scan>,
+    env: Env,
+}
+
+/// A statement in the queue. Whoever drops it answers that no thread was free.
+struct Scan {
+    end: Instant,
+    run: Box<dyn FnOnce(&Connection) + Send>,
+}
+
+impl Scanners {
+    /// Starts the threads, each of which keeps its `held` until it ends.
+    pub(super) fn start(
+        path: &Path,
+        env: &Env,
+        threads: &TaskTracker,
+        held: SyncSender<()>,
+    ) -> Result<Self, Cause> {
+        let (scans, queue) = Channel::new(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..THREADS {
+            let connection = Connection::open(path, Role::Reader)?;
+            let (queue, env, held) = (Arc::clone(&queue), env.clone(), held.clone());
+            spawn("sqlite-scans", threads, move || {
+                serve(connection, &queue, &env);
+                drop(held);
+            })?;
+        }
+        let env = env.clone();
+        Ok(Self { scans, env })
+    }
+
+    /// Runs a statement on one of the threads; it is interrupted at the end of its time.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        statement: impl FnOnce(&Connection) -> Result<T, DbErr> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        let (answer, result) = oneshot::channel();
+        let run = move |connection: &Connection| {
+            if !answer.is_closed() {
+                // Nobody may be waiting any more, which changes nothing.
+                let _ = answer.send(statement(connection));
+            }
+        };
+        let scan = Scan {
+            end: self.env.monotonic() + LIMIT,
+            run: Box::new(run),
+        };
+        self.scans.send(scan).map_err(|_| unavailable())?;
+        result.await.map_err(|_| unavailable())?
+    }
+
+    pub(super) fn close(&self) {
+        self.scans.close();
+    }
+}
+
+fn unavailable() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+}
+
+/// Runs one scan after the other until the queue is closed and empty.
+fn serve(connection: Connection, queue: &Mutex<Receiver<Scan>>, env: &Env) {
+    loop {
+        let next = lock(queue).recv();
+        let Ok(Scan { end, run }) = next else { break };
+        let clock = env.clone();
+        let is_over = move || clock.monotonic() >= end;
+        if is_over() || connection.interrupt_when(is_over).is_err() {
+            continue;
+        }
+        // A panic has been reported by the panic hook, and the caller is told by what it drops.
+        let _ = catch_unwind(AssertUnwindSafe(|| run(&connection)));
+    }
+}
+
+impl std::fmt::Debug for Scanners {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Scanners").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    };
+
+    use sea_orm::{DbBackend, Statement};
+
+    use super::*;
+    use crate::{
+        env::{Clock, RandomnessUnavailable, Rng, Timestamp},
+        error::{Error, Reason},
+        store::sqlite::data_file::make_private,
+    };
+
+    /// A clock that goes on by a second whenever somebody looks at it.
+    struct Hasty {
+        begin: Instant,
+        looks: AtomicU64,
+    }
+
+    impl Clock for Hasty {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+
+        fn monotonic(&self) -> Instant {
+            self.begin + Duration::from_secs(self.looks.fetch_add(1, Ordering::Relaxed))
+        }
+    }
+
+    impl Rng for Hasty {
+        fn fill(&self, _: &mut [u8]) -> Result<(), RandomnessUnavailable> {
+            Err(RandomnessUnavailable)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_scan_that_takes_too_long_is_ended_and_its_thread_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        make_private(&path).unwrap();
+        let hasty = Arc::new(Hasty {
+            begin: Env::system().monotonic(),
+            looks: AtomicU64::new(0),
+        });
+        let env = Env::new(hasty.clone(), hasty);
+        let threads = TaskTracker::new();
+        let scanners = Scanners::start(&path, &env, &threads, mpsc::sync_channel(1).0).unwrap();
+        for _ in 0..2 * THREADS {
+            let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+            let scan = move |connection: &Connection| rows(connection, endless);
+            let ended = scanners.run(scan).await.unwrap_err();
+            assert!(ended.to_string().contains("interrupted"), "{ended}");
+            assert_eq!(Error::from(ended).reason(), Reason::StorageUnavailable);
+            let short = |connection: &Connection| rows(connection, "SELECT 1");
+            assert_eq!(scanners.run(short).await.unwrap(), 1);
+        }
+        scanners.close();
+        threads.close();
+        threads.wait().await;
+    }
+
+    fn rows(connection: &Connection, question: &str) -> Result<usize, DbErr> {
+        let question = Statement::from_string(DbBackend::Sqlite, question);
+        Ok(connection.rows(&question)?.len())
+    }
+}
