@@ -81,6 +81,15 @@ impl Caller {
         }
     }
 
+    /// The grant whose token the call was made with; none for an API key.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<GrantId> {
+        match self.credential {
+            CredentialId::Grant(id) => Some(id),
+            CredentialId::ApiKey(_) => None,
+        }
+    }
+
     /// Whether the call was made with an e-mail token, which is for one mailbox.
     #[must_use]
     pub fn is_mailbox(&self) -> bool {

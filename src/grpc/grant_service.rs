@@ -5,16 +5,12 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    domain::{
-        Domain,
-        caller::{Caller, CredentialId},
-    },
+    domain::Domain,
     error::Result,
     grpc::{
         auth, convert,
         filter::{self, Term},
     },
-    model::id::GrantId,
     pb::v1::{
         DeleteGrantRequest, DeleteGrantResponse, GetGrantRequest, GetGrantResponse,
         ListGrantsRequest, ListGrantsResponse, grant_service_server::GrantService,
@@ -42,7 +38,7 @@ impl GrantService for Service {
         request: Request<GetGrantRequest>,
     ) -> std::result::Result<Response<GetGrantResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let current = current(&caller);
+        let current = caller.grant_id();
         let id = convert::grant_id(&request.get_ref().name, current)?;
         let grant = self.domain.grants.get(&caller, id).await?;
         Ok(Response::new(GetGrantResponse {
@@ -55,7 +51,7 @@ impl GrantService for Service {
         request: Request<ListGrantsRequest>,
     ) -> std::result::Result<Response<ListGrantsResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let (current, message) = (current(&caller), request.into_inner());
+        let (current, message) = (caller.grant_id(), request.into_inner());
         let client_id = client_filter(&message.filter)?;
         let (grants, next_page_token) = self
             .domain
@@ -76,17 +72,9 @@ impl GrantService for Service {
         request: Request<DeleteGrantRequest>,
     ) -> std::result::Result<Response<DeleteGrantResponse>, Status> {
         let caller = auth::caller(&request)?;
-        let id = convert::grant_id(&request.get_ref().name, current(&caller))?;
+        let id = convert::grant_id(&request.get_ref().name, caller.grant_id())?;
         self.domain.grants.revoke(&caller, id).await?;
         Ok(Response::new(DeleteGrantResponse {}))
-    }
-}
-
-/// The grant that a call was made with.
-fn current(caller: &Caller) -> Option<GrantId> {
-    match caller.credential {
-        CredentialId::Grant(id) => Some(id),
-        CredentialId::ApiKey(_) => None,
     }
 }
 

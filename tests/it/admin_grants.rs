@@ -6,6 +6,7 @@ use countersign::pb::{
     admin::v1 as admin_v1,
     v1::{Consent, Grant},
 };
+use http::Method;
 use tonic::Code;
 
 use crate::{
@@ -181,4 +182,16 @@ async fn an_administrator_finds_what_people_have_allowed_and_takes_it_back(base:
     let answer = operator.list_consents(page(&id(&client), &token)).await;
     let fields = refused(answer, Code::InvalidArgument, "INVALID_FIELD");
     assert_eq!(fields, ["page_token"]);
+}
+
+#[tokio::test]
+async fn an_administrator_sees_which_grant_is_the_one_of_the_call() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await.logs_in().await;
+    let administrator = app.administrator("root").await;
+    let call = app.call(Method::GET, "/admin/v1/grants");
+    let answer = call.bearer(&administrator.tokens.access_token).send().await;
+    let grants = answer.json()["grants"].as_array().unwrap().clone();
+    let current = grants.iter().map(|grant| &grant["current"] == true);
+    assert_eq!(current.collect::<Vec<_>>(), [true, false]);
 }

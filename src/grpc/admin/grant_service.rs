@@ -31,6 +31,7 @@ impl GrantService for Service {
         request: Request<ListGrantsRequest>,
     ) -> std::result::Result<Response<ListGrantsResponse>, Status> {
         auth::administrator(&request)?;
+        let current = auth::optional_caller(&request).and_then(|caller| caller.grant_id());
         let message = request.into_inner();
         let filter = filter::of_grants(&message.filter)?;
         let (grants, next_page_token) = self
@@ -41,7 +42,7 @@ impl GrantService for Service {
         Ok(Response::new(ListGrantsResponse {
             grants: grants
                 .iter()
-                .map(|grant| convert::grant(grant, false))
+                .map(|grant| convert::grant(grant, current == Some(grant.id)))
                 .collect(),
             next_page_token,
         }))
