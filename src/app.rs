@@ -294,13 +294,13 @@ async fn migrate_store(store: &Store) -> Result<MigrateReport, StartError> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::ready;
 
     use tokio::sync::oneshot;
 
     use super::*;
 
-    /// As when Postgres hangs: a transaction that never ends keeps the store from closing.
+    /// As when a disk hangs: a transaction that does not end keeps the store from closing.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_database_that_hangs_does_not_keep_the_server_from_stopping() {
         let folder = tempfile::tempdir().unwrap();
@@ -316,14 +316,16 @@ mod tests {
         let app = App::start(config, Env::system()).await.unwrap();
         let store = app.parts.store.clone();
         let (begun, has_begun) = oneshot::channel();
+        let (going_on, may_go_on) = oneshot::channel::<()>();
         let stuck = tokio::spawn(async move {
-            let never_ending = store.write(move |_| {
+            let hanging = store.write(move |_| {
                 Box::pin(async move {
                     begun.send(()).unwrap();
-                    pending::<crate::error::Result<()>>().await
+                    let _ = may_go_on.blocking_recv();
+                    Ok(())
                 })
             });
-            never_ending.await
+            hanging.await
         });
         has_begun.await.unwrap();
 
@@ -333,6 +335,8 @@ mod tests {
             .await
             .unwrap()
             .unwrap();
-        stuck.abort();
+        assert!(!stuck.is_finished());
+        drop(going_on);
+        stuck.await.unwrap().unwrap();
     }
 }

@@ -44,11 +44,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-
-    // SQLite would otherwise keep half of a change that failed.
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
 }
 
 /// Texts by which rows are found are compared byte by byte, as they are on SQLite: an index in the order of a
@@ -378,6 +373,13 @@ fn indexes() -> Vec<IndexCreateStatement> {
         ),
         index("grants_session_id", "grants", &["session_id"]),
         index("grants_account_id", "grants", &["account_id", "id"]),
+        // An account's lists, without reading what was revoked.
+        index("grants_unrevoked", "grants", &["account_id", "id"])
+            .and_where(Expr::col("revoked_at").is_null())
+            .take(),
+        index("api_keys_unrevoked", "api_keys", &["account_id", "id"])
+            .and_where(Expr::col("revoked_at").is_null())
+            .take(),
         index("refresh_tokens_grant_id", "refresh_tokens", &["grant_id"]),
         index("grants_client_id", "grants", &["client_id"]),
         index(
@@ -391,12 +393,15 @@ fn indexes() -> Vec<IndexCreateStatement> {
             &["session_id"],
         ),
         index(
-            "authorizations_expires_at",
+            "authorizations_undecided",
             "authorizations",
             &["expires_at"],
-        ),
+        )
+        .and_where(Expr::col("decided_at").is_null())
+        .take(),
         index("clients_used_at", "clients", &["used_at"]),
         index("consents_client_id", "consents", &["client_id", "id"]),
+        index("consents_account_id", "consents", &["account_id", "id"]),
         index(
             "linked_identities_account_id",
             "linked_identities",

@@ -14,7 +14,7 @@ use crate::{error::Reason, grpc::health::Status, store::Store};
 
 /// How often the database is asked.
 const EVERY: Duration = Duration::from_secs(2);
-/// How long it may take to answer.
+/// How long it may take to answer. SQLite reads on the thread that asks, so that of it this holds for writes alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// After how many checks without a committed write one is made, while nothing speaks against writing.
 const QUIET: u32 = 5;

@@ -16,8 +16,8 @@ settings! {
         url: SecretString = SecretString::default(),
         /// The most connections to Postgres, 1 to 1000.
         connections: u32 = 10,
-        /// The connections that read SQLite, 1 to 64. Each serves one thread at a time, so that more than cores are
-        /// of no use.
+        /// The connections that read SQLite, 1 to 64. Each serves one thread at a time, so that more than there are
+        /// cores are of no use.
         readers: u32 = 4,
         /// Whether the server brings an older schema up to date when it starts. Otherwise run
         /// `countersign migrate` first.

@@ -147,7 +147,7 @@ impl Organizations {
         let (store, most) = (&self.context.store, self.most);
         let home = store.read().organization(organization).await?;
         let home = home.ok_or(Reason::OrganizationNotFound)?;
-        if store.scan().count_accounts(organization).await? >= most {
+        if store.read().count_accounts(organization).await? >= most {
             return Err(Reason::QuotaExceeded.into());
         }
         self.admit_member(&email, caller.plan, &origin).await?;

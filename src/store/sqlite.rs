@@ -167,7 +167,7 @@ fn spawn(
         .map(drop)
 }
 
-/// Waits for nobody for long: each lock is held for a statement. One that panicked has left its connection in order.
+/// A thread that panicked while it had the lock has left what is behind it in order.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

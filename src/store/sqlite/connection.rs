@@ -21,8 +21,7 @@ const STATEMENTS: usize = 200;
 /// How many steps of SQLite's machine lie between two looks at the clock: a fraction of a millisecond.
 const STEPS: i32 = 10_000;
 
-const READING: &str =
-    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA query_only = ON";
+const READING: &str = "PRAGMA trusted_schema = OFF";
 /// `synchronous = NORMAL` would lose the last commits when the power goes. A checkpoint inside a commit would make
 /// everybody in that commit wait for it.
 const WRITING: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \

@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         mpsc::{Receiver, SyncSender},
     },
     time::{Duration, Instant},
@@ -37,6 +37,8 @@ pub(in crate::store) struct Scanners {
 /// A statement in the queue. Whoever drops it answers that no thread was free.
 struct Scan {
     end: Instant,
+    /// Gone when nobody waits for the answer any more.
+    caller: Weak<()>,
     run: Box<dyn FnOnce(&Connection) + Send>,
 }
 
@@ -62,24 +64,24 @@ impl Scanners {
         Ok(Self { scans, env })
     }
 
-    /// Runs a statement on one of the threads; it is interrupted at the end of its time.
+    /// Runs a statement on one of the threads. It is interrupted at the end of its time, and when its caller goes away.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         statement: impl FnOnce(&Connection) -> Result<T, DbErr> + Send + 'static,
     ) -> Result<T, DbErr> {
         let (answer, result) = oneshot::channel();
-        let run = move |connection: &Connection| {
-            if !answer.is_closed() {
-                // Nobody may be waiting any more, which changes nothing.
-                let _ = answer.send(statement(connection));
-            }
-        };
+        // Nobody may be waiting any more, which changes nothing.
+        let run = move |connection: &Connection| drop(answer.send(statement(connection)));
+        let waiting = Arc::new(());
         let scan = Scan {
             end: self.env.monotonic() + LIMIT,
+            caller: Arc::downgrade(&waiting),
             run: Box::new(run),
         };
         self.scans.send(scan).map_err(|_| unavailable())?;
-        result.await.map_err(|_| unavailable())?
+        let answered = result.await;
+        drop(waiting);
+        answered.map_err(|_| unavailable())?
     }
 
     pub(super) fn close(&self) {
@@ -95,9 +97,11 @@ fn unavailable() -> DbErr {
 fn serve(connection: Connection, queue: &Mutex<Receiver<Scan>>, env: &Env) {
     loop {
         let next = lock(queue).recv();
-        let Ok(Scan { end, run }) = next else { break };
+        let Ok(Scan { end, caller, run }) = next else {
+            break;
+        };
         let clock = env.clone();
-        let is_over = move || clock.monotonic() >= end;
+        let is_over = move || caller.strong_count() == 0 || clock.monotonic() >= end;
         if is_over() || connection.interrupt_when(is_over).is_err() {
             continue;
         }

@@ -142,7 +142,7 @@ async fn a_caller_who_goes_away_breaks_nothing(base: Base) {
                     Box::pin(async move {
                         tx.insert_organization(&organization).await?;
                         begun.send(()).unwrap();
-                        // A use case on SQLite has a thread of its own, and waits for nothing in any other way.
+                        // On SQLite a use case may block its thread, but may not await anything else.
                         let _ = match on_postgres {
                             true => may_go_on.await,
                             false => may_go_on.blocking_recv(),
