@@ -4,7 +4,6 @@ mod admin;
 mod completions;
 mod config;
 mod keys;
-mod logging;
 mod migrate;
 mod pow;
 mod serve;
@@ -26,11 +25,13 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
+use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::{
     app::StartError,
     config::{Config, Loaded, Sources},
     env::Env,
+    log::{self, Log},
 };
 
 /// The exit code of every start that fails, as of a command line that cannot be read.
@@ -38,8 +39,8 @@ const CANNOT_START: u8 = 2;
 /// How long threads that still work may keep a stopped program alive.
 const LAST_WORK: Duration = Duration::from_millis(500);
 
-/// The writer, the checkpoints, two for scans, and a few for files.
-const THREADS_OF_SQLITE: usize = 8;
+/// The log, SQLite's writer, checkpoints and scans, and a few for files.
+const OTHER_THREADS: usize = 8;
 
 const SETTINGS_HELP: &str = "\
 Settings:
@@ -155,21 +156,30 @@ impl Cli {
             .flag("listen", self.listen);
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(sources),
-            Command::Migrate => migrate::run(&start(&sources)?),
+            Command::Migrate => with_settings(&sources, migrate::run),
             Command::Config(command) => command.run(&sources),
-            Command::Keys(command) => command.run(&start(&sources)?),
+            Command::Keys(command) => with_settings(&sources, |config| command.run(config)),
             Command::Pow(command) => command.run(),
-            Command::Admin(command) => command.run(&start(&sources)?),
+            Command::Admin(command) => with_settings(&sources, |config| command.run(config)),
             Command::Completions { shell } => completions::run(shell),
         }
     }
 }
 
-/// Reads the settings, and logs as they say from here on.
-fn start(sources: &Sources) -> Result<Config, StartError> {
+/// Runs a command with the settings, and logs as they say meanwhile.
+fn with_settings(
+    sources: &Sources,
+    command: impl FnOnce(&Config) -> Result<(), StartError>,
+) -> Result<(), StartError> {
     let config = Loaded::from_sources(sources)?.config;
-    logging::start(&config.log, config.log_format);
-    Ok(config)
+    let (_, _written_at_the_end) = start_log(&config)?;
+    command(&config)
+}
+
+/// Logs as the settings say, from here on. What waits is written when the guard is dropped.
+fn start_log(config: &Config) -> Result<(Log, WorkerGuard), StartError> {
+    try_threads().map_err(|error| too_few_threads(&error))?;
+    Ok(log::start(&config.log, config.log_format))
 }
 
 /// Help and version go to standard output and are no failure; clap knows which is which.
@@ -229,24 +239,25 @@ fn block_on<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, S
 }
 
 fn runtime() -> Result<Runtime, StartError> {
-    try_threads()
-        .and_then(|()| Builder::new_multi_thread().enable_all().build())
-        .map_err(|error| {
-            StartError::new(
-                format!("cannot start enough threads: {error}"),
-                "raise the limits of processes and memory of this user or container (ulimit -u, TasksMax, pids.max)",
-            )
-        })
+    let built = Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| too_few_threads(&error))
 }
 
-/// Whether there may be as many threads at once as the runtime and SQLite start. The runtime panics when it has too
-/// few, and SQLite calls the database damaged.
+fn too_few_threads(error: &io::Error) -> StartError {
+    StartError::new(
+        format!("cannot start enough threads: {error}"),
+        "raise the limits of processes and memory of this user or container (ulimit -u, TasksMax, pids.max)",
+    )
+}
+
+/// Whether there may be as many threads at once as the log, the runtime and SQLite start. The first two panic when they have
+/// too few.
 fn try_threads() -> io::Result<()> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let gate = Mutex::new(());
     thread::scope(|scope| {
         let _closed = gate.lock();
-        (0..cores + THREADS_OF_SQLITE).try_for_each(|_| {
+        (0..cores + OTHER_THREADS).try_for_each(|_| {
             let waiting = || drop(gate.lock());
             thread::Builder::new()
                 .spawn_scoped(scope, waiting)

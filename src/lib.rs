@@ -27,6 +27,7 @@ pub mod grpc;
 pub mod jobs;
 pub mod layers;
 pub mod limits;
+pub mod log;
 pub mod mail;
 pub mod metrics;
 pub mod model;

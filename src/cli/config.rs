@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Loaded, Sources, StartError, block_on, logging, print};
+use super::{Loaded, Sources, StartError, block_on, print, start_log};
 use crate::{
     app,
     config::{show_defaults, show_effective},
@@ -29,7 +29,7 @@ impl Command {
         match self {
             Self::Check => {
                 let loaded = Loaded::from_sources(sources)?;
-                logging::start(&loaded.config.log, loaded.config.log_format);
+                let (_, _written_at_the_end) = start_log(&loaded.config)?;
                 block_on(app::check(&loaded))?;
                 print(format!(
                     "{}\n# OK: these settings can be used\n",

@@ -5,12 +5,11 @@ use std::{io, pin::pin};
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 
-use super::{
-    Env, Loaded, Sources, StartError, block_on,
-    logging::{self, Log},
-    print,
+use super::{Env, Loaded, Sources, StartError, block_on, print, start_log};
+use crate::{
+    app::{self, App},
+    log::Log,
 };
-use crate::app::{self, App};
 
 /// What would end the process although nobody asked it to stop: timers, what operators send to other programs,
 /// and the limit on the size of files, which the write that meets it reports too.
@@ -28,7 +27,7 @@ const IGNORED: [Signal; 8] = [
 /// Serves until the process is told to stop.
 pub(super) fn run(sources: Sources) -> Result<(), StartError> {
     let loaded = Loaded::from_sources(&sources)?;
-    let log = logging::start(&loaded.config.log, loaded.config.log_format);
+    let (log, _written_at_the_end) = start_log(&loaded.config)?;
     app::check_key_files(&loaded)?;
     let config = loaded.config;
     block_on(async {

@@ -19,6 +19,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::log;
+
 const PATH: &str = "/metrics";
 const OPENMETRICS: MediaType<'_> =
     MediaType::new(names::APPLICATION, Name::new_unchecked("openmetrics-text"));
@@ -85,7 +87,8 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    pub(super) fn new(registry: Registry) -> Self {
+    pub(super) fn new(mut registry: Registry) -> Self {
+        registry.register_collector(Box::new(DroppedLines));
         Self { registry }
     }
 
@@ -171,6 +174,23 @@ impl Collector for Hashing {
         counter.encode(encoder.encode_descriptor(
             "countersign_hashing_shed",
             "Password hashes that were refused because they would have waited too long.",
+            None,
+            counter.metric_type(),
+        )?)
+    }
+}
+
+/// The log is the process's, and not that of one server.
+#[derive(Debug)]
+struct DroppedLines;
+
+impl Collector for DroppedLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let dropped = u64::try_from(log::dropped_lines()).unwrap_or(u64::MAX);
+        let counter = ConstCounter::new(dropped);
+        counter.encode(encoder.encode_descriptor(
+            "countersign_log_lines_dropped",
+            "Lines of the log that were dropped because standard error took none.",
             None,
             counter.metric_type(),
         )?)

@@ -5,6 +5,7 @@ mod admin;
 mod advice;
 mod commands;
 mod descriptors;
+mod log;
 mod pow;
 mod settings;
 mod signals;
