@@ -14,8 +14,14 @@ impl Report {
         self.row(what, &format!("{value:.1}"), wanted);
     }
 
-    pub(crate) fn ratio(&mut self, what: &str, value: f64, wanted: &str) {
-        self.row(what, &format!("{value:.2}x"), wanted);
+    /// The median of the ratios of all rounds, with the lowest and the highest.
+    pub(crate) fn ratio(&mut self, what: &str, ratios: &mut [f64], wanted: &str) {
+        let middle = median(ratios);
+        let measured = match ratios {
+            [low, .., high] => format!("{middle:.2}x ({low:.2} to {high:.2})"),
+            _ => format!("{middle:.2}x"),
+        };
+        self.row(what, &measured, wanted);
     }
 
     fn row(&mut self, what: &str, measured: &str, wanted: &str) {

@@ -24,12 +24,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on this folder and waits until it is ready.
     pub(crate) async fn start(folder: &Path) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .expect("a port")
-            .local_addr()
-            .expect("an address")
-            .port();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let address = free_address();
         let process = Command::new(BINARY)
             .env_clear()
             .env("COUNTERSIGN_LISTEN", address.to_string())
@@ -108,4 +103,10 @@ impl Server {
     pub(crate) fn binary_megabytes() -> f64 {
         fs::metadata(BINARY).expect("the program").len() as f64 / (1024.0 * 1024.0)
     }
+}
+
+/// An address on which nobody listens.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("an address")
 }
