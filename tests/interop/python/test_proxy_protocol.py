@@ -1,6 +1,5 @@
 """PROXY protocol, as a real haproxy speaks it: the client's address and its TLS reach the program."""
 
-import re
 import socket
 
 import grpc
@@ -85,11 +84,10 @@ def behind(tmp_path):
 
 
 def documented_configuration() -> str:
-    """The configuration in docs/OPERATIONS.md, with the addresses and the certificate of this machine."""
-    document = (ROOT / "docs/OPERATIONS.md").read_text()
-    text = re.search(r"```haproxy\n(.*?)```", document, re.DOTALL).group(1)
+    """deploy/haproxy.cfg, with the addresses and the certificate of this machine."""
+    text = (ROOT / "deploy/haproxy.cfg").read_text()
     for there, here in [
-        (":443", "127.0.0.1:{secure}"),
+        ("bind :443", "bind 127.0.0.1:{secure}"),
         ("/etc/haproxy/id.example.com.pem", "{certificate}"),
         ("10.0.0.5:8080 send-proxy-v2-ssl", "127.0.0.1:{server} send-proxy-v2-ssl source {proxy}"),
     ]:

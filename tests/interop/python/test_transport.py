@@ -17,12 +17,12 @@ from person import Person
 from server import Server
 
 
-def write_certificate(folder) -> dict[str, str]:
-    """A certificate for 127.0.0.1 that vouches for itself, as the settings that name it."""
+def write_certificate(folder, *names: str) -> dict[str, str]:
+    """A certificate for 127.0.0.1 and these names that vouches for itself, as the settings that name it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, ("localhost", *names))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
