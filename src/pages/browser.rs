@@ -21,6 +21,12 @@ const SESSION: &str = "countersign_session";
 const BROWSER: &str = "countersign_browser";
 /// The language that the person has chosen.
 const LANGUAGE: &str = "countersign_language";
+/// What the person has typed as their address, on the way from one form to another.
+const EMAIL: &str = "countersign_email";
+/// Longer than any address is, in bytes; a longer text would be more than some proxies take in a header.
+const LONGEST_EMAIL: usize = 512;
+/// Long enough for the way.
+const EMAIL_KEPT: Duration = Duration::from_secs(60);
 /// A year, which is as good as for ever.
 const KEPT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -128,6 +134,22 @@ pub(super) fn language_cookie(t: &Messages, secure: bool) -> Cookie {
         max_age: KEPT,
         secure,
     }
+}
+
+/// The address that was typed in the form before.
+pub(super) fn typed_email(headers: &HeaderMap, secure: bool) -> Option<String> {
+    let sent = URL_SAFE_NO_PAD.decode(cookie::find(headers, EMAIL, secure)?);
+    String::from_utf8(sent.ok()?).ok()
+}
+
+/// Keeps the address that was typed for the form that is next.
+pub(super) fn typed_email_cookie(email: &str, secure: bool) -> Option<Cookie> {
+    (email.len() <= LONGEST_EMAIL).then(|| Cookie {
+        name: EMAIL,
+        value: URL_SAFE_NO_PAD.encode(email),
+        max_age: EMAIL_KEPT,
+        secure,
+    })
 }
 
 /// Lets a form of this server's pages through: browsers say themselves where a form comes from, and no page can make them say

@@ -4,12 +4,20 @@ use askama::Template;
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, StatusCode};
 
-use super::{federated::ProviderButton, layout::Layout, messages::Messages, sign_in::Visit};
+use super::{
+    browser, federated::ProviderButton, layout::Layout, messages::Messages, preference,
+    sign_in::Visit,
+};
 use crate::{
     error::{Error, FieldReason, Reason, Result},
     pb::v1::Authorization,
     rest::{form, unary},
 };
+
+/// The parameter by which the address of a page says which form it has.
+const FORM: &str = "form";
+/// Names the form with which somebody makes an account.
+pub(super) const REGISTER: &str = "register";
 
 /// What a form sends. What is not sent is empty.
 #[derive(Default)]
@@ -56,11 +64,6 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// The form that somebody meets first.
-    pub(super) fn first(authorization: &Authorization) -> Self {
-        Self::sign_in(authorization.login_hint.clone())
-    }
-
     /// The form with which somebody signs in.
     pub(super) fn sign_in(email: String) -> Self {
         Self {
@@ -208,6 +211,31 @@ pub(super) fn wait(t: &Messages, error: &Error) -> String {
 }
 
 impl Visit<'_> {
+    /// The form that the address names, with what was typed in the one before, or else what the client has said.
+    pub(super) fn first_form(&self, authorization: &Authorization) -> Shown {
+        let asked = preference::named(FORM, self.parts.uri.query());
+        let typed = if asked.is_empty() {
+            None
+        } else {
+            browser::typed_email(&self.parts.headers, self.pages.0.secure)
+        };
+        let email = typed.unwrap_or_else(|| authorization.login_hint.clone());
+        if asked == [REGISTER] {
+            Shown::register(email)
+        } else {
+            Shown::sign_in(email)
+        }
+    }
+
+    /// Sends the browser on to the page with this form. Were it the answer to the one before, Back and a reload would ask whether
+    /// to send that again. What was typed comes along in a cookie: an address stands in histories and logs.
+    pub(super) fn go_to_form(&self, form: &str, email: &str) -> Result<Response> {
+        let kept = preference::without(FORM, self.parts.uri.query());
+        let location = format!("{}?{kept}{FORM}={form}", self.path);
+        let typed = browser::typed_email_cookie(email, self.pages.0.secure);
+        self.pages.see_other(&location, typed)
+    }
+
     /// The page on which somebody signs in or makes an account.
     pub(super) fn ask_to_sign_in(
         &self,

@@ -49,7 +49,7 @@ impl Layout<'_> {
 
     /// The same for a page that its query makes what it is.
     pub(super) fn keeping(self, query: Option<&str>) -> Self {
-        let kept = preference::without_language(query);
+        let kept = preference::without(preference::UI_LOCALES, query);
         Self { kept, ..self }
     }
 }

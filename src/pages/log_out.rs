@@ -142,7 +142,7 @@ impl<'p> Visit<'p> {
                 query.append_pair(name, value);
             }
         }
-        for languages in preference::asked(self.parts.uri.query()) {
+        for languages in preference::named(preference::UI_LOCALES, self.parts.uri.query()) {
             query.append_pair(preference::UI_LOCALES, &languages);
         }
         match query.finish().as_str() {

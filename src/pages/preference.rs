@@ -23,7 +23,7 @@ pub(super) fn language(
     headers: &HeaderMap,
     of_client: &[String],
 ) -> &'static Messages {
-    let asked = asked(query);
+    let asked = named(UI_LOCALES, query);
     let asked = asked.iter().flat_map(|tags| tags.split_whitespace());
     let accepted = weighted(headers, &ACCEPT_LANGUAGE);
     let mut accepted: Vec<_> = accepted.filter(|(_, weight)| *weight > 0.0).collect();
@@ -36,18 +36,18 @@ pub(super) fn language(
         .unwrap_or(&messages::all()[0])
 }
 
-/// The languages that a query names.
-pub(super) fn asked(query: Option<&str>) -> Vec<Cow<'_, str>> {
+/// The values of this parameter in a query.
+pub(super) fn named<'q>(parameter: &str, query: Option<&'q str>) -> Vec<Cow<'q, str>> {
     let parameters = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let asked = parameters.filter(|(name, _)| name == UI_LOCALES);
-    asked.map(|(_, tags)| tags).collect()
+    let named = parameters.filter(|(name, _)| name == parameter);
+    named.map(|(_, value)| value).collect()
 }
 
-/// The query without the languages that it names, ready for more.
-pub(super) fn without_language(query: Option<&str>) -> String {
+/// The query without this parameter, ready for more.
+pub(super) fn without(parameter: &str, query: Option<&str>) -> String {
     let parameters = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let mut kept = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters.filter(|(name, _)| name != UI_LOCALES))
+        .extend_pairs(parameters.filter(|(name, _)| name != parameter))
         .finish();
     if !kept.is_empty() {
         kept.push('&');

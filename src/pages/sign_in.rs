@@ -14,7 +14,7 @@ use super::{
     browser::{self, Browser},
     contract::SignedIn,
     federated::Purpose,
-    form::{Form, Shown},
+    form::{Form, REGISTER, Shown},
     messages::Messages,
     preference, with_cookies,
 };
@@ -62,11 +62,14 @@ async fn submit(
     let visit = Visit::new(&pages, id, &tag, parts)?;
     browser::require_own_form(&visit.parts.headers, &pages.0.issuer)?;
     let form = Form::read(&visit.parts.headers, body).await?;
-    if visit.has_tag(&form) {
-        visit.submit(form).await
-    } else {
+    if !visit.has_tag(&form) {
         // A form from before somebody signed in or out: the page as it is now.
-        visit.again([])
+        return visit.again([]);
+    }
+    match visit.submit(form).await {
+        // The page says so to whoever comes by, too.
+        Err(error) if error.reason() == Reason::AuthorizationNotFound => visit.again([]),
+        answer => answer,
     }
 }
 
@@ -109,7 +112,8 @@ impl<'p> Visit<'p> {
 
     /// The answer with a page, whose language is kept where somebody has just chosen it.
     pub(super) fn finish(&self, page: Response, t: &Messages) -> Result<Response> {
-        let is_chosen = !preference::asked(self.parts.uri.query()).is_empty();
+        let is_chosen =
+            !preference::named(preference::UI_LOCALES, self.parts.uri.query()).is_empty();
         let cookie = is_chosen.then(|| browser::language_cookie(t, self.pages.0.secure));
         with_cookies(page, cookie)
     }
@@ -170,7 +174,7 @@ impl<'p> Visit<'p> {
             (AuthorizationStep::Consent, true) => self.deny(DenialReason::ConsentRequired).await,
             (AuthorizationStep::Consent, false) => self.ask_for_consent(&authorization).await,
             (_, true) => self.deny(DenialReason::LoginRequired).await,
-            (_, false) => self.ask_to_sign_in(&authorization, Shown::first(&authorization)),
+            (_, false) => self.ask_to_sign_in(&authorization, self.first_form(&authorization)),
         }
     }
 
@@ -181,8 +185,8 @@ impl<'p> Visit<'p> {
         match form.action.as_str() {
             "sign-in" => self.sign_in(form).await,
             "register" => self.register(form).await,
-            "show-sign-in" => self.ask_again(Shown::sign_in(form.email)).await,
-            "show-register" => self.ask_again(Shown::register(form.email)).await,
+            "show-sign-in" => self.go_to_form("sign-in", &form.email),
+            "show-register" => self.go_to_form(REGISTER, &form.email),
             "allow" => self.approve().await,
             "deny" => self.deny(DenialReason::Unspecified).await,
             "sign-out" => {
@@ -205,7 +209,7 @@ impl<'p> Visit<'p> {
                 let to_link = trouble.filter(is_taken).map(|(provider, _)| &*provider.id);
                 self.signed_in(signed_in, to_link).await
             }
-            Err(error) => self.ask_again(Shown::sign_in(email).after(error)).await,
+            Err(error) => self.ask_again(Shown::sign_in(email), error).await,
         }
     }
 
@@ -222,7 +226,7 @@ impl<'p> Visit<'p> {
         };
         match contract.register(&self.anonymous(), message).await {
             Ok(signed_in) => self.signed_in(signed_in, None).await,
-            Err(error) => self.ask_again(Shown::register(email).after(error)).await,
+            Err(error) => self.ask_again(Shown::register(email), error).await,
         }
     }
 
@@ -260,9 +264,12 @@ impl<'p> Visit<'p> {
         }
     }
 
-    async fn ask_again(&self, shown: Shown) -> Result<Response> {
+    /// The form once more, with what is wrong. It answers the form that was sent, so that its status says that this was refused.
+    /// A browser without scripts may send that again at a reload, which asks for nothing but what somebody has asked for already;
+    /// once they have signed in, its tag is none.
+    async fn ask_again(&self, shown: Shown, error: Error) -> Result<Response> {
         let authorization = self.authorization().await?;
-        self.ask_to_sign_in(&authorization, shown)
+        self.ask_to_sign_in(&authorization, shown.after(error))
     }
 
     async fn approve(&self) -> Result<Response> {

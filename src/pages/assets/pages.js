@@ -3,6 +3,10 @@
 
 const form = document.querySelector("form");
 
+// A page that says what is wrong has answered a form. From here on its address stands for it in the history, so that neither Back
+// nor a reload asks whether to send the form again.
+history.replaceState(null, "", location.href);
+
 for (const button of document.querySelectorAll("[data-toggle]")) {
   const field = document.getElementById(button.dataset.toggle);
   button.hidden = false;

@@ -76,6 +76,14 @@ impl<'a> Browser<'a> {
         self.post(path, &[fields, &[("tag", &tag)]].concat()).await
     }
 
+    /// Asks for a form of the page, and gives the page that has it.
+    async fn show(&self, path: &str, action: &str, email: &str) -> TestResponse {
+        let fields = [("action", action), ("email", email)];
+        let answer = self.submit(path, &fields).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        self.get(answer.header("location")).await
+    }
+
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> TestResponse {
         let call = self.app.post(path).header("sec-fetch-site", "same-origin");
         self.call(call.form(fields)).await
@@ -555,12 +563,7 @@ async fn a_sign_up_that_takes_work_says_so_at_once() {
     let client = register(&app, json!({"redirect_uris": [CALLBACK]})).await;
     let browser = Browser::new(&app);
     let path = browser.begin(&client, &[]).await;
-    let form = browser
-        .submit(
-            &path,
-            &[("action", "show-register"), ("email", "a@b.example")],
-        )
-        .await;
+    let form = browser.show(&path, "show-register", "a@b.example").await;
     assert_eq!(form.status, 200);
     assert!(
         form.text().contains("data-work=\"/v1/challenges\"") && form.text().contains("<noscript>")
@@ -610,6 +613,74 @@ async fn too_many_tries_are_told_with_the_time_to_wait() {
     );
 }
 
+/// Back and a reload ask nobody whether to send the form before it again. What was typed is in no address, which others may log.
+#[tokio::test]
+async fn each_form_is_a_page_of_its_own() {
+    let app = app().await;
+    let client = public_client(&app).await;
+    let browser = Browser::new(&app);
+    let path = browser
+        .begin(&client, &[("login_hint", "bob@example.com")])
+        .await;
+    let asked_for = format!("{path}?provider=work&reason=x&form=sign-in");
+    let fields = [("action", "show-register"), ("email", "ada@example.com")];
+    let answer = browser.submit(&asked_for, &fields).await;
+    let register = format!("{path}?provider=work&reason=x&form=register");
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, register.as_str())
+    );
+    let cookie = answer.header("set-cookie");
+    assert!(
+        cookie.ends_with("; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+    let has = |page: &TestResponse, form: &str, email: &str| {
+        let (button, value) = (
+            format!("name=\"action\" value=\"{form}\""),
+            format!("value=\"{email}\""),
+        );
+        page.status == 200 && page.text().contains(&button) && page.text().contains(&value)
+    };
+    for _reload in 0..2 {
+        let page = browser.get(&register).await;
+        assert!(has(&page, "register", "ada@example.com"), "{}", page.text());
+    }
+    let page = browser.show(&register, "show-sign-in", "").await;
+    assert!(has(&page, "sign-in", ""), "what was taken away stays away");
+    // The page that a client sends somebody to has what the client says.
+    let page = browser.get(&path).await;
+    assert!(has(&page, "sign-in", "bob@example.com"), "{}", page.text());
+    // No proxy takes a header of any length.
+    let long = "a".repeat(513);
+    let fields = [("action", "show-register"), ("email", long.as_str())];
+    let answer = browser.submit(&path, &fields).await;
+    assert_eq!((answer.status, answer.header("set-cookie")), (303, ""));
+}
+
+/// So does a form that comes too late: the page says what to do, at its own address.
+#[tokio::test]
+async fn a_form_of_an_authorization_that_is_over_leads_to_the_page() {
+    let app = app().await;
+    let client = public_client(&app).await;
+    let browser = Browser::new(&app);
+    let path = browser.begin(&client, &[]).await;
+    let tag = tag(&browser.get(&path).await.text());
+    app.clock.advance(app.config.oauth.authorization_lifetime);
+    for action in ["deny", "allow", "sign-in", "register"] {
+        let answer = browser
+            .post(&path, &[("action", action), ("tag", &tag)])
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, path.as_str()),
+            "{action}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(browser.get(&path).await.status, 404);
+}
+
 /// Another language takes nothing of what was typed, nor what the page has said.
 #[tokio::test]
 async fn another_language_keeps_what_was_typed() {
@@ -635,8 +706,8 @@ async fn another_language_keeps_what_was_typed() {
         ("show-register", "Konto erstellen"),
     ] {
         let in_german = format!("{path}?ui_locales=de");
-        let fields = [("action", action), ("email", "ada@example.com")];
-        let page = browser.submit(&in_german, &fields).await.text();
+        let page = browser.show(&in_german, action, "ada@example.com").await;
+        let page = page.text();
         assert!(page.contains(&format!("<h1>{title}</h1>")), "{page}");
         assert!(page.contains(r#"value="ada@example.com""#), "{page}");
         assert!(
