@@ -120,17 +120,50 @@ describe("where every sign-up takes work", () => {
     await page.route(CHALLENGES, (route) => route.abort());
     await page.goto(client.address());
     await showRegister(page);
-    await page.getByText("Your browser could not do the calculation. Reload the page and try again.").waitFor();
+    const failed = page.getByText("Your browser could not do the calculation. Press “Create an account” to try again, or use another browser.");
+    await failed.waitFor();
     await fill(page, "lost@example.com");
     await register(page);
+    await failed.waitFor();
     await page.unroute(CHALLENGES);
-    assert.equal(await page.locator("#email").inputValue(), "lost@example.com");
-    // As the page says.
+    // As the page says. Nothing that was typed is lost.
+    await page.getByRole("button", { name: "Create an account" }).click();
+    await isSignedIn(page, there, "lost@example.com");
+  });
+
+  // In each language the button is named as it is called there.
+  for (const locale of ["en", "de", "es", "ar"]) {
+    test(`work that cannot be done can be tried again by the button that the page names, in ${locale}`, async (t) => {
+      const { client } = there;
+      const { page } = await newBrowser(t, use.browser, { locale });
+      await page.route(CHALLENGES, (route) => route.abort());
+      await page.goto(client.address());
+      await showRegister(page);
+      const button = page.locator('[value="register"]');
+      const told = page.getByRole("status").getByText(await button.textContent());
+      await told.waitFor();
+      await page.unroute(CHALLENGES);
+      const email = `again-${locale}@example.com`;
+      await fill(page, email);
+      await button.click();
+      await isSignedIn(page, there, email);
+    });
+  }
+
+  test("a reload does the work anew, and asks nobody to send a form again", async (t) => {
+    const page = await openForm(t, there);
+    await page.getByText(DONE).waitFor();
+    await fill(page, "careless@example.com", "short");
+    await register(page);
+    await page.locator("#password-error").waitFor();
+    const sent = [];
+    page.on("request", (request) => request.isNavigationRequest() && sent.push(request.method()));
     await page.reload();
     await page.getByText(DONE).waitFor();
-    await fill(page, "lost@example.com");
+    await fill(page, "reloads@example.com");
+    assert.deepEqual(sent, ["GET"]);
     await register(page);
-    await isSignedIn(page, there, "lost@example.com");
+    await isSignedIn(page, there, "reloads@example.com");
   });
 
   test("without scripts the page says what to do, before and after the button", async (t) => {

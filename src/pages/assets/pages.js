@@ -36,23 +36,30 @@ addEventListener("pageshow", () => {
 
 const work = document.querySelector("[data-work]");
 if (work !== null) {
-  const { solve } = await import("./pow.js");
-  const done = (async () => {
+  const solveChallenge = async () => {
     work.textContent = work.dataset.running;
+    const { solve } = await import("./pow.js");
     const headers = { "content-type": "application/json" };
     const answer = await fetch(work.dataset.work, { method: "POST", headers, body: "{}" });
     const { challenge } = await answer.json();
     form.elements.nonce.value = await solve(challenge);
     form.elements.challenge_id.value = challenge.id;
     work.textContent = work.dataset.done;
-  })();
-  done.catch(() => (work.textContent = work.dataset.failed));
+  };
+  // One at a time; when it has failed, the next one starts anew.
+  let running;
+  const doWork = () =>
+    (running ??= solveChallenge().catch(() => {
+      running = undefined;
+      work.textContent = work.dataset.failed;
+    }));
+  doWork();
   // Whoever is faster than their device waits for it.
   form.addEventListener("submit", async (event) => {
     if (event.submitter?.value !== "register" || form.elements.nonce.value !== "") return;
     event.preventDefault();
     isSent = false;
-    await done.catch(() => {});
+    await doWork();
     if (form.elements.nonce.value !== "") form.requestSubmit(event.submitter);
   });
 }

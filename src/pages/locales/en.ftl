@@ -67,7 +67,7 @@ work-required = Many accounts are being made from your network. Your browser doe
 work-invalid = The calculation took too long. It runs again: type your password again and go on.
 work-running = Your browser is doing a calculation that keeps robots out…
 work-done = The calculation is done.
-work-failed = Your browser could not do the calculation. Reload the page and try again.
+work-failed = Your browser could not do the calculation. Press “Create an account” to try again, or use another browser.
 work-no-script = Making an account needs a calculation by a script, and this browser runs none. Switch scripts on, or use another browser.
 # Before the buttons of other providers.
 or = or
