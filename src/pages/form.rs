@@ -152,13 +152,15 @@ impl Problem {
         self.form.is_some() || self.email.is_some() || self.password.is_some()
     }
 
-    fn of(t: &Messages, error: &Error, registers: bool) -> Self {
+    /// What this error comes to. `needs_work` is whether every sign-up takes work, and not those alone from a busy network.
+    fn of(t: &Messages, error: &Error, shown: &Shown, needs_work: bool) -> Self {
         let mut problem = Self::default();
         match error.reason() {
-            Reason::InvalidField => problem.add_fields(t, error, registers),
+            Reason::InvalidField => problem.add_fields(t, error, shown.registers),
             Reason::PasswordTooCommon => problem.password = Some(t.password_too_common()),
             Reason::EmailAlreadyExists => problem.email = Some(t.email_taken()),
             Reason::InvalidCredentials => problem.form = Some(t.wrong_credentials()),
+            Reason::ChallengeRequired if needs_work => problem.form = Some(t.work_always()),
             Reason::ChallengeRequired => problem.form = Some(t.work_required()),
             Reason::ChallengeInvalid => problem.form = Some(t.work_invalid()),
             _ => problem.form = Some(wait(t, error)),
@@ -247,7 +249,7 @@ impl Visit<'_> {
         let (status, problem, lacks_work) = match &shown.error {
             Some(error) => {
                 error.log();
-                let problem = Problem::of(t, error, shown.registers);
+                let problem = Problem::of(t, error, &shown, self.pages.0.sign_up_needs_work);
                 let lacks_work = matches!(
                     error.reason(),
                     Reason::ChallengeRequired | Reason::ChallengeInvalid

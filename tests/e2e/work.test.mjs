@@ -166,13 +166,15 @@ describe("where every sign-up takes work", () => {
     await isSignedIn(page, there, "reloads@example.com");
   });
 
-  test("without scripts the page says what to do, before and after the button", async (t) => {
+  test("without scripts the page says what to do, before and after the button, and blames no network", async (t) => {
     const page = await openForm(t, there, { javaScriptEnabled: false });
     const advice = /Making an account needs a calculation by a script.*Switch scripts on, or use another browser\./;
     assert.match(await textOf(page), advice);
     await fill(page, "no-script@example.com");
     await register(page);
-    await page.getByRole("alert").waitFor();
+    const alert = page.getByRole("alert");
+    await alert.waitFor();
+    assert.match(await alert.textContent(), /This server asks everybody who makes an account for a calculation.*It needs JavaScript\./);
     assert.match(await textOf(page), advice);
     assert.equal(await page.locator("#email").inputValue(), "no-script@example.com");
   });

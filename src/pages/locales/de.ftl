@@ -56,6 +56,7 @@ too-many-tries = { $minutes ->
 busy = Der Dienst ist ausgelastet. Warten Sie einen Moment und versuchen Sie es noch einmal.
 something-broke = Bei uns ist etwas schiefgegangen. Versuchen Sie es gleich noch einmal.
 work-required = Aus Ihrem Netz werden gerade viele Konten erstellt. Ihr Browser führt eine Rechnung aus, die Roboter fernhält: Geben Sie Ihr Passwort noch einmal ein und fahren Sie fort.
+work-always = Dieser Server verlangt für jedes neue Konto eine Rechnung, die Roboter fernhält. Sie braucht JavaScript.
 work-invalid = Die Rechnung hat zu lange gedauert. Sie läuft noch einmal: Geben Sie Ihr Passwort noch einmal ein und fahren Sie fort.
 work-running = Ihr Browser führt eine Rechnung aus, die Roboter fernhält …
 work-done = Die Rechnung ist fertig.

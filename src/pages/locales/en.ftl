@@ -64,6 +64,7 @@ busy = The service is busy. Wait a moment and try again.
 something-broke = Something went wrong on our side. Try again in a moment.
 # Proof of work: the browser calculates for a moment before an account is made.
 work-required = Many accounts are being made from your network. Your browser does a calculation that keeps robots out: type your password again and go on.
+work-always = This server asks everybody who makes an account for a calculation, which keeps robots out. It needs JavaScript.
 work-invalid = The calculation took too long. It runs again: type your password again and go on.
 work-running = Your browser is doing a calculation that keeps robots out…
 work-done = The calculation is done.

@@ -56,6 +56,7 @@ too-many-tries = { $minutes ->
 busy = El servicio está ocupado. Espere un momento y vuelva a intentarlo.
 something-broke = Algo ha fallado por nuestra parte. Vuelva a intentarlo en un momento.
 work-required = Se están creando muchas cuentas desde su red. Su navegador hace un cálculo que detiene a los robots: escriba otra vez su contraseña y continúe.
+work-always = Este servidor pide para cada cuenta nueva un cálculo que detiene a los robots. Necesita JavaScript.
 work-invalid = El cálculo tardó demasiado. Se hace otra vez: escriba otra vez su contraseña y continúe.
 work-running = Su navegador hace un cálculo que detiene a los robots…
 work-done = El cálculo está hecho.

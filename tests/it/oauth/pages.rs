@@ -580,6 +580,8 @@ async fn a_sign_up_that_takes_work_says_so_at_once() {
             && refused.text().contains("role=\"alert\"")
     );
     assert!(!refused.text().contains(PASSWORD));
+    // It is not for the sake of their network.
+    assert!(refused.text().contains("This server asks everybody"));
 }
 
 #[tokio::test]
