@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { useBrowser } from "./browser.mjs";
 import { startClient } from "./client.mjs";
-import { isWalked, judge, judgeByAxe, judgeFocus, texts, WAYS } from "./look.mjs";
+import { DESK, isWalked, judge, judgeByAxe, judgeFocus, measure, PHONE, texts, WAYS } from "./look.mjs";
 import { fill, newBrowser, showRegister, signIn, signUp } from "./people.mjs";
 import { startServer } from "./server.mjs";
 
@@ -69,6 +69,9 @@ const PAGES = {
   "not-found": async (page) => page.goto(`${server.url}/nowhere`),
 };
 
+// These are seen whole; what is wrong, and what a program asks for, takes the room that it takes.
+const isWhole = (name, { viewport }) => [DESK, PHONE].includes(viewport) && !["error", "wrong-password", "consent"].includes(name);
+
 for (const [name, open] of Object.entries(PAGES)) {
   for (const [how, way] of Object.entries(WAYS)) {
     test(`the page ${name} holds every line of the brief, ${how}`, async (t) => {
@@ -82,6 +85,8 @@ for (const [name, open] of Object.entries(PAGES)) {
       const pictures = process.env.COUNTERSIGN_TEST_PICTURES;
       if (pictures !== undefined) await page.screenshot({ path: `${pictures}/${name}-${how.replaceAll(" ", "-")}.png` });
       await judge(page, way);
+      const { tall } = await page.evaluate(measure);
+      if (isWhole(name, way)) assert.ok(tall[0] <= tall[1], `it is ${tall[0]} px high, in a window of ${tall[1]}`);
       const size = await page.evaluate(async () => (await (await fetch(location.href)).arrayBuffer()).byteLength);
       assert.ok(size <= 30_000, `${size} bytes`);
       await judgeByAxe(page);
