@@ -111,7 +111,7 @@ impl Pages {
         let t = self.language(parts, &[]);
         let page = WrongRequest {
             layout: self.0.look.layout(t).keeping(parts.uri.query()),
-            destination: consent::destination(t, redirect_uri),
+            destination: consent::destination_text(t, redirect_uri),
             description: &wrong.error_description,
             redirect_uri,
         };

@@ -51,7 +51,7 @@ impl Visit<'_> {
             document_host: Url::parse(&authorization.client_id)
                 .ok()
                 .and_then(|url| authority(&url)),
-            destination: destination(t, &authorization.redirect_uri),
+            destination: destination_text(t, &authorization.redirect_uri),
             account: &account.email,
             problem: self.trouble().map(|trouble| at_provider(t, trouble)),
             scopes: scopes.collect(),
@@ -74,8 +74,8 @@ fn meaning(t: &Messages, scope: &str) -> String {
     }
 }
 
-/// Where a redirect URI leads, in full: a host, this device, or a program on it.
-pub(super) fn destination(t: &Messages, redirect_uri: &str) -> String {
+/// Where a redirect URI leads, in full and in words: a host, this device, or a program on it.
+pub(super) fn destination_text(t: &Messages, redirect_uri: &str) -> String {
     let Ok(url) = Url::parse(redirect_uri) else {
         return redirect_uri.to_owned();
     };

@@ -189,7 +189,7 @@ impl<'p> Visit<'p> {
                 name => name,
             },
             destination: (!answer.redirect_uri.is_empty())
-                .then(|| consent::destination(t, &answer.redirect_uri)),
+                .then(|| consent::destination_text(t, &answer.redirect_uri)),
             redirect_uri: &answer.redirect_uri,
             account: self.signed_in.as_ref().map(|account| &*account.email),
             tag: browser.tag(&self.form_texts()),

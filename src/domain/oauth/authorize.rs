@@ -136,16 +136,16 @@ impl OAuth {
     /// # Errors
     /// `AUTHORIZATION_NOT_FOUND`, also when somebody has decided or it is too late.
     pub async fn pending(&self, caller: Option<&Caller>, id: AuthorizationId) -> Result<Pending> {
-        let (pending, _) = self.pending_for(caller, id).await?;
+        let (pending, ..) = self.pending_for(caller, id).await?;
         Ok(pending)
     }
 
-    /// The same, with the session that the caller has logged in to.
+    /// The same, with the session that the caller has logged in to, and the destination that consents name.
     async fn pending_for(
         &self,
         caller: Option<&Caller>,
         id: AuthorizationId,
-    ) -> Result<(Pending, Option<Session>)> {
+    ) -> Result<(Pending, Option<Session>, String)> {
         let now = self.context.env.now();
         let reader = self.context.store.read();
         let found = reader.authorization(id).await?;
@@ -170,7 +170,7 @@ impl OAuth {
             authorization,
             client,
         };
-        Ok((pending, session))
+        Ok((pending, session, destination))
     }
 
     /// Approves an authorization in the name of the caller, and tells where the person goes with the code.
@@ -180,7 +180,7 @@ impl OAuth {
     /// client's token; `LOG_IN_REQUIRED` when the client wants a newer log-in.
     pub async fn approve(&self, caller: &Caller, id: AuthorizationId) -> Result<String> {
         let now = self.context.env.now();
-        let (pending, session) = self.pending_for(Some(caller), id).await?;
+        let (pending, session, destination) = self.pending_for(Some(caller), id).await?;
         let session = session.ok_or(Reason::PermissionDenied)?;
         let Pending {
             authorization,
@@ -205,7 +205,7 @@ impl OAuth {
             client_id: client.id,
             client_name: client.metadata.client_name,
             audience: authorization.request.audience.clone(),
-            destination: redirect::destination(&authorization.request.redirect_uri),
+            destination,
             scopes: Scopes::default(),
             created_at: now,
             updated_at: now,

@@ -47,7 +47,7 @@ impl OAuth {
             ),
         };
         Ok(LogOut {
-            redirect_uri: destination(request, client.as_ref())?,
+            redirect_uri: redirect_uri(request, client.as_ref())?,
             client,
             account_id,
         })
@@ -72,7 +72,8 @@ impl OAuth {
     }
 }
 
-fn destination(request: LogOutRequest<'_>, client: Option<&Client>) -> Result<String> {
+/// Where the person goes afterwards, with the state; empty for nowhere.
+fn redirect_uri(request: LogOutRequest<'_>, client: Option<&Client>) -> Result<String> {
     const URI: &str = "post_logout_redirect_uri";
     let uri = request.post_logout_redirect_uri;
     if uri.is_empty() {
