@@ -133,10 +133,16 @@ impl<'p> Visit<'p> {
     fn page(&self) -> String {
         let (answer, asked) = (&self.answer, &self.asked);
         let mut query = form_urlencoded::Serializer::new(String::new());
+        // Without an ID token that can be read, a URI that needs one would be refused there.
+        let (uri, state) = if answer.redirect_uri.is_empty() {
+            ("", "")
+        } else {
+            (&*asked.post_logout_redirect_uri, &*asked.state)
+        };
         for (name, value) in [
-            ("client_id", &answer.client_id),
-            ("post_logout_redirect_uri", &asked.post_logout_redirect_uri),
-            ("state", &asked.state),
+            ("client_id", &*answer.client_id),
+            ("post_logout_redirect_uri", uri),
+            ("state", state),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);

@@ -10,6 +10,7 @@ mod cookies;
 mod discovery;
 mod documents;
 mod federated;
+mod id_token_hints;
 mod lifted_pkce;
 mod logout;
 mod openid;

@@ -13,8 +13,8 @@ use crate::{
         id::{AccountId, AuthorizationId},
         oauth::{
             authorization::{
-                self, Approval, Authorization, AuthorizationRequest, Parameters, RedirectError,
-                Step,
+                self, Approval, Authorization, AuthorizationRequest, Parameters, Prompt,
+                RedirectError, Step,
             },
             redirect,
             registration::RegisteredClient,
@@ -107,7 +107,9 @@ impl OAuth {
         })))
     }
 
-    /// The request of somebody whom an ID token of ours names (OpenID Connect Core section 3.1.2.1).
+    /// The request of somebody whom an ID token of ours names (OpenID Connect Core section 3.1.2.1). Where the key that signed it
+    /// has gone, whoever is logged in may be another than the one who is expected: somebody logs in, or gets `login_required`
+    /// where nobody is to be asked.
     fn expecting(
         &self,
         mut request: AuthorizationRequest,
@@ -116,19 +118,29 @@ impl OAuth {
         if hint.is_empty() {
             return Ok(request);
         }
-        let expected = self.hint(hint).map(|(account, _)| account.uuid());
-        request.expected_account = Some(expected.ok_or(RedirectError {
+        let expected = self.hint(hint).map_err(|_| RedirectError {
             error: "invalid_request",
             description: "id_token_hint is no ID token of this server".into(),
-        })?);
+        })?;
+        match expected {
+            Some((account, _)) => request.expected_account = Some(account.uuid()),
+            None => request.prompts.push(Prompt::Login),
+        }
         Ok(request)
     }
 
-    /// The account that an ID token of ours names, and the client that it is for.
-    pub(super) fn hint(&self, token: &str) -> Option<(AccountId, String)> {
+    /// The account that an ID token of ours names, and the client that it is for. None where the key that signed it has gone.
+    ///
+    /// # Errors
+    /// `CREDENTIAL_INVALID` for any other text.
+    pub(super) fn hint(&self, token: &str) -> Result<Option<(AccountId, String)>> {
         let (keys, issuer) = (&self.tokens.key_ring, &self.settings.resources.issuer);
-        let hint = keys.id_token_hint(token, issuer, self.context.env.now())?;
-        Some((hint.subject.parse().ok()?, hint.audience))
+        let Some(hint) = keys.id_token_hint(token, issuer, self.context.env.now())? else {
+            return Ok(None);
+        };
+        let subject = hint.subject.parse();
+        let account = subject.map_err(|_| Error::from(Reason::CredentialInvalid))?;
+        Ok(Some((account, hint.audience)))
     }
 
     /// An authorization that nobody has decided, as the caller would decide it.

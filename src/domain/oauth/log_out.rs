@@ -53,7 +53,8 @@ impl OAuth {
         })
     }
 
-    /// The account that the request means, and its client; either may be unsaid.
+    /// The account that the request means, and its client; either may be unsaid. An ID token whose key has gone says neither:
+    /// what did not validate is not used (section 4).
     fn who_asks(&self, request: LogOutRequest<'_>) -> Result<(Option<AccountId>, String)> {
         let client_id = request.client_id.to_owned();
         if request.id_token_hint.is_empty() {
@@ -61,7 +62,9 @@ impl OAuth {
         }
         let hint = self.hint(request.id_token_hint);
         let rule = "must be an ID token of this server";
-        let (account_id, audience) = hint.ok_or_else(|| wrong("id_token_hint", rule))?;
+        let Some((account_id, audience)) = hint.map_err(|_| wrong("id_token_hint", rule))? else {
+            return Ok((None, client_id));
+        };
         if !client_id.is_empty() && client_id != audience {
             return Err(wrong(
                 "client_id",
@@ -79,7 +82,13 @@ fn redirect_uri(request: LogOutRequest<'_>, client: Option<&Client>) -> Result<S
     if uri.is_empty() {
         return Ok(String::new());
     }
-    let client = client.ok_or_else(|| wrong(URI, "must come with client_id or id_token_hint"))?;
+    let Some(client) = client else {
+        if request.id_token_hint.is_empty() {
+            return Err(wrong(URI, "must come with client_id or id_token_hint"));
+        }
+        // The key of the ID token that named the client has gone.
+        return Ok(String::new());
+    };
     if !client.is_post_logout_redirect_uri(uri) {
         return Err(wrong(URI, "must be one that the client has registered"));
     }

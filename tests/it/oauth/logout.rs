@@ -10,10 +10,10 @@ use super::{
 use crate::support::ISSUER;
 
 const LOGOUT: &str = "/oauth/logout";
-const AFTERWARDS: &str = "https://app.example.com/bye?from=us";
+pub(super) const AFTERWARDS: &str = "https://app.example.com/bye?from=us";
 const SESSION: &str = "countersign_session";
 
-async fn client(app: &TestApp) -> Client {
+pub(super) async fn client(app: &TestApp) -> Client {
     let metadata = json!({
         "client_name": "Cursor",
         "redirect_uris": [CALLBACK],
@@ -28,7 +28,11 @@ fn query(path: &str, parameters: &[(&str, &str)]) -> String {
 }
 
 /// A browser in which this person is signed in, and the token of their session.
-async fn signed_in<'a>(app: &'a TestApp, client: &Client, email: &str) -> (Browser<'a>, String) {
+pub(super) async fn signed_in<'a>(
+    app: &'a TestApp,
+    client: &Client,
+    email: &str,
+) -> (Browser<'a>, String) {
     let browser = Browser::new(app);
     let path = browser.begin(client, &[]).await;
     browser.sign_in(&path, email).await;
@@ -37,7 +41,7 @@ async fn signed_in<'a>(app: &'a TestApp, client: &Client, email: &str) -> (Brows
 }
 
 /// Follows a log-out request to the page that asks, and gives its path.
-async fn asked(browser: &Browser<'_>, parameters: &[(&str, &str)]) -> String {
+pub(super) async fn asked(browser: &Browser<'_>, parameters: &[(&str, &str)]) -> String {
     let answer = browser.get(&query(LOGOUT, parameters)).await;
     assert_eq!(answer.status, 303, "{}", answer.text());
     let path = answer.header("location").to_owned();
@@ -237,6 +241,9 @@ async fn a_wrong_request_sends_nobody_anywhere_and_signs_nobody_out() {
     let other = public_client(&app).await;
     let (browser, session) = signed_in(&app, &client, &email).await;
     let hint = id_token(&app, &client, &session).await;
+    let (input, signature) = hint.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    let forged = format!("{input}.{first}{}", &signature[1..]);
     let afterwards = ("post_logout_redirect_uri", AFTERWARDS);
     let id = ("client_id", client.id.as_str());
     let unknown = "mkc_00000000000000000000000000000000";
@@ -279,6 +286,11 @@ async fn a_wrong_request_sends_nobody_anywhere_and_signs_nobody_out() {
             &[("id_token_hint", &session), afterwards],
         ),
         ("text", 400, &[("id_token_hint", "x"), id, afterwards]),
+        (
+            "a forged ID token",
+            400,
+            &[("id_token_hint", &forged), id, afterwards],
+        ),
         (
             "another client's ID token",
             400,

@@ -19,10 +19,14 @@ impl Lab {
         self.signed(header.to_string(), claims)
     }
 
-    fn subject(&self, token: &str) -> Option<String> {
-        let hint = self.ring.id_token_hint(token, ISSUER, START)?;
-        assert_eq!(hint.audience, "mkc_1");
-        Some(hint.subject)
+    /// Whom a text names, or why it names nobody.
+    fn subject(&self, token: &str) -> Result<Option<String>, Reason> {
+        let read = self.ring.id_token_hint(token, ISSUER, START);
+        let hint = read.map_err(|error| error.reason())?;
+        Ok(hint.map(|hint| {
+            assert_eq!(hint.audience, "mkc_1");
+            hint.subject
+        }))
     }
 }
 
@@ -35,7 +39,7 @@ fn an_id_token_names_its_subject_however_old_it_is() {
         ("exp", None),
     ] {
         let token = lab.typed("JWT", id_claims_but(name, value));
-        assert_eq!(lab.subject(&token).as_deref(), Some(SOMEBODY), "{name}");
+        assert_eq!(lab.subject(&token), Ok(Some(SOMEBODY.to_owned())), "{name}");
     }
 }
 
@@ -94,8 +98,27 @@ fn no_other_text_names_anybody() {
         ("text", "ann@example.com".to_owned()),
     ];
     for (what, token) in tried {
-        assert_eq!(lab.subject(&token), None, "{what}");
+        assert_eq!(
+            lab.subject(&token),
+            Err(Reason::CredentialInvalid),
+            "{what}"
+        );
     }
+}
+
+/// Nobody can tell what a key has signed that is not there any more; that much goes for ID tokens alone.
+#[test]
+fn an_unknown_key_names_nobody() {
+    let lab = Lab::new();
+    let signed_by_another = |typ: &str| {
+        let header = json!({"alg": "ES256", "typ": typ, "kid": "another"});
+        lab.signed(header.to_string(), id_claims_but("nonce", None))
+    };
+    assert_eq!(lab.subject(&signed_by_another("JWT")), Ok(None));
+    assert_eq!(
+        lab.subject(&signed_by_another("at+jwt")),
+        Err(Reason::CredentialInvalid)
+    );
 }
 
 /// The reverse: nothing that an ID token says makes it an access token.
