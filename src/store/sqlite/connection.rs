@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{CachedStatement, OpenFlags};
+use rusqlite::{CachedStatement, OpenFlags, config::DbConfig};
 use sea_orm::{DbErr, ProxyExecResult, ProxyRow, Statement};
 
 use super::{failure::failed, rows};
@@ -56,6 +56,8 @@ impl Connection {
         let raw = rusqlite::Connection::open_with_flags(path, flags)?;
         raw.busy_timeout(busy_timeout)?;
         raw.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Otherwise a prepared statement is parsed and planned again for each new value of its LIMIT, which all have.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         raw.execute_batch(settings)?;
         Ok(Self { raw })
     }
@@ -130,10 +132,18 @@ fn is_sound(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::{DbBackend, QueryResult, TryGetable};
+    use rusqlite::StatementStatus;
+    use sea_orm::{
+        DbBackend, EntityTrait as _, QueryResult, QuerySelect as _, QueryTrait as _, TryGetable,
+    };
+    use uuid::Uuid;
 
     use super::*;
-    use crate::store::sqlite::data_file::make_private;
+    use crate::store::{
+        accounts::at_home,
+        entity::account,
+        sqlite::{data_file::make_private, migrate},
+    };
 
     #[test]
     fn sqlite_before_3_51_3_is_refused() {
@@ -162,6 +172,27 @@ mod tests {
             assert_eq!(pragma::<i64>(&database, "synchronous"), 2);
             assert_eq!(pragma::<i64>(&database, "foreign_keys"), 1);
             assert_eq!(pragma::<i64>(&database, "wal_autocheckpoint"), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_prepared_statement_is_not_planned_again_for_another_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        make_private(&path).unwrap();
+        migrate(&path).await.unwrap();
+        for role in [Role::Reader, Role::Writer] {
+            let database = Connection::open(&path, role).unwrap();
+            let mut sql = String::new();
+            for id in 1..=3 {
+                let account = account::Entity::find_by_id(Uuid::from_u128(id));
+                let question = at_home(account).limit(1).build(DbBackend::Sqlite);
+                database.rows(&question).unwrap();
+                sql = question.sql;
+            }
+            let prepared = database.raw.prepare_cached(&sql).unwrap();
+            assert_eq!(prepared.get_status(StatementStatus::Run), 3);
+            assert_eq!(prepared.get_status(StatementStatus::RePrepare), 0);
         }
     }
 
