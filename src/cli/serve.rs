@@ -3,6 +3,7 @@
 use std::{io, pin::pin};
 
 use rustix::process::Signal;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::{Env, Loaded, Sources, StartError, block_on, print, start_log};
@@ -46,6 +47,7 @@ pub(super) fn run(sources: Sources) -> Result<(), StartError> {
         };
         // A server whose output nobody reads serves all the same.
         let _ = print(welcome(&app));
+        tell_systemd(NotifyState::Ready);
         let certificate = app.certificate();
         // Ends with the runtime.
         tokio::spawn(async move {
@@ -58,6 +60,13 @@ pub(super) fn run(sources: Sources) -> Result<(), StartError> {
         });
         app.serve(stop).await
     })
+}
+
+/// Tells a service manager that wants to know (sd_notify(3)).
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(cause) = sd_notify::notify(&[state]) {
+        tracing::warn!(%cause, "the service manager cannot be told");
+    }
 }
 
 /// Reads the settings again, of which the log filter can change while the server runs.
@@ -134,5 +143,6 @@ impl Stop {
             _ = self.quit.recv() => "SIGQUIT",
         };
         tracing::info!(signal = name, "stopping");
+        tell_systemd(NotifyState::Stopping);
     }
 }

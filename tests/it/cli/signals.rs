@@ -1,6 +1,6 @@
 //! What a server does when it gets a signal.
 
-use std::fs;
+use std::{fs, os::unix::net::UnixDatagram, time::Duration};
 
 use rustix::process::Signal;
 
@@ -13,6 +13,27 @@ fn a_server_drains_when_it_is_told_to_stop() {
         assert_eq!(said.code, Some(0), "{signal:?}: {}", said.err);
         assert!(said.err.contains("stopping"), "{}", said.err);
     }
+}
+
+#[test]
+fn systemd_is_told_when_it_listens_and_when_it_stops() {
+    let person = Person::new();
+    let path = person.home.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let hears = || {
+        let mut text = [0; 64];
+        let length = manager.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).trim().to_owned()
+    };
+    let started = person.tries_to_serve(&[("NOTIFY_SOCKET", &shown(&path))], &[]);
+    let server = started.unwrap_or_else(|said| panic!("{}", said.err));
+    assert_eq!(hears(), "READY=1");
+    assert_eq!(server.status("GET /readyz", ""), 200);
+    assert_eq!(server.stops_on(Signal::TERM).code, Some(0));
+    assert_eq!(hears(), "STOPPING=1");
 }
 
 #[test]
