@@ -1,6 +1,6 @@
 //! The jobs, as clients do them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use countersign::pb::v1::{
     ApiKey, CheckAccessRequest, CreateAccountRequest, CreateApiKeyRequest, CreateSessionRequest,
@@ -9,12 +9,14 @@ use countersign::pb::v1::{
     authorization_service_client::AuthorizationServiceClient,
     session_service_client::SessionServiceClient,
 };
-use tonic::{Request, metadata::AsciiMetadataValue};
+use tonic::{Code, Request, metadata::AsciiMetadataValue};
 
 use crate::load::{self, Outcome, Shape};
 
 const PASSWORD: &str = "correct horse battery";
 const CLIENT: &str = "countersign";
+/// Between a refused log-in and the next.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Somebody with an account.
 pub(crate) struct Person {
@@ -156,7 +158,7 @@ pub(crate) async fn rotate(person: &Person, shape: Shape) -> Outcome {
     .await
 }
 
-/// Logs in again and again.
+/// Logs in again and again, beside more who do than there is room for.
 pub(crate) async fn log_in(person: &Person, shape: Shape) -> Outcome {
     load::run(person.address, shape, |channel, _, meter| {
         let mut sessions = SessionServiceClient::new(channel);
@@ -165,7 +167,11 @@ pub(crate) async fn log_in(person: &Person, shape: Shape) -> Outcome {
             let mut laps = meter.start();
             while laps.goes_on() {
                 let answer = sessions.create_session(request.clone()).await;
-                answer.expect("a session");
+                // The surplus is told to come back later.
+                if let Err(refused) = answer {
+                    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+                    tokio::time::sleep(PAUSE).await;
+                }
                 laps.count();
             }
         }

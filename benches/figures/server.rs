@@ -29,9 +29,10 @@ impl Server {
             .env_clear()
             .env("COUNTERSIGN_LISTEN", address.to_string())
             .env("COUNTERSIGN_DATA_DIR", folder)
-            .env("COUNTERSIGN_LOG", "warn")
+            .env("COUNTERSIGN_LOG", "error")
             .env("COUNTERSIGN_LIMITS_ENABLED", "false")
             .env("COUNTERSIGN_METRICS_ENABLED", "false")
+            .env("COUNTERSIGN_AUTHZ_RULES", "/ authenticated")
             .stdout(Stdio::null())
             .spawn()
             .expect("the server starts");
@@ -54,10 +55,11 @@ impl Server {
     }
 
     /// Asks the server to stop, and waits until it has.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         let id = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the server runs");
-        tokio::task::spawn_blocking(move || self.process.wait())
+        let mut server = self;
+        tokio::task::spawn_blocking(move || server.process.wait())
             .await
             .expect("a thread")
             .expect("an end");
@@ -102,6 +104,14 @@ impl Server {
     /// The size of the program file.
     pub(crate) fn binary_megabytes() -> f64 {
         fs::metadata(BINARY).expect("the program").len() as f64 / (1024.0 * 1024.0)
+    }
+}
+
+/// A run that failed leaves no server behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
