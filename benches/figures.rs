@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-use self::{client::Client, report::Report, server::Server};
+use self::{client::Client, jobs::Person, report::Report, server::Server};
 
 const HEAD: &str = "# Benchmarks
 
@@ -48,7 +48,6 @@ const ROUNDS: usize = 5;
 const LOGIN_TIME: Duration = Duration::from_secs(4);
 /// More than the hashing threads, so that they never wait for a log-in to arrive.
 const LOGIN_CLIENTS: usize = 8;
-const BEARER: &str = "authorization";
 
 #[tokio::main]
 async fn main() {
@@ -124,8 +123,8 @@ async fn start_to_ready(report: &mut Report, folder: &std::path::Path) {
 
 /// Rounds of the three ways in turn, so that a drift of the machine's speed falls on all of them.
 async fn cost_of_a_call(report: &mut Report, server: &Server) {
-    let token = Client::new(server).await.sign_up("calls@example.com").await;
-    let client = Client::new(server).await.with_token(token);
+    let person = Person::signs_up(server.address, "calls@example.com").await;
+    let client = Client::of(&person).await;
     let (mut grpc, mut transcoded, mut face) = (Vec::new(), Vec::new(), Vec::new());
     client.native(200).await;
     for _ in 0..ROUNDS {
@@ -145,14 +144,11 @@ async fn cost_of_a_call(report: &mut Report, server: &Server) {
 
 /// Rounds of bare hashing and of logging in, in turn.
 async fn log_ins(report: &mut Report, server: &Server) {
-    Client::new(server)
-        .await
-        .sign_up("logins@example.com")
-        .await;
+    let person = Person::signs_up(server.address, "logins@example.com").await;
     let (mut bare, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let hashes = bare_hashes_per_second();
-        ratios.push(log_ins_per_second(server).await / hashes);
+        ratios.push(log_ins_per_second(&person).await / hashes);
         bare.push(hashes);
     }
     report.absolute(
@@ -167,12 +163,12 @@ async fn log_ins(report: &mut Report, server: &Server) {
     );
 }
 
-async fn log_ins_per_second(server: &Server) -> f64 {
+async fn log_ins_per_second(person: &Person) -> f64 {
     let deadline = Instant::now() + LOGIN_TIME;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..LOGIN_CLIENTS {
-        let client = Client::new(server).await;
-        clients.spawn(async move { client.log_in_until("logins@example.com", deadline).await });
+        let client = Client::of(person).await;
+        clients.spawn(async move { client.log_in_until(deadline).await });
     }
     let logins: usize = clients.join_all().await.into_iter().sum();
     logins as f64 / LOGIN_TIME.as_secs_f64()

@@ -19,8 +19,9 @@ const CLIENT: &str = "countersign";
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Somebody with an account.
+#[derive(Clone)]
 pub(crate) struct Person {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     email: String,
     /// What calls with their access token send as `authorization`.
     pub(crate) bearer: AsciiMetadataValue,
@@ -58,7 +59,8 @@ impl Person {
         bearer(&made.expect("a key").into_inner().secret)
     }
 
-    fn log_in(&self) -> CreateSessionRequest {
+    /// What they send to log in.
+    pub(crate) fn log_in(&self) -> CreateSessionRequest {
         CreateSessionRequest {
             email: self.email.clone(),
             password: PASSWORD.to_owned(),
@@ -72,7 +74,8 @@ fn bearer(credential: &str) -> AsciiMetadataValue {
     format!("Bearer {credential}").parse().expect("a header")
 }
 
-fn with<T>(message: T, bearer: &AsciiMetadataValue) -> Request<T> {
+/// A message of whoever has this credential.
+pub(crate) fn with<T>(message: T, bearer: &AsciiMetadataValue) -> Request<T> {
     let mut request = Request::new(message);
     let metadata = request.metadata_mut();
     metadata.insert("authorization", bearer.clone());

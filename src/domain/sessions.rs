@@ -40,7 +40,7 @@ pub(super) async fn of_log_in(
     built_in: &Clients,
     caller: &Caller,
 ) -> Result<Option<Session>> {
-    let (CredentialId::Grant(grant), Some(session)) = (caller.credential, caller.session_id) else {
+    let (Some(grant), Some(session)) = (caller.grant_id(), caller.session_id) else {
         return Ok(None);
     };
     let reader = context.store.read();
@@ -108,10 +108,7 @@ impl Sessions {
     pub async fn revoke(&self, caller: &Caller, id: SessionId) -> Result<()> {
         may_name(caller, id)?;
         let (account_id, now) = (caller.account_id, self.context.env.now());
-        let own = match caller.credential {
-            CredentialId::Grant(grant) if caller.session_id == Some(id) => Some(grant),
-            CredentialId::Grant(_) | CredentialId::ApiKey(_) => None,
-        };
+        let own = caller.grant_id().filter(|_| caller.session_id == Some(id));
         self.context
             .credentials
             .end(move |tx| {
