@@ -296,7 +296,7 @@ async fn migrate_store(store: &Store) -> Result<MigrateReport, StartError> {
 mod tests {
     use std::future::ready;
 
-    use tokio::sync::oneshot;
+    use tokio::sync::{Mutex, Notify};
 
     use super::*;
 
@@ -315,19 +315,21 @@ mod tests {
         };
         let app = App::start(config, Env::system()).await.unwrap();
         let store = app.parts.store.clone();
-        let (begun, has_begun) = oneshot::channel();
-        let (going_on, may_go_on) = oneshot::channel::<()>();
+        let begun = Arc::new(Notify::new());
+        let has_begun = Arc::clone(&begun);
+        let may_go_on = Arc::new(Mutex::new(()));
+        let going_on = Arc::clone(&may_go_on).lock_owned().await;
         let stuck = tokio::spawn(async move {
             let hanging = store.write(move |_| {
                 Box::pin(async move {
-                    begun.send(()).unwrap();
-                    let _ = may_go_on.blocking_recv();
+                    begun.notify_one();
+                    drop(may_go_on.blocking_lock());
                     Ok(())
                 })
             });
             hanging.await
         });
-        has_begun.await.unwrap();
+        has_begun.notified().await;
 
         let stopped = app.serve_and_stop_within(Duration::from_millis(50), ready(()));
         let patience = Duration::from_secs(5);

@@ -197,7 +197,6 @@ impl Parts {
             self.key_ring.clone(),
             settings.issuer.clone(),
             Arc::clone(&self.limits),
-            settings.multi_node,
         )
     }
 

@@ -16,7 +16,9 @@ use crate::{
 
 /// How often mail is looked for.
 const MAIL_EVERY: Duration = Duration::from_secs(5);
-/// How often keys are looked at: how late another node learns that one was revoked.
+/// How often keys are looked at, and other nodes are heard: how late this one learns what they have revoked.
+const OTHER_NODES_EVERY: Duration = Duration::from_millis(500);
+/// How often keys are looked at where nobody else changes them.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// How often what has ended is removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
@@ -44,6 +46,7 @@ const MAIL_ATTEMPTS: i64 = 10;
 enum Job {
     Mail,
     Keys,
+    OtherNodes,
     KeyUses,
     Purge,
     PurgeDeleted,
@@ -72,13 +75,25 @@ impl Jobs {
     /// Runs every job at its interval until the future is dropped, none waiting for another. A job that
     /// fails is logged and tried again at its next turn.
     pub async fn run(&self) {
+        let keys_every = if self.store.is_multi_node() {
+            OTHER_NODES_EVERY
+        } else {
+            KEYS_EVERY
+        };
         tokio::join!(
             self.repeat(Job::Mail, MAIL_EVERY),
-            self.repeat(Job::Keys, KEYS_EVERY),
+            self.repeat(Job::Keys, keys_every),
+            self.hear_other_nodes(),
             self.repeat(Job::KeyUses, KEY_USES_EVERY),
             self.repeat(Job::Purge, PURGE_EVERY),
             self.repeat(Job::PurgeDeleted, PURGE_DELETED_EVERY),
         );
+    }
+
+    async fn hear_other_nodes(&self) {
+        if self.store.is_multi_node() {
+            self.repeat(Job::OtherNodes, OTHER_NODES_EVERY).await;
+        }
     }
 
     async fn repeat(&self, job: Job, interval: Duration) {
@@ -106,6 +121,7 @@ impl Jobs {
         match job {
             Job::Mail => self.send_mail().await,
             Job::Keys => self.domain.signing_keys.refresh().await,
+            Job::OtherNodes => self.domain.credentials.hear_other_nodes().await,
             Job::KeyUses => self.domain.credentials.write_key_uses().await,
             Job::Purge => self.purge().await,
             Job::PurgeDeleted => self.purge_deleted().await,
@@ -118,6 +134,7 @@ impl Jobs {
     /// The first job that failed.
     pub async fn run_pending(&self) -> Result<()> {
         for job in [
+            Job::OtherNodes,
             Job::Keys,
             Job::KeyUses,
             Job::Purge,

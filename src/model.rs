@@ -13,6 +13,7 @@ pub mod email;
 pub mod etag;
 pub mod id;
 pub mod identity;
+pub mod invalidation;
 pub mod mail;
 pub mod network;
 pub mod oauth;

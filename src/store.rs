@@ -16,6 +16,7 @@ mod contain;
 mod entity;
 mod error;
 mod grants;
+mod invalidations;
 mod linked_identities;
 mod outbox;
 mod postgres;
@@ -42,12 +43,13 @@ use tokio::task_local;
 
 pub use self::{
     connect::{Cause, ConnectError},
+    postgres::Subscription,
     schema::SchemaState,
     transaction::{BoxFuture, Reader, Tx},
 };
 use self::{contain::contain, postgres::Postgres, sqlite::Sqlite};
 use crate::{
-    env::Env,
+    env::{Env, Timestamp},
     error::{Error, Result},
     model::postgres_url::PostgresUrl,
 };
@@ -77,6 +79,9 @@ pub enum Database {
         connections: u32,
     },
 }
+
+/// How often a use case is begun on Postgres at most.
+const ATTEMPTS: u32 = 3;
 
 /// A use case tried to write while it was in a transaction. It would wait for itself.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -152,8 +157,9 @@ impl Store {
     /// Runs a use case in a transaction, which is committed when it returns `Ok` and rolled back when
     /// it returns `Err` or panics. The result is given back after the commit.
     ///
-    /// A use case waits for nothing but its transaction: on SQLite all others wait for it, and it is refused. A caller
-    /// that goes away before the use case has begun takes it along; afterwards the use case may come to
+    /// A use case waits for nothing but its transaction: on SQLite all others wait for it, and it is refused. On Postgres it is
+    /// begun again when its transaction was rolled back as the victim of a deadlock, or its connection was lost before the
+    /// commit. A caller that goes away before the use case has begun takes it along; afterwards the use case may come to
     /// pass unseen.
     ///
     /// # Errors
@@ -164,14 +170,14 @@ impl Store {
     pub async fn write<T, F>(&self, use_case: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
         if IN_TRANSACTION.try_with(|()| ()).is_ok() {
             return Err(Error::internal(Nested));
         }
         let written = match &self.inner.engine {
             Engine::Sqlite(file) => file.write(use_case).await,
-            Engine::Postgres(postgres) => write_alone(postgres.begin().await?, use_case).await,
+            Engine::Postgres(postgres) => write_to_postgres(postgres, use_case).await,
         }?;
         self.inner.wrote.store(true, Ordering::Relaxed);
         Ok(written)
@@ -214,6 +220,21 @@ impl Store {
         }
     }
 
+    /// What time it is where the database runs; none for SQLite, which has this machine's.
+    ///
+    /// # Errors
+    /// `STORAGE_UNAVAILABLE`.
+    pub async fn time(&self) -> Result<Option<Timestamp>> {
+        let Engine::Postgres(postgres) = &self.inner.engine else {
+            return Ok(None);
+        };
+        let question = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let question = Statement::from_string(DbBackend::Postgres, question);
+        let row = postgres.query_one_raw(question).await?;
+        let millis = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok(millis.map(Timestamp::from_millis))
+    }
+
     /// Commits what is queued, refuses what comes later, moves SQLite's WAL into the data file and
     /// closes every connection. Waits for reads that are under way. A second call does nothing.
     pub async fn close(&self) {
@@ -224,12 +245,25 @@ impl Store {
     }
 }
 
-/// One transaction for one use case, as Postgres has it.
-async fn write_alone<T, F>(transaction: postgres::Transaction, use_case: F) -> Result<T>
+/// One transaction for one use case, as Postgres has it; another one where that is safe.
+async fn write_to_postgres<T, F>(postgres: &Postgres, use_case: F) -> Result<T>
 where
-    F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<T>>,
+    F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<T>> + Clone,
 {
+    for _ in 1..ATTEMPTS {
+        let transaction = postgres.begin().await?;
+        let result = run_use_case(use_case.clone(), &Tx::over(&transaction)).await;
+        if result.is_ok() || !transaction.may_repeat().await {
+            return end(transaction, result).await;
+        }
+        tracing::debug!("a transaction is begun again");
+    }
+    let transaction = postgres.begin().await?;
     let result = run_use_case(use_case, &Tx::over(&transaction)).await;
+    end(transaction, result).await
+}
+
+async fn end<T>(transaction: postgres::Transaction, result: Result<T>) -> Result<T> {
     if result.is_ok() {
         transaction.commit().await?;
     } else if let Err(cause) = transaction.rollback().await {

@@ -1,6 +1,11 @@
 //! The schema of Countersign, one file per change, for SQLite and Postgres.
 //!
 //! A change is frozen once it has landed: what follows it is a new file.
+//!
+//! Nodes of two versions use one database while a cluster is upgraded, so changes expand first and contract a version later.
+//! A change that the version before can live with (new tables and indexes; new columns that are null or have a default) has
+//! `_expand_` in its name, as in `m20270105_000002_expand_api_keys`: that version goes on beside it, and starts beside it.
+//! What a version has stopped using is removed by the next one.
 
 mod m20261127_000001_init;
 
@@ -51,6 +56,12 @@ pub async fn applied(database: &impl ConnectionTrait) -> Result<Vec<String>, DbE
         .all(database)
         .await?;
     Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Whether a version that does not know this change can live with it.
+#[must_use]
+pub fn is_expansion(change: &str) -> bool {
+    change.contains("_expand_")
 }
 
 /// Applies what a database has not seen, within the transaction that is given, or in which the connection is.

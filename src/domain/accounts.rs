@@ -10,7 +10,7 @@ use crate::{
         Context,
         administration::leave_an_administrator,
         api_keys::ApiKeys,
-        caller::{Caller, CredentialId, Reach},
+        caller::{Caller, Reach},
         challenges::Challenges,
         log_in::check_password,
         throttle::{Guess, Throttle},
@@ -23,6 +23,7 @@ use crate::{
         client::{Client, Clients},
         email::{Email, InvalidEmail},
         id::AccountId,
+        invalidation::Invalidation,
         password::{Password, PasswordRefused},
         request::RequestOrigin,
     },
@@ -148,7 +149,7 @@ impl Accounts {
                         return Err(gone_or_changed(tx, id).await?);
                     }
                     let account = tx.account(id).await?.ok_or(Reason::AccountNotFound)?;
-                    Ok((account, credentials_of(tx, id).await?))
+                    Ok((account, vec![Invalidation::Account(id)]))
                 })
             })
             .await
@@ -164,10 +165,9 @@ impl Accounts {
     pub async fn delete(&self, caller: &Caller, id: AccountId, version: Option<i64>) -> Result<()> {
         let administers = self.get(caller, id).await?.administrator;
         let (by_itself, now) = (id == caller.account_id, self.context.env.now());
-        let gone = move |caller: &Caller| caller.account_id == id;
         self.context
             .credentials
-            .delete_accounts(gone, move |tx| {
+            .end(move |tx| {
                 Box::pin(async move {
                     if administers {
                         tx.lock_administrators().await?;
@@ -192,7 +192,7 @@ impl Accounts {
                     if account.administrator {
                         leave_an_administrator(tx, Administrator::Account(id)).await?;
                     }
-                    Ok(())
+                    Ok(((), vec![Invalidation::Account(id)]))
                 })
             })
             .await
@@ -238,12 +238,4 @@ async fn gone_or_changed(tx: &Tx<'_>, id: AccountId) -> Result<Error> {
         None => Reason::AccountNotFound,
     };
     Ok(reason.into())
-}
-
-pub(super) async fn credentials_of(tx: &Tx<'_>, id: AccountId) -> Result<Vec<CredentialId>> {
-    let grants = tx.unrevoked_grants(id).await?;
-    let keys = tx.live_api_key_ids(id).await?;
-    let grants = grants.into_iter().map(CredentialId::Grant);
-    let keys = keys.into_iter().map(CredentialId::ApiKey);
-    Ok(grants.chain(keys).collect())
 }

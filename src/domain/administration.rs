@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use self::action::{AccountAction, OrganizationAction};
 use crate::{
-    domain::{Context, caller::Caller},
+    domain::Context,
     error::{Error, Reason, Result},
     model::{
         account::{Account, Plan},
@@ -17,6 +17,7 @@ use crate::{
             AccountFilter, Administrator, OrganizationFilter, OrganizationOverview, WhichAccount,
         },
         id::{AccountId, OrganizationId},
+        invalidation::Invalidation,
         page::Page,
     },
     store::Tx,
@@ -133,10 +134,10 @@ impl Administration {
                     if action.is_done(&account) {
                         return Ok(((account, false), Vec::new()));
                     }
-                    let ended = action.take(tx, id, now).await?;
+                    action.take(tx, id, now).await?;
                     leave_an_administrator(tx, who).await?;
                     let account = tx.account(id).await?.ok_or(Reason::AccountNotFound)?;
-                    Ok(((account, true), ended))
+                    Ok(((account, true), vec![Invalidation::Account(id)]))
                 })
             })
             .await?;
@@ -152,10 +153,9 @@ impl Administration {
     /// `ACCOUNT_NOT_FOUND`; `PERMISSION_DENIED` when nobody would administer the server afterwards.
     pub async fn delete_account(&self, who: Administrator, which: &WhichAccount) -> Result<()> {
         let (id, now) = (self.account(which).await?.id, self.context.env.now());
-        let gone = move |caller: &Caller| caller.account_id == id;
         self.context
             .credentials
-            .delete_accounts(gone, move |tx| {
+            .end(move |tx| {
                 Box::pin(async move {
                     require_administrator(tx, who).await?;
                     let account = tx.lock_account_to_delete(id).await?;
@@ -163,7 +163,8 @@ impl Administration {
                     tx.delete_account(id, None, now).await?;
                     tx.delete_organization_if_empty(account.organization.id)
                         .await?;
-                    leave_an_administrator(tx, who).await
+                    leave_an_administrator(tx, who).await?;
+                    Ok(((), vec![Invalidation::Account(id)]))
                 })
             })
             .await?;
@@ -259,9 +260,10 @@ impl Administration {
                     if action.is_done(&overview.organization) {
                         return Ok(((overview, false), Vec::new()));
                     }
-                    let ended = action.take(tx, id, now).await?;
+                    action.take(tx, id, now).await?;
                     leave_an_administrator(tx, who).await?;
-                    Ok(((self::overview(tx, id).await?, true), ended))
+                    let overview = self::overview(tx, id).await?;
+                    Ok(((overview, true), vec![Invalidation::Organization(id)]))
                 })
             })
             .await?;
@@ -277,16 +279,16 @@ impl Administration {
     /// `ORGANIZATION_NOT_FOUND`; `PERMISSION_DENIED` when nobody would administer the server afterwards.
     pub async fn delete_organization(&self, who: Administrator, id: OrganizationId) -> Result<()> {
         let now = self.context.env.now();
-        let gone = move |caller: &Caller| caller.organization_id == id;
         self.context
             .credentials
-            .delete_accounts(gone, move |tx| {
+            .end(move |tx| {
                 Box::pin(async move {
                     require_administrator(tx, who).await?;
                     if !tx.delete_organization(id, now).await? {
                         return Err(Reason::OrganizationNotFound.into());
                     }
-                    leave_an_administrator(tx, who).await
+                    leave_an_administrator(tx, who).await?;
+                    Ok(((), vec![Invalidation::Organization(id)]))
                 })
             })
             .await?;

@@ -18,6 +18,7 @@ use crate::{
         account::Account,
         api_key::{ApiKey, ApiKeyKind},
         id::{AccountId, ApiKeyId},
+        invalidation::Invalidation,
         page::Page,
         scope::Scopes,
     },
@@ -159,6 +160,7 @@ pub(super) async fn is_live(tx: &Tx<'_>, credential: CredentialId, now: Timestam
 }
 
 /// A key that is about to be written, with its secret.
+#[derive(Clone)]
 pub(super) struct PreparedKey {
     pub(super) key: ApiKey,
     pub(super) secret: Zeroizing<String>,
@@ -390,7 +392,7 @@ impl ApiKeys {
                     tx.insert_api_key(&written).await?;
                     let previous = tx.api_key(id).await?.ok_or(Reason::ApiKeyNotFound)?;
                     // What is remembered of it has its old end.
-                    Ok(((None, previous), vec![CredentialId::ApiKey(id)]))
+                    Ok(((None, previous), vec![Invalidation::ApiKey(id)]))
                 })
             })
             .await?;
@@ -416,7 +418,7 @@ impl ApiKeys {
                     if !tx.revoke_api_key(id, account_id, now).await? {
                         return Err(Reason::ApiKeyNotFound.into());
                     }
-                    Ok(((), vec![CredentialId::ApiKey(id)]))
+                    Ok(((), vec![Invalidation::ApiKey(id)]))
                 })
             })
             .await

@@ -28,8 +28,9 @@ use crate::{
     model::{
         api_key::{ApiKey, ApiKeyKind},
         id::GrantId,
+        invalidation::{Invalidation, UnknownName},
     },
-    store::{BoxFuture, Store, Tx},
+    store::{BoxFuture, Store, Subscription, Tx},
 };
 
 /// The longest credential that is looked at, in bytes.
@@ -48,6 +49,7 @@ struct Inner {
     issuer: String,
     limits: Arc<Limits>,
     cache: CredentialCache,
+    subscription: tokio::sync::Mutex<Option<Subscription>>,
     key_uses: KeyUses,
 }
 
@@ -58,8 +60,8 @@ impl Credentials {
         key_ring: KeyRing,
         issuer: String,
         limits: Arc<Limits>,
-        multi_node: bool,
     ) -> Self {
+        let multi_node = store.is_multi_node().then(|| env.monotonic());
         Self(Arc::new(Inner {
             env,
             store,
@@ -67,6 +69,7 @@ impl Credentials {
             issuer,
             limits,
             cache: CredentialCache::new(multi_node),
+            subscription: tokio::sync::Mutex::default(),
             key_uses: KeyUses::new(),
         }))
     }
@@ -84,25 +87,27 @@ impl Credentials {
         self.0.cache.forget_tokens();
     }
 
-    /// Runs a use case that ends credentials, or changes what their callers are, and forgets them before it answers. Goes on
-    /// when the caller goes away meanwhile: what was committed must not stay remembered.
+    /// Runs a use case that ends credentials, or changes what their callers are; forgets those before it answers, and has
+    /// other nodes forget them. Goes on when the caller goes away meanwhile: what was committed must not stay remembered.
     pub(super) async fn end<T, F>(&self, use_case: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<(T, Vec<CredentialId>)>>
+        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<(T, Vec<Invalidation>)>>
+            + Clone
             + Send
             + 'static,
     {
         let inner = Arc::clone(&self.0);
         let work = async move {
-            let ended = Arc::new(Mutex::new(Vec::new()));
-            let noted = Arc::clone(&ended);
+            let invalid = Arc::new(Mutex::new(Vec::new()));
+            let noted = Arc::clone(&invalid);
             let written = inner
                 .store
                 .write(move |tx| {
                     Box::pin(async move {
-                        let (answer, ending) = use_case(tx).await?;
-                        *noted.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+                        let (answer, invalid) = use_case(tx).await?;
+                        tx.announce(&invalid).await?;
+                        *noted.lock().unwrap_or_else(PoisonError::into_inner) = invalid;
                         Ok(answer)
                     })
                 })
@@ -112,7 +117,7 @@ impl Credentials {
             if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
                 inner
                     .cache
-                    .forget(&ended.lock().unwrap_or_else(PoisonError::into_inner));
+                    .forget(&invalid.lock().unwrap_or_else(PoisonError::into_inner));
             }
             written
         };
@@ -121,28 +126,46 @@ impl Credentials {
             .map_err(Error::internal)?
     }
 
-    /// Runs a use case that deletes accounts, and forgets every caller of theirs before it answers, likewise.
-    pub(super) async fn delete_accounts<F>(
-        &self,
-        gone: impl Fn(&Caller) -> bool + Send + 'static,
-        use_case: F,
-    ) -> Result<()>
-    where
-        F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<()>> + Send + 'static,
-    {
-        let inner = Arc::clone(&self.0);
-        let work = async move {
-            let deleted = inner.store.write(use_case).await;
-            let refusal = deleted.as_ref().err().map(Error::reason);
-            // A commit whose answer was lost may have happened.
-            if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
-                inner.cache.forget_callers(gone);
-            }
-            deleted
+    /// Hears from other nodes what they have invalidated, and forgets it. A caller is remembered for a second after this was
+    /// done last.
+    ///
+    /// # Errors
+    /// The other nodes are not heard any more. They are sought again the next time.
+    pub async fn hear_other_nodes(&self) -> Result<()> {
+        let (asked_at, cache) = (self.0.env.monotonic(), &self.0.cache);
+        let mut place = self.0.subscription.lock().await;
+        let subscription = match place.take() {
+            Some(subscription) => Some(subscription),
+            None => Box::pin(self.subscribe()).await,
         };
-        tokio::spawn(work.in_current_span())
-            .await
-            .map_err(Error::internal)?
+        let Some(mut subscription) = subscription else {
+            return Ok(());
+        };
+        for name in subscription.poll().await? {
+            match name.parse() {
+                Ok(invalid) => cache.forget(&[invalid]),
+                // A newer node knows of more.
+                Err(UnknownName) => cache.forget_all_callers(),
+            }
+        }
+        cache.agree(asked_at);
+        *place = Some(subscription);
+        Ok(())
+    }
+
+    async fn subscribe(&self) -> Option<Subscription> {
+        match self.0.store.subscribe().await {
+            Ok(subscription) => {
+                let subscription = subscription?;
+                // What was said before may have been missed.
+                self.0.cache.forget_all_callers();
+                Some(subscription)
+            }
+            Err(error) => {
+                tracing::debug!(cause = error.cause(), "other nodes cannot be heard");
+                None
+            }
+        }
     }
 
     /// The caller whose credential this is: an access token, a session token or an API key. Trying credentials
@@ -178,7 +201,8 @@ impl Credentials {
         if presented.ends_at.is_some_and(|end| end <= now) {
             return Err(Reason::CredentialInvalid.into());
         }
-        let caller = match self.0.cache.callers.get(&presented.id) {
+        let remembered = self.0.cache.caller(presented.id, self.0.env.monotonic());
+        let caller = match remembered {
             Some(caller) => caller,
             None => match self.load_caller(presented.id, now).await? {
                 Some(caller) => caller,
@@ -206,7 +230,7 @@ impl Credentials {
         now: Timestamp,
     ) -> Result<Option<Arc<Caller>>> {
         let id = CredentialId::Grant(id);
-        let caller = match self.0.cache.callers.get(&id) {
+        let caller = match self.0.cache.caller(id, self.0.env.monotonic()) {
             Some(caller) => Some(caller),
             None => self.load_caller(id, now).await?,
         };
@@ -275,10 +299,11 @@ impl Credentials {
 
     async fn load_caller(&self, id: CredentialId, now: Timestamp) -> Result<Option<Arc<Caller>>> {
         let (store, inner) = (self.0.store.clone(), Arc::clone(&self.0));
+        let read_at = self.0.env.monotonic();
         let look_up = async move { Ok(read_caller(&store, id, now).await?.map(Arc::new)) };
         let keep = move |caller: &Option<Arc<Caller>>| {
             if let Some(caller) = caller {
-                inner.cache.callers.insert(id, Arc::clone(caller));
+                inner.cache.remember_caller(caller, read_at);
             }
         };
         let lookups = &self.0.cache.caller_lookups;

@@ -1,16 +1,14 @@
 //! Grants and consents: what the account allows each client. Look at them, and take them back.
 
 use crate::{
-    domain::{
-        Context,
-        caller::{Caller, CredentialId},
-    },
+    domain::{Context, caller::Caller},
     env::Timestamp,
     error::{Reason, Result},
     model::{
         administration::GrantFilter,
         consent::Consent,
         id::{AccountId, ConsentId, GrantId},
+        invalidation::Invalidation,
         page::Page,
         session::Grant,
     },
@@ -148,7 +146,7 @@ pub(super) async fn take_back(
     tx: &Tx<'_>,
     grant: &Grant,
     now: Timestamp,
-) -> Result<Vec<CredentialId>> {
+) -> Result<Vec<Invalidation>> {
     // Whoever approves or redeems a code waits for this, or this for them.
     tx.lock_account(grant.account_id).await?;
     if !tx.revoke_grant(grant, now).await? {
@@ -158,7 +156,7 @@ pub(super) async fn take_back(
         .await?;
     tx.delete_consent(grant.account_id, &grant.client_id)
         .await?;
-    Ok(vec![CredentialId::Grant(grant.id)])
+    Ok(vec![Invalidation::Grant(grant.id)])
 }
 
 /// Takes back all that an account has allowed a client. Tells what ended.
@@ -170,13 +168,13 @@ pub(super) async fn take_back_all(
     account: AccountId,
     client_id: &str,
     now: Timestamp,
-) -> Result<Vec<CredentialId>> {
+) -> Result<Vec<Invalidation>> {
     // Whoever redeems a code waits for this, or this for them.
     tx.lock_account(account).await?;
     tx.end_codes(account, client_id, now).await?;
     let ended = tx.revoke_grants_to(account, client_id, now).await?;
     tx.delete_consent(account, client_id).await?;
-    Ok(ended.into_iter().map(CredentialId::Grant).collect())
+    Ok(ended.into_iter().map(Invalidation::Grant).collect())
 }
 
 /// Ends a grant, or refuses for this reason where it has ended.
@@ -189,7 +187,7 @@ pub(super) async fn end(context: &Context, grant: Grant, ended: Reason) -> Resul
                 if !tx.revoke_grant(&grant, now).await? {
                     return Err(ended.into());
                 }
-                Ok(((), vec![CredentialId::Grant(grant.id)]))
+                Ok(((), vec![Invalidation::Grant(grant.id)]))
             })
         })
         .await

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::{
     crypto::passwords::{Passwords, Verdict},
     domain::{
-        caller::CredentialId,
         sessions::Sessions,
         throttle::{Attempt, Guess},
         tokens::Tokens,
@@ -20,6 +19,7 @@ use crate::{
         client::{Client, GrantType},
         email,
         id::AccountId,
+        invalidation::Invalidation,
         password::Password,
         request::RequestOrigin,
         session::{PASSWORD, Session},
@@ -173,7 +173,7 @@ impl Sessions {
             .end(move |tx| {
                 Box::pin(async move {
                     let ended = tx.revoke_oldest_sessions(account, newest, now).await?;
-                    Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
+                    Ok(((), ended.into_iter().map(Invalidation::Grant).collect()))
                 })
             })
             .await

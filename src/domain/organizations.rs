@@ -47,6 +47,7 @@ pub struct NewMember {
 }
 
 /// Everything that the making of an account writes, all or nothing.
+#[derive(Clone)]
 struct Prepared {
     account: Account,
     session: Option<Opened>,

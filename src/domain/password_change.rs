@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::{
     domain::{
         accounts::{Accounts, chosen_password},
-        caller::{Caller, CredentialId},
+        caller::Caller,
         log_in::check_password,
         throttle::Guess,
         tokens::Tokens,
@@ -14,6 +14,7 @@ use crate::{
     error::{Reason, Result},
     model::{
         id::AccountId,
+        invalidation::Invalidation,
         request::RequestOrigin,
         session::{PASSWORD, Session},
     },
@@ -94,15 +95,15 @@ pub(super) async fn revoke_all(
     id: AccountId,
     keep_api_keys: bool,
     now: Timestamp,
-) -> Result<Vec<CredentialId>> {
+) -> Result<Vec<Invalidation>> {
     let grants = tx.revoke_sessions_and_grants(id, now).await?;
-    let mut ended: Vec<_> = grants.into_iter().map(CredentialId::Grant).collect();
+    let mut ended: Vec<_> = grants.into_iter().map(Invalidation::Grant).collect();
     if !keep_api_keys {
         ended.extend(
             tx.revoke_api_keys(id, now)
                 .await?
                 .into_iter()
-                .map(CredentialId::ApiKey),
+                .map(Invalidation::ApiKey),
         );
     }
     Ok(ended)

@@ -7,9 +7,7 @@ use zeroize::Zeroizing;
 use crate::{
     crypto::secrets,
     domain::{
-        Context,
-        caller::CredentialId,
-        grants,
+        Context, grants,
         sessions::Sessions,
         tokens::{REFRESH_PREFIX, TokenIssuer, Tokens},
     },
@@ -19,6 +17,7 @@ use crate::{
         account::Account,
         client::Client,
         id::GrantId,
+        invalidation::Invalidation,
         session::{Grant, RefreshToken},
     },
     store::Tx,
@@ -177,7 +176,7 @@ impl RefreshTokens {
                     let retried_since = now.before(window);
                     let rotation = replayed(tx, &old, &record, &grant, retried_since, now).await?;
                     let ended = match rotation {
-                        Rotation::Reused => vec![CredentialId::Grant(grant.id)],
+                        Rotation::Reused => vec![Invalidation::Grant(grant.id)],
                         Rotation::Successor | Rotation::Refused => Vec::new(),
                     };
                     Ok((rotation, ended))

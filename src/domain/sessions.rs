@@ -6,15 +6,13 @@ use std::sync::Arc;
 use crate::{
     crypto::passwords::Passwords,
     domain::{
-        Context,
-        caller::{Caller, CredentialId},
-        refresh::RefreshTokens,
-        throttle::Throttle,
-        tokens::TokenIssuer,
+        Context, caller::Caller, refresh::RefreshTokens, throttle::Throttle, tokens::TokenIssuer,
     },
     error::{Reason, Result},
     metrics::Metrics,
-    model::{client::Clients, id::SessionId, page::Page, session::Session},
+    model::{
+        client::Clients, id::SessionId, invalidation::Invalidation, page::Page, session::Session,
+    },
 };
 
 const LIST: &str = "sessions";
@@ -120,7 +118,7 @@ impl Sessions {
                         tx.end_grant(grant, now).await?;
                         ended.push(grant);
                     }
-                    Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
+                    Ok(((), ended.into_iter().map(Invalidation::Grant).collect()))
                 })
             })
             .await

@@ -63,6 +63,7 @@ pub struct SignedUp {
 }
 
 /// Everything that a sign-up writes, all or nothing.
+#[derive(Clone)]
 struct Prepared {
     organization: Organization,
     account: Account,

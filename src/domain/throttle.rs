@@ -218,7 +218,7 @@ impl Throttle {
         keys: Keys,
         rules: Rules,
         now: Timestamp,
-        change: impl FnOnce(&mut AttemptStates) -> T + Send + 'static,
+        change: impl FnOnce(&mut AttemptStates) -> T + Clone + Send + 'static,
     ) -> Result<T> {
         let rows = rows(&keys);
         let use_case = async move |tx: &crate::store::Tx<'_>| {

@@ -55,6 +55,7 @@ pub struct ClientToken {
 pub type MaybeSession = Option<(Session, Tokens)>;
 
 /// A session that is about to be written, with its first grant and the tokens of that.
+#[derive(Clone)]
 pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) refresh: Option<RefreshToken>,

@@ -8,7 +8,7 @@ use sea_orm::{
 use super::{
     accounts::changed,
     connect::ADMINISTRATORS_LOCK,
-    entity::{account, api_key, organization},
+    entity::{account, organization},
     transaction::Tx,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     error::Result,
     model::{
         account::Plan,
-        id::{AccountId, ApiKeyId, OrganizationId},
+        id::{AccountId, OrganizationId},
     },
 };
 
@@ -99,21 +99,6 @@ impl Tx<'_> {
             .exec(&self.database)
             .await?;
         Ok(changed.rows_affected == 1)
-    }
-
-    /// The API keys of an organization's accounts that were not revoked: what may be remembered elsewhere and has to be
-    /// forgotten.
-    ///
-    /// # Errors
-    /// See [`Reader`](super::Reader).
-    pub async fn live_api_key_ids_of(&self, id: OrganizationId) -> Result<Vec<ApiKeyId>> {
-        let keys = Query::select()
-            .column(api_key::Column::Id)
-            .from(api_key::Entity)
-            .and_where(api_key::Column::AccountId.in_subquery(accounts_of(id)))
-            .and_where(api_key::Column::RevokedAt.is_null())
-            .take();
-        Ok(self.ids(&keys).await?)
     }
 
     /// Deletes an organization with its accounts, their sessions, refresh tokens and API keys: they are gone at

@@ -203,21 +203,6 @@ impl Tx<'_> {
             .returning_col(api_key::Column::Id);
         Ok(self.ids(&revocation).await?)
     }
-
-    /// The account's API keys that were not revoked, whether they have expired or not: what may be
-    /// remembered elsewhere and has to be forgotten.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn live_api_key_ids(&self, account: AccountId) -> Result<Vec<ApiKeyId>> {
-        let keys = Query::select()
-            .column(api_key::Column::Id)
-            .from(api_key::Entity)
-            .and_where(api_key::Column::AccountId.eq(account.uuid()))
-            .and_where(api_key::Column::RevokedAt.is_null())
-            .take();
-        Ok(self.ids(&keys).await?)
-    }
 }
 
 /// A change of a live key of this account.

@@ -9,7 +9,6 @@ use sea_orm::{
 };
 
 use super::{
-    administration::accounts_of,
     entity::{grant, refresh_token, session},
     error::foreign_key_violation,
     transaction::{Reader, Tx, page, page_limit},
@@ -19,7 +18,7 @@ use crate::{
     error::{Reason, Result},
     model::{
         administration::GrantFilter,
-        id::{AccountId, GrantId, OrganizationId, SessionId},
+        id::{AccountId, GrantId, SessionId},
         page::{Page, PageRequest},
         session::{Grant, RefreshToken},
     },
@@ -91,35 +90,6 @@ impl Reader<'_> {
         let rows = query.all(&self.database).await?;
         let grants = rows.into_iter().map(Grant::from).collect();
         Ok(page(grants, request, |grant| grant.id.uuid()))
-    }
-
-    /// The account's grants that were not revoked, whether they have expired or not: what may be remembered
-    /// elsewhere and has to be forgotten.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn unrevoked_grants(&self, account: AccountId) -> Result<Vec<GrantId>> {
-        let own = grant::Column::AccountId.eq(account.uuid());
-        self.unrevoked(own).await
-    }
-
-    /// The same of an organization's accounts.
-    ///
-    /// # Errors
-    /// See [`Reader`].
-    pub async fn unrevoked_grants_of(&self, organization: OrganizationId) -> Result<Vec<GrantId>> {
-        let own = grant::Column::AccountId.in_subquery(accounts_of(organization));
-        self.unrevoked(own).await
-    }
-
-    async fn unrevoked(&self, which: Expr) -> Result<Vec<GrantId>> {
-        let unrevoked = Query::select()
-            .column(grant::Column::Id)
-            .from(grant::Entity)
-            .and_where(which)
-            .and_where(grant::Column::RevokedAt.is_null())
-            .take();
-        Ok(self.ids(&unrevoked).await?)
     }
 
     /// The refresh token with this SHA-256, consumed or not.

@@ -9,16 +9,19 @@ mod connector;
 mod failure;
 mod properties;
 mod session;
+mod subscription;
 
 use std::time::Duration;
 
 use deadpool::managed::{Pool, PoolError, QueueMode, Timeouts};
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    Statement, prelude::async_trait::async_trait,
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    prelude::async_trait::async_trait,
 };
 use tokio::sync::Mutex;
 
+pub(super) use self::subscription::CHANNEL;
+pub use self::subscription::Subscription;
 use self::{connector::Connector, session::Session};
 use super::{connect::ConnectError, schema::Migration};
 use crate::model::postgres_url::PostgresUrl;
@@ -63,12 +66,17 @@ impl Postgres {
         self.pool.manager().for_migration().await
     }
 
+    /// A connection of its own that hears what other nodes say; none behind a pooler.
+    pub(super) async fn subscribe(&self) -> Result<Option<Subscription>, DbErr> {
+        if self.pool.manager().is_pooled() {
+            return Ok(None);
+        }
+        Subscription::begin(self.pool.clone()).await.map(Some)
+    }
+
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
-        let mut session = self.acquire().await?;
-        let begin = self.pool.manager().begin();
-        session.begin(begin).await?;
         Ok(Transaction {
-            session: Mutex::new(session),
+            session: Mutex::new(self.transaction().await?),
             named: self.named(),
         })
     }
@@ -79,8 +87,10 @@ impl Postgres {
     }
 
     async fn acquire(&self) -> Result<Session, DbErr> {
-        let connection = self.pool.get().await.map_err(|cause| match cause {
-            PoolError::Backend(failure) => DbErr::Conn(RuntimeErr::Internal(failure.to_string())),
+        // The making of a connection is a large future; in every read there would be several.
+        let connection = Box::pin(self.pool.get()).await;
+        let connection = connection.map_err(|cause| match cause {
+            PoolError::Backend(failure) => failure.into(),
             PoolError::Closed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
             _ => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         })?;
@@ -89,12 +99,24 @@ impl Postgres {
 
     /// A session for one statement.
     async fn session(&self) -> Result<Session, DbErr> {
-        let mut session = self.acquire().await?;
         if self.pool.manager().is_pooled() {
-            let begin = self.pool.manager().begin();
-            session.begin(begin).await?;
+            self.transaction().await
+        } else {
+            self.acquire().await
         }
-        Ok(session)
+    }
+
+    /// A session in which a transaction has begun.
+    async fn transaction(&self) -> Result<Session, DbErr> {
+        let begin = self.pool.manager().begin();
+        let mut session = self.acquire().await?;
+        let mut begun = session.begin(begin).await;
+        if session.may_repeat() {
+            drop(session);
+            session = self.acquire().await?;
+            begun = session.begin(begin).await;
+        }
+        begun.map(|()| session)
     }
 
     /// Whether a statement may be prepared under a name.
@@ -129,7 +151,13 @@ impl ConnectionTrait for Postgres {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut session = self.session().await?;
-        let rows = session.rows(statement, self.named()).await?;
+        let mut rows = session.rows(statement.clone(), self.named()).await;
+        if session.may_repeat() {
+            drop(session);
+            session = self.session().await?;
+            rows = session.rows(statement, self.named()).await;
+        }
+        let rows = rows?;
         session.finish().await?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
@@ -143,6 +171,11 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// Whether the same use case may succeed in another one; this one has changed nothing.
+    pub(super) async fn may_repeat(&self) -> bool {
+        self.session.lock().await.may_repeat()
+    }
+
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         self.session.into_inner().finish().await
     }

@@ -23,7 +23,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How the schema of a database stands to this build.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SchemaState {
-    /// It is the one that this build wants.
+    /// It is one that this build works with: its own, or one that a newer version has only added to.
     Current,
     /// These changes are still to be made, in this order.
     Pending(Vec<String>),
@@ -104,7 +104,10 @@ fn compare(applied: Vec<String>, known: Vec<String>) -> Result<SchemaState> {
     if !applied.is_empty() && applied.iter().all(|change| !known.contains(change)) {
         return Err(ConnectError::ForeignSchema);
     }
-    let newer = applied.iter().rev().find(|change| !known.contains(change));
+    let newer = applied
+        .iter()
+        .rev()
+        .find(|change| !known.contains(change) && !countersign_migrations::is_expansion(change));
     if let Some(change) = newer {
         return Ok(SchemaState::Newer(change.clone()));
     }

@@ -1,7 +1,7 @@
 //! Disabling while others log in, make keys and change passwords, on SQLite and on Postgres: whoever comes
 //! first, nothing that came of it lives afterwards.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use countersign::{
     env::{Clock as _, Env, Timestamp},
@@ -20,7 +20,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
     TransactionTrait,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, Notify};
 use tonic::Code;
 
 use crate::{
@@ -103,31 +103,33 @@ pub(crate) async fn hold(postgres: &DatabaseConnection, lock: &str) -> DatabaseT
 
 /// Holds a transaction open, and commits it only when `work` is done or waits for it.
 async fn meanwhile<T>(base: &Base, app: &TestApp, held: Held, work: impl Future<Output = T>) -> T {
-    let (begun, has_begun) = oneshot::channel();
-    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let begun = Arc::new(Notify::new());
+    let has_begun = Arc::clone(&begun);
+    let may_go_on = Arc::new(Mutex::new(()));
+    let go_on = Arc::clone(&may_go_on).lock_owned().await;
     let now = app.clock.now();
     let on_postgres = app.parts.store.is_multi_node();
     let transaction = app.parts.store.write(move |tx| {
         Box::pin(async move {
             held.write(tx, now).await?;
-            begun.send(()).unwrap();
+            begun.notify_one();
             // The writer of SQLite is a thread, and all others wait for it.
-            let _ = match on_postgres {
-                true => may_go_on.await,
-                false => may_go_on.blocking_recv(),
-            };
+            match on_postgres {
+                true => drop(may_go_on.lock().await),
+                false => drop(may_go_on.blocking_lock()),
+            }
             Ok(())
         })
     });
     let racing = async {
-        has_begun.await.unwrap();
+        has_begun.notified().await;
         let mut work = pin!(work);
         let early = tokio::select! {
             biased;
             done = work.as_mut() => Some(done),
             () = all_wait(base) => None,
         };
-        go_on.send(()).unwrap();
+        drop(go_on);
         match early {
             Some(done) => done,
             None => work.await,

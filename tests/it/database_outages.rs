@@ -4,19 +4,21 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use countersign::{
     error::Reason,
+    model::id::AccountId,
     pb::v1::{CheckAccessRequest, DeleteSessionRequest},
 };
+use sea_orm::ConnectionTrait as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Barrier, Notify, watch},
     time::timeout,
 };
 
@@ -31,13 +33,24 @@ const CALLS: usize = 12;
 
 /// A network that can be cut without either end being told. What was connected before stays dead.
 #[derive(Clone)]
-struct Network {
+pub(crate) struct Network {
     address: SocketAddr,
     outages: Arc<watch::Sender<u32>>,
     loses_commit: Arc<AtomicBool>,
 }
 
 impl Network {
+    /// A network, and the URL of the database behind it.
+    pub(crate) async fn before_database(base: &Base) -> (Self, String) {
+        let mut url = url::Url::parse(&base.url().unwrap()).unwrap();
+        let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+        let mut servers = tokio::net::lookup_host(server).await.unwrap();
+        let network = Self::before(servers.next().unwrap()).await;
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(network.address.port())).unwrap();
+        (network, url.to_string())
+    }
+
     async fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let network = Self {
@@ -101,11 +114,11 @@ impl Network {
         self.loses_commit.store(true, Relaxed);
     }
 
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.outages.send_modify(|count| *count += 1);
     }
 
-    fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.cut();
     }
 }
@@ -117,18 +130,9 @@ fn is_down(count: u32) -> bool {
 
 /// A server whose database lies behind a network.
 async fn behind_network(base: &Base) -> (TestApp, Network) {
-    let mut url = url::Url::parse(&base.url().unwrap()).unwrap();
-    let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let server = tokio::net::lookup_host(server)
-        .await
-        .unwrap()
-        .next()
-        .unwrap();
-    let network = Network::before(server).await;
-    url.set_host(Some("127.0.0.1")).unwrap();
-    url.set_port(Some(network.address.port())).unwrap();
+    let (network, url) = Network::before_database(base).await;
     let app = TestApp::with(|config| {
-        config.database.url = url.to_string().into();
+        config.database.url = url.into();
         config.database.connections = CONNECTIONS;
     })
     .await;
@@ -234,19 +238,20 @@ async fn transactions_that_are_cut_off_come_to_an_end() {
         let mut transactions = Vec::new();
         for _ in 0..CONNECTIONS {
             let store = store.clone();
-            let (begun, has_begun) = tokio::sync::oneshot::channel();
+            let begun = Arc::new(Notify::new());
+            let has_begun = Arc::clone(&begun);
             let transaction = tokio::spawn(async move {
                 store
                     .write(move |tx| {
                         Box::pin(async move {
                             tx.has_administrator().await?;
-                            begun.send(()).unwrap();
+                            begun.notify_one();
                             std::future::pending::<countersign::error::Result<()>>().await
                         })
                     })
                     .await
             });
-            has_begun.await.unwrap();
+            has_begun.notified().await;
             transactions.push(transaction);
         }
         network.cut();
@@ -303,18 +308,85 @@ async fn a_read_only_session_is_not_lent_again() {
         let by_hand = base.postgres_by_hand().await.unwrap();
         let make = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', \
                     current_database()); END $$";
-        sea_orm::ConnectionTrait::execute_unprepared(&by_hand, make).await.unwrap();
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        sea_orm::ConnectionTrait::execute_unprepared(&by_hand, end).await.unwrap();
+        by_hand.execute_unprepared(make).await.unwrap();
+        by_hand.execute_unprepared(END_ALL_OTHERS).await.unwrap();
         let _ = app.parts.store.ping().await;
         let refused = app.try_sign_up("ann@example.com", "correct horse battery").await;
         assert_eq!(reason(&refused.unwrap_err()), "STORAGE_UNAVAILABLE");
         let writable = format!("{}?options=-c%20default_transaction_read_only%3Doff", base.url().unwrap());
         let by_hand = sea_orm::Database::connect(writable).await.unwrap();
         let undo = make.replace("SET default_transaction_read_only = on", "RESET default_transaction_read_only");
-        sea_orm::ConnectionTrait::execute_unprepared(&by_hand, &undo).await.unwrap();
+        by_hand.execute_unprepared(&undo).await.unwrap();
         app.try_sign_up("ann@example.com", "correct horse battery").await.unwrap();
+    })
+    .await;
+}
+
+const END_ALL_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                              WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// As when Postgres restarts, or another server takes its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_use_case_whose_connection_is_closed_before_its_commit_is_begun_again() {
+    on_postgres(|base| async move {
+        let app = TestApp::with(|config| base.configure(config)).await;
+        let by_hand = Arc::new(base.postgres_by_hand().await.unwrap());
+        let begun = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&begun);
+        let write = app.parts.store.write(move |tx| {
+            Box::pin(async move {
+                tx.lock_administrators().await?;
+                if count.fetch_add(1, Relaxed) == 0 {
+                    let ended = by_hand.execute_unprepared(END_ALL_OTHERS).await;
+                    ended.unwrap();
+                }
+                tx.has_administrator().await
+            })
+        });
+        assert!(!write.await.unwrap());
+        assert_eq!(begun.load(Relaxed), 2);
+    })
+    .await;
+}
+
+/// What is read by itself is read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_whose_connection_is_closed_at_rest_is_done_again() {
+    on_postgres(|base| async move {
+        let app = TestApp::with(|config| base.configure(config)).await;
+        let by_hand = base.postgres_by_hand().await.unwrap();
+        let ann = app.sign_up("ann").await.logs_in().await;
+        by_hand.execute_unprepared(END_ALL_OTHERS).await.unwrap();
+        assert!(app.opens(&ann.tokens.access_token).await);
+    })
+    .await;
+}
+
+/// Postgres ends one of two that wait for each other; its use case is begun again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadlock_is_nobodys_error() {
+    on_postgres(|base| async move {
+        let app = TestApp::with(|config| base.configure(config)).await;
+        let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+        let ids = [&ann, &bob].map(|it| it.account["accounts/".len()..].parse().unwrap());
+        let both = Arc::new(Barrier::new(2));
+        let begun = Arc::new(AtomicU32::new(0));
+        let crossing = |first: AccountId, second: AccountId| {
+            let (both, begun) = (Arc::clone(&both), Arc::clone(&begun));
+            app.parts.store.write(move |tx| {
+                Box::pin(async move {
+                    tx.lock_account(first).await?;
+                    if begun.fetch_add(1, Relaxed) < 2 {
+                        both.wait().await;
+                    }
+                    tx.lock_account(second).await
+                })
+            })
+        };
+        let [ann, bob] = ids;
+        let (one, other) = tokio::join!(crossing(ann, bob), crossing(bob, ann));
+        assert!(one.unwrap().is_some() && other.unwrap().is_some());
+        assert_eq!(begun.load(Relaxed), 3);
     })
     .await;
 }

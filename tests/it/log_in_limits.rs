@@ -2,11 +2,11 @@
 
 mod devices;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use countersign::pb::v1::ChangePasswordRequest;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, Notify};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -326,20 +326,22 @@ async fn a_call_that_was_given_up_is_no_attempt() {
     let app = limited().await;
     app.sign_up("ann").await;
     // Nobody gets in while this is written.
-    let (begun, has_begun) = oneshot::channel();
-    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let begun = Arc::new(Notify::new());
+    let has_begun = Arc::clone(&begun);
+    let may_go_on = Arc::new(Mutex::new(()));
+    let go_on = Arc::clone(&may_go_on).lock_owned().await;
     let store = app.parts.store.clone();
     let held = tokio::spawn(async move {
         let write = store.write(|_| {
             Box::pin(async move {
-                begun.send(()).unwrap();
-                let _ = may_go_on.blocking_recv();
+                begun.notify_one();
+                drop(may_go_on.blocking_lock());
                 Ok(())
             })
         });
         write.await
     });
-    has_begun.await.unwrap();
+    has_begun.notified().await;
     for number in 0..50 {
         let attempt = log_in(&app, "ann@example.com", PASSWORD, "192.0.2.1");
         let mut attempt = Box::pin(attempt);
@@ -350,7 +352,7 @@ async fn a_call_that_was_given_up_is_no_attempt() {
         drop(attempt);
         app.clock.advance(Duration::from_millis(125));
     }
-    go_on.send(()).unwrap();
+    drop(go_on);
     held.await.unwrap().unwrap();
     fail(&app, "ann@example.com", "192.0.2.1", 5).await;
 }

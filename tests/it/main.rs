@@ -38,6 +38,7 @@ mod limits;
 mod limits_nodes;
 mod log_in_limits;
 mod mailboxes;
+mod many_nodes;
 mod metrics;
 mod oauth;
 mod openapi;

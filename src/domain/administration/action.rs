@@ -1,7 +1,7 @@
 //! What an administrator does to an account or an organization, in the transaction that does it.
 
 use crate::{
-    domain::{accounts::credentials_of, caller::CredentialId, password_change::revoke_all},
+    domain::password_change::revoke_all,
     env::Timestamp,
     error::Result,
     model::{
@@ -31,14 +31,8 @@ impl AccountAction {
         }
     }
 
-    /// Changes the account. Gives the credentials that must be looked at anew.
-    pub(super) async fn take(
-        self,
-        tx: &Tx<'_>,
-        id: AccountId,
-        now: Timestamp,
-    ) -> Result<Vec<CredentialId>> {
-        let remembered = credentials_of(tx, id).await?;
+    /// Changes the account.
+    pub(super) async fn take(self, tx: &Tx<'_>, id: AccountId, now: Timestamp) -> Result<()> {
         match self {
             Self::Disable => {
                 tx.set_account_disabled(id, Some(now), now).await?;
@@ -53,7 +47,7 @@ impl AccountAction {
                 tx.set_administrator(id, administrator, now).await?;
             }
         }
-        Ok(remembered)
+        Ok(())
     }
 
     /// What the log says.
@@ -85,24 +79,17 @@ impl OrganizationAction {
         }
     }
 
-    /// Changes the organization. Gives the credentials that must be looked at anew, which includes those that
-    /// were made while the change waited: it comes first.
-    pub(super) async fn take(
-        self,
-        tx: &Tx<'_>,
-        id: OrganizationId,
-        now: Timestamp,
-    ) -> Result<Vec<CredentialId>> {
+    /// Changes the organization.
+    pub(super) async fn take(self, tx: &Tx<'_>, id: OrganizationId, now: Timestamp) -> Result<()> {
         match self {
             Self::Disable => tx.set_organization_disabled(id, Some(now)).await?,
             Self::Enable => tx.set_organization_disabled(id, None).await?,
             Self::SetPlan(plan) => tx.set_plan(id, plan).await?,
         };
-        let remembered = credentials_of_organization(tx, id).await?;
         if matches!(self, Self::Disable) {
             tx.revoke_sessions_and_grants_of(id, now).await?;
         }
-        Ok(remembered)
+        Ok(())
     }
 
     /// What the log says.
@@ -114,13 +101,4 @@ impl OrganizationAction {
             Self::SetPlan(Plan::Pro) => "an organization was put on the paid plan",
         }
     }
-}
-
-/// Every credential of an organization's accounts that may be remembered.
-async fn credentials_of_organization(tx: &Tx<'_>, id: OrganizationId) -> Result<Vec<CredentialId>> {
-    let grants = tx.unrevoked_grants_of(id).await?;
-    let keys = tx.live_api_key_ids_of(id).await?;
-    let grants = grants.into_iter().map(CredentialId::Grant);
-    let keys = keys.into_iter().map(CredentialId::ApiKey);
-    Ok(grants.chain(keys).collect())
 }

@@ -2,12 +2,12 @@
 
 use super::{Administration, nobody, require_administrator};
 use crate::{
-    domain::caller::CredentialId,
     env::Timestamp,
     error::{Reason, Result},
     model::{
         administration::{Administrator, ListedClient},
         id::GrantId,
+        invalidation::Invalidation,
         oauth::registration::RegisteredClient,
         page::Page,
     },
@@ -43,7 +43,7 @@ impl Administration {
                 Box::pin(async move {
                     require_administrator(tx, who).await?;
                     let ended = delete(tx, &name, now).await?;
-                    Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
+                    Ok(((), ended.into_iter().map(Invalidation::Grant).collect()))
                 })
             })
             .await?;

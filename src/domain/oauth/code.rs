@@ -3,11 +3,12 @@
 use super::{CODE_PREFIX, ClientCredentials, Issued, OAuth, id_token::SignIn, not_a_resource};
 use crate::{
     crypto::secrets,
-    domain::{caller::CredentialId, tokens::REFRESH_PREFIX},
+    domain::tokens::REFRESH_PREFIX,
     env::Timestamp,
     error::{Error, Reason, Result},
     model::{
         client::{Client, GrantType},
+        invalidation::Invalidation,
         oauth::{
             authorization::{Approval, Authorization},
             pkce,
@@ -133,7 +134,7 @@ impl OAuth {
                     if let Some(grant) = tx.grant(id).await? {
                         tx.revoke_grant(&grant, now).await?;
                     }
-                    Ok((true, vec![CredentialId::Grant(id)]))
+                    Ok((true, vec![Invalidation::Grant(id)]))
                 })
             })
             .await?;

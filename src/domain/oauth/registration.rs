@@ -10,11 +10,13 @@ use crate::{
         foreign::ForeignKeys,
         secrets::{self, SecretToken},
     },
-    domain::caller::CredentialId,
     error::{Error, FieldReason, Reason, Result},
-    model::oauth::{
-        metadata::{AuthMethod, Metadata},
-        registration::RegisteredClient,
+    model::{
+        invalidation::Invalidation,
+        oauth::{
+            metadata::{AuthMethod, Metadata},
+            registration::RegisteredClient,
+        },
     },
 };
 
@@ -133,7 +135,7 @@ impl OAuth {
             .end(move |tx| {
                 Box::pin(async move {
                     let ended = tx.delete_client(&client, now).await?;
-                    Ok(((), ended.into_iter().map(CredentialId::Grant).collect()))
+                    Ok(((), ended.into_iter().map(Invalidation::Grant).collect()))
                 })
             })
             .await

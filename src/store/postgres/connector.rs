@@ -12,7 +12,7 @@ use sea_orm::{
     SqlxError, SqlxPostgresConnector,
     sqlx::{
         self, ConnectOptions as _, Connection as _, PgConnection, Row as _,
-        postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+        postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgSslMode},
     },
 };
 use secrecy::ExposeSecret as _;
@@ -145,17 +145,7 @@ impl Connector {
 
     /// A connection without limits of the server.
     pub(super) async fn for_migration(&self) -> Result<Migration, ConnectError> {
-        let mut server = self.server(self.preferred.load(Relaxed))?.clone();
-        if !self.is_pooled {
-            server = server.options(self.options.iter().cloned());
-        }
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(self.limit)
-            .test_before_acquire(false)
-            .connect_with(server)
-            .await
-            .map_err(|cause| Failure::from(&cause))?;
+        let pool = self.single().await?;
         let no_limits = LIMITS.map(|(name, _)| (name, "0"));
         // Names of prepared statements that a pooler has from others would stand in the way.
         let forget = self.is_pooled.then(|| "DEALLOCATE ALL".to_owned());
@@ -165,6 +155,32 @@ impl Connector {
             begin: forget.iter().cloned().chain([set]).collect(),
             end: forget.into_iter().collect(),
         })
+    }
+
+    /// A connection of its own that can listen.
+    pub(super) async fn listener(&self) -> Result<PgListener, Failure> {
+        let listener = PgListener::connect_with(&self.single().await?).await;
+        listener.map_err(|cause| Failure::from(&cause))
+    }
+
+    /// sqlx' own pool, of one connection to the server that was good last.
+    async fn single(&self) -> Result<PgPool, Failure> {
+        let mut server = self.server(self.preferred.load(Relaxed))?.clone();
+        if !self.is_pooled {
+            server = server.options(self.options.iter().cloned());
+        }
+        PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(self.limit)
+            .test_before_acquire(false)
+            .connect_with(server)
+            .await
+            .map_err(|cause| Failure::from(&cause))
+    }
+
+    /// How often a connection was lost.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
     }
 
     /// Notes that a connection was lost.

@@ -4,7 +4,7 @@
 use std::io;
 
 use rustls::{CertificateError, Error as TlsError};
-use sea_orm::SqlxError;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 use super::super::connect::ConnectError;
 
@@ -24,6 +24,12 @@ impl From<Failure> for ConnectError {
             what: failure.what,
             advice: failure.advice,
         }
+    }
+}
+
+impl From<Failure> for DbErr {
+    fn from(failure: Failure) -> Self {
+        Self::Conn(RuntimeErr::Internal(failure.to_string()))
     }
 }
 
@@ -61,6 +67,13 @@ impl Failure {
 
     pub(super) fn no_server() -> Self {
         Self::new("there is none", "name a host in the database URL")
+    }
+
+    pub(super) fn not_heard() -> Self {
+        Self::new(
+            "notifications are not heard on this connection",
+            "name Postgres itself, or a pooler in session mode, in the database URL",
+        )
     }
 
     pub(super) fn read_only() -> Self {

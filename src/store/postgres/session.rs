@@ -7,6 +7,7 @@ use sea_orm::{
     DbErr, RuntimeErr, SqlxError, Statement,
     sqlx::{
         self, AssertSqlSafe, Connection as _, PgConnection, Postgres,
+        error::DatabaseError,
         postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity},
         query::Query,
     },
@@ -26,6 +27,9 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(1);
 /// The SQLSTATE of a write on a server that takes none: it has become a standby.
 const READ_ONLY: &str = "25006";
 
+/// The SQLSTATEs of transactions that were rolled back for the sake of others.
+const VICTIM: [&str; 2] = ["40001", "40P01"];
+
 /// Nothing came back in time.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the database did not answer in time")]
@@ -41,6 +45,9 @@ pub(super) struct Session {
     is_waiting: bool,
     /// Whether the connection is of no use any more.
     is_lost: bool,
+    /// Whether a statement has failed, with which Postgres has given up the transaction that it was in.
+    has_failed: bool,
+    may_repeat: bool,
 }
 
 impl Session {
@@ -50,7 +57,15 @@ impl Session {
             in_transaction: false,
             is_waiting: false,
             is_lost: false,
+            has_failed: false,
+            may_repeat: false,
         }
+    }
+
+    /// Whether what has failed would not fail for the same cause on another connection: this one was closed, or its
+    /// transaction was rolled back for the sake of another one. Tells nothing once a commit was sent.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.may_repeat
     }
 
     pub(super) async fn begin(&mut self, statement: &str) -> Result<(), DbErr> {
@@ -61,6 +76,12 @@ impl Session {
 
     /// Commits, where there is a transaction.
     pub(super) async fn finish(self) -> Result<(), DbErr> {
+        if self.in_transaction && self.has_failed {
+            // Postgres would answer a commit, and roll back.
+            return Err(DbErr::Custom(
+                "a use case has passed over a failed statement".to_owned(),
+            ));
+        }
         if self.in_transaction {
             self.end("COMMIT").await?;
         }
@@ -114,13 +135,17 @@ impl Session {
     }
 
     fn note<T>(&mut self, done: Result<Result<T, SqlxError>, Elapsed>) -> Result<T, DbErr> {
+        self.has_failed |= !matches!(done, Ok(Ok(_)));
         let Ok(done) = done else {
             self.is_lost = true;
             let no_answer = io::Error::new(io::ErrorKind::TimedOut, NoAnswer);
             return Err(failed(no_answer.into()));
         };
         self.is_waiting = false;
-        self.is_lost |= done.as_ref().is_err_and(ends_connection);
+        if let Err(cause) = &done {
+            self.is_lost |= ends_connection(cause);
+            self.may_repeat |= self.is_lost || is_victim(cause);
+        }
         done.map_err(failed)
     }
 }
@@ -152,6 +177,11 @@ fn ends_connection(cause: &SqlxError) -> bool {
             matches!(cause.severity(), PgSeverity::Fatal | PgSeverity::Panic)
                 || cause.code() == READ_ONLY
         })
+}
+
+fn is_victim(cause: &SqlxError) -> bool {
+    let code = cause.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| VICTIM.contains(&&*code))
 }
 
 impl Drop for Session {

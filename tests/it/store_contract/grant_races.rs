@@ -1,6 +1,6 @@
 //! Grants and sessions that end at the same time, on Postgres: SQLite has one writer.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use countersign::{
     error::Result,
@@ -10,7 +10,7 @@ use countersign::{
     },
     store::{Store, Tx},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, Notify};
 
 use super::{Base, grant, later, log_in, on_postgres, sign_in, sign_up};
 use crate::admin_races::{hold, wait_for};
@@ -102,25 +102,27 @@ async fn last_two_at_once(base: Base) {
     let insert = store.write(move |tx| Box::pin(async move { tx.insert_grant(&written).await }));
     insert.await.unwrap();
 
-    let (ended, has_ended) = oneshot::channel();
-    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let ended = Arc::new(Notify::new());
+    let has_ended = Arc::clone(&ended);
+    let may_go_on = Arc::new(Mutex::new(()));
+    let go_on = Arc::clone(&may_go_on).lock_owned().await;
     let earlier = store.write(move |tx| {
         Box::pin(async move {
             tx.revoke_grant(&first, later(1)).await?;
-            ended.send(()).unwrap();
-            let _ = may_go_on.await;
+            ended.notify_one();
+            drop(may_go_on.lock().await);
             Ok(())
         })
     });
     let meanwhile = async {
-        has_ended.await.unwrap();
+        has_ended.notified().await;
         let mut other = pin!(end(store.clone(), Ending::OfGrant, second));
         let early = tokio::select! {
             biased;
             done = other.as_mut() => Some(done),
             () = wait_for(&watching, 1) => None,
         };
-        go_on.send(()).unwrap();
+        drop(go_on);
         match early {
             Some(done) => done,
             None => other.await,

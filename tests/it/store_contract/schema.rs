@@ -19,6 +19,7 @@ on_both_engines! {
     migrating_again_changes_nothing,
     nodes_that_start_together_migrate_once,
     a_newer_schema_is_refused,
+    a_schema_that_a_newer_version_has_only_added_to_is_worked_with,
     a_failed_migration_leaves_nothing,
     a_schema_that_lacks_a_table_or_a_column_is_refused,
     the_schema_of_another_program_is_left_alone,
@@ -95,6 +96,25 @@ async fn a_newer_schema_is_refused(base: Base) {
     let line = refused.to_string();
     assert!(line.contains("m29991231_000001_later"), "{line}");
     assert!(line.contains("start the newer version"), "{line}");
+}
+
+/// As while a cluster is upgraded: a node of the version before starts anew.
+async fn a_schema_that_a_newer_version_has_only_added_to_is_worked_with(base: Base) {
+    let store = base.store().await;
+    for change in [
+        "ALTER TABLE accounts ADD COLUMN newer TEXT",
+        "CREATE TABLE newer (id TEXT)",
+        "INSERT INTO seaql_migrations VALUES ('m29991231_000001_expand_accounts', 0)",
+    ] {
+        assert!(base.by_hand(change).await);
+    }
+    store.close().await;
+    let older = base.store().await;
+    assert_eq!(older.schema().await.unwrap(), SchemaState::Current);
+    older.migrate().await.unwrap();
+    let account = ann(&older).await;
+    let read = older.read().account(account.id).await.unwrap();
+    assert_eq!(read, Some(account));
 }
 
 async fn a_failed_migration_leaves_nothing(base: Base) {

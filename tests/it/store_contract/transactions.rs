@@ -1,12 +1,15 @@
 //! Commits, rollbacks, and what happens to those who do it wrong.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use countersign::{
     error::{Error, Reason},
     store::Store,
 };
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    sync::{Mutex, Notify},
+    task::JoinSet,
+};
 
 use super::{Base, ann, on_both_engines, organization, sign_up};
 
@@ -133,29 +136,31 @@ async fn a_caller_who_goes_away_breaks_nothing(base: Base) {
     let store = base.store().await;
     let on_postgres = store.is_multi_node();
     for number in 0..20 {
-        let (begun, has_begun) = oneshot::channel();
-        let (going_on, may_go_on) = oneshot::channel::<()>();
+        let begun = Arc::new(Notify::new());
+        let has_begun = Arc::clone(&begun);
+        let may_go_on = Arc::new(Mutex::new(()));
+        let going_on = Arc::clone(&may_go_on).lock_owned().await;
         let (writer, organization) = (store.clone(), organization());
         let caller = tokio::spawn(async move {
             writer
                 .write(move |tx| {
                     Box::pin(async move {
                         tx.insert_organization(&organization).await?;
-                        begun.send(()).unwrap();
+                        begun.notify_one();
                         // On SQLite a use case may block its thread, but may not await anything else.
-                        let _ = match on_postgres {
-                            true => may_go_on.await,
-                            false => may_go_on.blocking_recv(),
-                        };
+                        match on_postgres {
+                            true => drop(may_go_on.lock().await),
+                            false => drop(may_go_on.blocking_lock()),
+                        }
                         tx.organization(organization.id).await
                     })
                 })
                 .await
         });
-        has_begun.await.unwrap();
+        has_begun.notified().await;
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
-        let _ = going_on.send(());
+        drop(going_on);
         let email = format!("a{number}@example.com");
         assert!(sign_up(&store, &email).await.unwrap().1);
     }
@@ -226,21 +231,23 @@ async fn a_store_answers_a_ping(base: Base) {
 async fn a_full_queue_sheds_what_comes_next() {
     let base = Base::sqlite();
     let store = base.store().await;
-    let (begun, has_begun) = oneshot::channel();
-    let (going_on, may_go_on) = oneshot::channel::<()>();
+    let begun = Arc::new(Notify::new());
+    let has_begun = Arc::clone(&begun);
+    let may_go_on = Arc::new(Mutex::new(()));
+    let going_on = Arc::clone(&may_go_on).lock_owned().await;
     let blocked = store.clone();
     let blocker = tokio::spawn(async move {
         blocked
             .write(move |_| {
                 Box::pin(async move {
-                    begun.send(()).unwrap();
-                    let _ = may_go_on.blocking_recv();
+                    begun.notify_one();
+                    drop(may_go_on.blocking_lock());
                     Ok(())
                 })
             })
             .await
     });
-    has_begun.await.unwrap();
+    has_begun.notified().await;
     let mut writers = JoinSet::new();
     for _ in 0..1100 {
         writers.spawn(insert_organization(store.clone()));
@@ -250,7 +257,7 @@ async fn a_full_queue_sheds_what_comes_next() {
         assert_eq!(shed.reason(), Reason::Overloaded);
         assert_eq!(shed.retry_delay(), Some(Duration::from_secs(1)));
     }
-    going_on.send(()).unwrap();
+    drop(going_on);
     blocker.await.unwrap().unwrap();
     for written in writers.join_all().await {
         written.unwrap();

@@ -93,13 +93,20 @@ impl TestApp {
 
     /// Another node on the same database, with the same data folder and the same time.
     pub(crate) async fn second_node(&self) -> Self {
+        self.second_node_with(|_| ()).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn second_node_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.config.clone();
+        change(&mut config);
         let env = super::environment::env_with(self.clock.clone(), 9);
-        let parts = Parts::build(&self.config, ISSUER, env).await.unwrap();
+        let parts = Parts::build(&config, ISSUER, env).await.unwrap();
         Self {
             clock: self.clock.clone(),
             http: parts.http.clone(),
             parts,
-            config: self.config.clone(),
+            config,
             folder: tempfile::tempdir().unwrap(),
         }
     }
