@@ -37,6 +37,10 @@ const LONGEST_PATH: usize = 256;
 /// No name of a service, of a method or of a path is longer than this, and every secret of ours is.
 const LONGEST_NAME: usize = 40;
 
+/// Where probes ask over HTTP, and the service that they ask over gRPC.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
 const NO_STATUS: i32 = -1;
 
 /// What refusals by a limit are counted over.
@@ -174,6 +178,17 @@ impl Line {
         self.limited || self.outcome.0.limited.load(Ordering::Relaxed)
     }
 
+    /// Whether a probe found the server well, as one does every few seconds: that is counted, and no line of the log.
+    fn is_good_probe(&self) -> bool {
+        let path = self.call.path();
+        let is_probe = PROBES.contains(&path) || path.starts_with(HEALTH);
+        let is_good = match self.outcome.status() {
+            Some(status) => status == Code::Ok as i32,
+            None => self.status == Some(StatusCode::OK),
+        };
+        is_probe && is_good
+    }
+
     /// How the request ended, as it is counted: by its gRPC status where it has one.
     fn counted_status(&self) -> metrics::Status {
         match (self.status, self.outcome.status()) {
@@ -228,7 +243,7 @@ impl Drop for Line {
         let dialect = counted_dialect(self.call.dialect);
         self.metrics.request(dialect, self.counted_status(), took);
         let limited = self.client.filter(|_| self.is_limited());
-        if limited.is_some_and(|client| !self.limits.has_line(client)) {
+        if self.is_good_probe() || limited.is_some_and(|client| !self.limits.has_line(client)) {
             return;
         }
         let message = if self.status.is_some() {

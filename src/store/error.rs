@@ -1,5 +1,7 @@
 //! What a database's error means: it cannot be reached or used just now, or we have made a mistake.
 
+use std::time::Duration;
+
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 use crate::error::{Error, Reason};
@@ -18,9 +20,17 @@ const POSTGRES: [&str; 2] = ["25006", "55P03"];
 /// `untranslatable_character`. SQLite holds every text.
 const UNSTORABLE: [&str; 2] = ["22021", "22P05"];
 
+/// When to ask again after too many have asked at once.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 impl From<DbErr> for Error {
     fn from(cause: DbErr) -> Self {
-        Self::new(reason(&cause)).because(cause)
+        let reason = reason(&cause);
+        let error = Self::new(reason).because(cause);
+        match reason {
+            Reason::Overloaded => error.retry_after(RETRY_AFTER),
+            _ => error,
+        }
     }
 }
 
@@ -57,10 +67,11 @@ fn reason_of_driver(cause: &SqlxError) -> Reason {
         SqlxError::Io(_)
         | SqlxError::Tls(_)
         | SqlxError::Protocol(_)
-        | SqlxError::PoolTimedOut
         | SqlxError::PoolClosed
         | SqlxError::WorkerCrashed
         | SqlxError::BeginFailed => Reason::StorageUnavailable,
+        // As `store::sqlite` says of its queue of scans.
+        SqlxError::PoolTimedOut => Reason::Overloaded,
         SqlxError::Database(cause) => match cause.code() {
             Some(code) if comes_from_outside(&code) => Reason::StorageUnavailable,
             Some(code) if UNSTORABLE.contains(&&*code) => Reason::MalformedRequest,

@@ -5,12 +5,12 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, Weak,
-        mpsc::{Receiver, SyncSender},
+        mpsc::{Receiver, SyncSender, TrySendError},
     },
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnAcquireErr, DbErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlxError};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -78,7 +78,10 @@ impl Scanners {
             caller: Arc::downgrade(&waiting),
             run: Box::new(run),
         };
-        self.scans.send(scan).map_err(|_| unavailable())?;
+        self.scans.send(scan).map_err(|cause| match cause {
+            TrySendError::Full(_) => overloaded(),
+            TrySendError::Disconnected(_) => unavailable(),
+        })?;
         let answered = result.await;
         drop(waiting);
         answered.map_err(|_| unavailable())?
@@ -87,6 +90,10 @@ impl Scanners {
     pub(super) fn close(&self) {
         self.scans.close();
     }
+}
+
+fn overloaded() -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(SqlxError::PoolTimedOut.into()))
 }
 
 fn unavailable() -> DbErr {
@@ -119,10 +126,12 @@ impl std::fmt::Debug for Scanners {
 #[cfg(test)]
 mod tests {
     use std::sync::{
+        Barrier,
         atomic::{AtomicU64, Ordering},
         mpsc,
     };
 
+    use futures_util::FutureExt as _;
     use sea_orm::{DbBackend, Statement};
 
     use super::*;
@@ -154,18 +163,30 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_scan_that_takes_too_long_is_ended_and_its_thread_goes_on() {
+    /// Threads over a file of their own.
+    fn start(env: &Env) -> (Scanners, TaskTracker, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.db");
         make_private(&path).unwrap();
+        let threads = TaskTracker::new();
+        let held = mpsc::sync_channel(1).0;
+        let scanners = Scanners::start(&path, env, &threads, held).unwrap();
+        (scanners, threads, folder)
+    }
+
+    async fn stop(scanners: &Scanners, threads: &TaskTracker) {
+        scanners.close();
+        threads.close();
+        threads.wait().await;
+    }
+
+    #[tokio::test]
+    async fn a_scan_that_takes_too_long_is_ended_and_its_thread_goes_on() {
         let hasty = Arc::new(Hasty {
             begin: Env::system().monotonic(),
             looks: AtomicU64::new(0),
         });
-        let env = Env::new(hasty.clone(), hasty);
-        let threads = TaskTracker::new();
-        let scanners = Scanners::start(&path, &env, &threads, mpsc::sync_channel(1).0).unwrap();
+        let (scanners, threads, _folder) = start(&Env::new(hasty.clone(), hasty));
         for _ in 0..2 * THREADS {
             let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
             let scan = move |connection: &Connection| rows(connection, endless);
@@ -175,9 +196,44 @@ mod tests {
             let short = |connection: &Connection| rows(connection, "SELECT 1");
             assert_eq!(scanners.run(short).await.unwrap(), 1);
         }
-        scanners.close();
-        threads.close();
-        threads.wait().await;
+        stop(&scanners, &threads).await;
+    }
+
+    #[tokio::test]
+    async fn one_scan_too_many_is_told_when_to_come_again() {
+        let (scanners, threads, _folder) = start(&Env::system());
+        let barrier = Arc::new(Barrier::new(THREADS + 1));
+        let scan = || {
+            let barrier = Arc::clone(&barrier);
+            Box::pin(scanners.run(move |_| {
+                barrier.wait();
+                Ok(())
+            }))
+        };
+        let mut busy: Vec<_> = (0..THREADS).map(|_| scan()).collect();
+        for one in &mut busy {
+            assert!(one.now_or_never().is_none());
+        }
+        // Until both threads have taken theirs, they stand in the queue.
+        let mut waiting = Vec::new();
+        let refused = loop {
+            let mut one = Box::pin(scanners.run(|_| Ok(())));
+            match (&mut one).now_or_never() {
+                None => waiting.push(one),
+                Some(refused) => break Error::from(refused.unwrap_err()),
+            }
+        };
+        assert_eq!(refused.reason(), Reason::Overloaded);
+        assert_eq!(refused.retry_delay(), Some(Duration::from_secs(1)));
+        assert!(waiting.len() <= QUEUE);
+        barrier.wait();
+        for one in busy {
+            one.await.unwrap();
+        }
+        for one in waiting {
+            one.await.unwrap();
+        }
+        stop(&scanners, &threads).await;
     }
 
     fn rows(connection: &Connection, question: &str) -> Result<usize, DbErr> {

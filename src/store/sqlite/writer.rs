@@ -31,6 +31,7 @@ use crate::{
     env::Env,
     error::{Error, Reason, Result},
     store::{
+        error::RETRY_AFTER,
         run_use_case,
         transaction::{BoxFuture, Tx},
     },
@@ -40,8 +41,6 @@ use crate::{
 pub(super) const QUEUE: usize = 1024;
 /// How many use cases one commit holds at most, so that the first of them does not wait for long.
 const BATCH: usize = 64;
-/// What to tell those who find the queue full.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A commit that takes longer than this is worth a line in the log: the disk is slow.
 const SLOW: Duration = Duration::from_secs(1);
 

@@ -6,6 +6,7 @@ use std::{
 
 use countersign::{pb, server::options::ServerOptions};
 use tokio::io::AsyncWriteExt as _;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::ServiceExt as _;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -163,8 +164,8 @@ async fn the_line_of_a_grpc_call_has_its_status_wherever_that_stood() {
     let (log, _guard) = Log::start();
     let service = plain();
     for (path, content_type, status) in [
-        (CHECK, "application/grpc", 0),
-        (CHECK, "application/grpc-web", 0),
+        ("/test.Test/Succeed", "application/grpc", 0),
+        ("/test.Test/Succeed", "application/grpc-web", 0),
         ("/no.Such/Rpc", "application/grpc", 12),
         ("/test.Test/Panic", "application/grpc-web", 13),
     ] {
@@ -181,6 +182,26 @@ async fn the_line_of_a_grpc_call_has_its_status_wherever_that_stood() {
         );
     }
     assert_eq!(log.requests().len(), 4);
+}
+
+/// Probes come every few seconds, and would be most of the log.
+#[tokio::test]
+async fn a_probe_has_a_line_only_when_it_finds_something() {
+    let app = TestApp::start().await;
+    let (log, _guard) = Log::start();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(app.get(path).send().await.status(), 200);
+    }
+    let mut health = HealthClient::new(app.channel());
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(log.requests(), Vec::<serde_json::Value>::new());
+    let service = "no.Such".to_owned();
+    health
+        .check(HealthCheckRequest { service })
+        .await
+        .unwrap_err();
+    assert_eq!(app.get("/livez/x").send().await.status(), 404);
+    assert_eq!(log.requests().len(), 2);
 }
 
 #[tokio::test]

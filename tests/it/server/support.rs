@@ -102,6 +102,7 @@ async fn grpc(
     match request.uri().path() {
         "/test.Test/Panic" => panic!("a test's own panic"),
         "/test.Test/Hang" => pending().await,
+        "/test.Test/Succeed" => Ok(tonic::Status::ok("").into_http()),
         _ => routes.oneshot(request).await,
     }
 }
