@@ -5,6 +5,7 @@ mod clients;
 mod console;
 pub mod data_dir;
 mod descriptors;
+mod doctor;
 pub mod errors;
 mod federation;
 mod health;
@@ -25,6 +26,7 @@ pub use self::{
         AccountLine, AccountSearch, Console, KeyLine, Line, OrganizationLine, OrganizationSearch,
         Target,
     },
+    doctor::{Finding, Severity, examine},
     parts::Parts,
     pow::{Algorithm, GivenChallenge, solve_challenge},
     start_error::StartError,

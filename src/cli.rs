@@ -3,6 +3,7 @@
 mod admin;
 mod completions;
 mod config;
+mod doctor;
 mod keys;
 mod migrate;
 mod pow;
@@ -106,6 +107,12 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Find out what is wrong around the server, and what to do about it
+    ///
+    /// It looks at the settings, the limit of open files, the disk, the database, the mail server and the clocks, and calls
+    /// the running server at its issuer's URL as clients do: over HTTP/1.1 and HTTP/2, by gRPC and grpc-web, through
+    /// every proxy in between. It changes nothing, and ends with 2 when a check has failed.
+    Doctor(doctor::Doctor),
     /// Look at, rotate or revoke the keys that sign tokens
     ///
     /// It works beside a running server and without one, as `countersign admin` does.
@@ -158,6 +165,7 @@ impl Cli {
             Command::Serve => serve::run(sources),
             Command::Migrate => with_settings(&sources, migrate::run),
             Command::Config(command) => command.run(&sources),
+            Command::Doctor(command) => command.run(&sources),
             Command::Keys(command) => with_settings(&sources, |config| command.run(config)),
             Command::Pow(command) => command.run(),
             Command::Admin(command) => with_settings(&sources, |config| command.run(config)),

@@ -47,6 +47,15 @@ impl Mailer {
         Ok(Self { transport, from })
     }
 
+    /// Greets the server, logs in where the URL has a user, and goes.
+    ///
+    /// # Errors
+    /// It does not answer, or does not let this user in.
+    pub async fn test(&self) -> Result<(), MailError> {
+        let answered = self.transport.test_connection().await;
+        answered.map(drop).map_err(MailError::Refused)
+    }
+
     /// Sends a mail.
     ///
     /// # Errors

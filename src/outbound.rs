@@ -26,13 +26,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Url, form_urlencoded};
 
-pub use self::error::{FetchError, FetchErrorKind, SetupError};
 use self::{
     address::Guard,
     connect::{Resolve, connect},
     exchange::{Answer, Request, exchange, request},
     slots::Slots,
     target::Target,
+};
+pub use self::{
+    error::{FetchError, FetchErrorKind, SetupError},
+    tls::client_config,
 };
 use crate::env::{Env, Timestamp};
 

@@ -9,10 +9,7 @@ const RESERVED: u64 = 160;
 /// `wanted`. Fewer are said in the log, once.
 pub(super) fn connections(wanted: u32) -> usize {
     let limit = raised();
-    let fitting = limit.map_or(u64::MAX, |limit| {
-        limit.saturating_sub(RESERVED).max(limit / 4)
-    });
-    let connections = fitting.min(wanted.into()).max(1);
+    let connections = fitting(limit, wanted);
     if connections < wanted.into() {
         tracing::warn!(
             "serving at most {connections} connections at a time instead of {wanted}: the limit of open files is {}; raise it, or lower server.max_connections",
@@ -20,6 +17,19 @@ pub(super) fn connections(wanted: u32) -> usize {
         );
     }
     usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// How many connections fit below this limit of open files, at most `wanted`.
+pub(super) fn fitting(limit: Option<u64>, wanted: u32) -> u64 {
+    let fitting = limit.map_or(u64::MAX, |limit| {
+        limit.saturating_sub(RESERVED).max(limit / 4)
+    });
+    fitting.min(wanted.into()).max(1)
+}
+
+/// The hard limit of open files, none when there is none.
+pub(super) fn hard_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
 }
 
 /// The limit of open files, none when there is none.

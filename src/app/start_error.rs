@@ -18,6 +18,18 @@ impl StartError {
             advice: advice.into(),
         }
     }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        &self.advice
+    }
 }
 
 impl From<ConfigError> for StartError {

@@ -11,8 +11,19 @@ use tokio_rustls::TlsConnector;
 
 use super::error::SetupError;
 
-/// TLS 1.2 and 1.3, to servers whose certificate comes from a public authority or from one in this file.
+/// HTTP/1.1 over TLS, every connection of which proves the name anew.
 pub(super) async fn connector(roots_file: Option<&Path>) -> Result<TlsConnector, SetupError> {
+    let mut config = client_config(roots_file).await?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config).into())
+}
+
+/// TLS 1.2 and 1.3, to servers whose certificate comes from a public authority or from one in this file.
+///
+/// # Errors
+/// The file cannot be used.
+pub async fn client_config(roots_file: Option<&Path>) -> Result<ClientConfig, SetupError> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     if let Some(path) = roots_file {
         for root in read(path).await? {
@@ -23,15 +34,10 @@ pub(super) async fn connector(roots_file: Option<&Path>) -> Result<TlsConnector,
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(SetupError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Every connection proves the name anew.
-    config.resumption = Resumption::disabled();
-    Ok(Arc::new(config).into())
+        .map_err(SetupError::Tls)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 async fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {

@@ -5,6 +5,7 @@ mod admin;
 mod advice;
 mod commands;
 mod descriptors;
+mod doctor;
 mod log;
 mod pow;
 mod settings;

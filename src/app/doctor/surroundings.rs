@@ -1,0 +1,152 @@
+//! What the server stands on: open files, the disk, the database and the mail server.
+
+use std::time::Duration;
+
+use rustix::fs::statvfs;
+use tokio::time::timeout;
+
+use super::Finding;
+use crate::{
+    app::{StartError, data_dir::DataDir, descriptors, parts},
+    config::Config,
+    env::Env,
+    store::{SchemaState, Store},
+};
+
+/// The clocks of nodes may differ by so much without anybody noticing (see `domain::credentials`).
+pub(super) const SKEW: Duration = Duration::from_secs(5);
+/// How long to wait for a mail server.
+const MAIL_LIMIT: Duration = Duration::from_secs(10);
+/// Below this much free space, in bytes, the disk is about to be full.
+const LITTLE_SPACE: u64 = 512 * 1024 * 1024;
+
+pub(super) fn open_files(config: &Config) -> Finding {
+    let wanted = config.server.max_connections;
+    let limit = descriptors::hard_limit();
+    let fitting = descriptors::fitting(limit, wanted);
+    if fitting < wanted.into() {
+        return Finding::warning(
+            "open files",
+            format!("{fitting} connections fit into the limit of open files, and not {wanted}"),
+            "raise the hard limit (LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower server.max_connections",
+        );
+    }
+    Finding::ok(
+        "open files",
+        format!("{wanted} connections fit into the limit"),
+    )
+}
+
+pub(super) fn disk(config: &Config) -> Finding {
+    let folder = &config.data_dir;
+    match statvfs(folder) {
+        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE_SPACE => Finding::warning(
+            "disk",
+            format!("less than 512 MiB are free below {}", folder.display()),
+            "make space: on a full disk every write is refused",
+        ),
+        Ok(_) => Finding::ok("disk", format!("there is space below {}", folder.display())),
+        Err(error) => Finding::warning(
+            "disk",
+            format!("{} cannot be looked at: {error}", folder.display()),
+            "start the server once, which makes its data folder",
+        ),
+    }
+}
+
+pub(super) async fn database(config: &Config, env: &Env) -> Vec<Finding> {
+    let checked = if config.database.is_postgres() {
+        postgres(config, env).await
+    } else {
+        sqlite(config, env).await.map(|finding| vec![finding])
+    };
+    checked.unwrap_or_else(|error| vec![Finding::failed("database", error.what(), error.advice())])
+}
+
+async fn postgres(config: &Config, env: &Env) -> Result<Vec<Finding>, StartError> {
+    let store = parts::open_store(config, env.clone()).await?;
+    let mut findings = vec![schema(&store).await?];
+    let asked_at = env.now();
+    if let Some(its_time) = store.time().await.map_err(parts::refused)? {
+        let skew = asked_at.since(its_time).max(its_time.since(env.now()));
+        findings.push(clock("database's", skew));
+    }
+    store.close().await;
+    Ok(findings)
+}
+
+/// The file is a running server's alone, which then answers for it.
+async fn sqlite(config: &Config, env: &Env) -> Result<Finding, StartError> {
+    let file = parts::database_file(config);
+    if !file.exists() {
+        return Ok(Finding::ok(
+            "database",
+            format!(
+                "there is no {} yet: the first start makes it",
+                file.display()
+            ),
+        ));
+    }
+    let Ok(_lock) = DataDir::open(&config.data_dir)?.lock() else {
+        return Ok(Finding::ok(
+            "database",
+            format!("a server uses {}", file.display()),
+        ));
+    };
+    let store = parts::open_store(config, env.clone()).await?;
+    let finding = schema(&store).await?;
+    store.close().await;
+    Ok(finding)
+}
+
+async fn schema(store: &Store) -> Result<Finding, StartError> {
+    Ok(match store.schema().await.map_err(parts::storage)? {
+        SchemaState::Current => {
+            Finding::ok("database", "it can be used, and its schema is up to date")
+        }
+        SchemaState::Pending(changes) => Finding::warning(
+            "database",
+            format!("it lacks {} changes of its schema", changes.len()),
+            "start the server, or run `countersign migrate`",
+        ),
+        SchemaState::Newer(change) => Finding::failed(
+            "database",
+            format!("a newer version has made the change {change}"),
+            "run that version here too",
+        ),
+    })
+}
+
+/// How far a clock is from this machine's.
+pub(super) fn clock(whose: &str, skew: Duration) -> Finding {
+    let seconds = skew.as_secs();
+    if skew > SKEW {
+        return Finding::failed(
+            "clock",
+            format!("the {whose} clock and this machine's are {seconds} s apart"),
+            "have both machines set by NTP: tokens and codes end by the clock",
+        );
+    }
+    Finding::ok(
+        "clock",
+        format!("the {whose} clock agrees with this machine's"),
+    )
+}
+
+pub(super) async fn mail(config: &Config) -> Finding {
+    let mailer = match parts::mailer(config) {
+        Ok(Some(mailer)) => mailer,
+        Ok(None) => return Finding::ok("mail", "no mail server is set, so no mail is sent"),
+        Err(error) => return Finding::failed("mail", error.what(), error.advice()),
+    };
+    let refused = match timeout(MAIL_LIMIT, mailer.test()).await {
+        Ok(Ok(())) => return Finding::ok("mail", "the mail server takes connections"),
+        Ok(Err(cause)) => cause.to_string(),
+        Err(_) => "it does not answer in time".to_owned(),
+    };
+    Finding::failed(
+        "mail",
+        format!("the mail server cannot be used: {refused}"),
+        "check host, port, user and password in mail.smtp_url, and that the mail server runs",
+    )
+}
