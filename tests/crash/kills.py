@@ -3,6 +3,7 @@ begun."""
 
 import random
 import shutil
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -99,14 +100,14 @@ class Rounds:
         self.program.control()
         self._look(load, self._start())
 
-    def terminate(self) -> None:
-        """A round with SIGTERM: nothing that the server took is cut off, and it is gone in time."""
+    def terminate(self, number: int = signal.SIGTERM) -> None:
+        """A round with this signal: nothing that the server took is cut off, and it is gone in time."""
         load = self.load()
         for _ in range(self.chance.randint(*ANSWERS)):
             load.acknowledged.acquire(timeout=PATIENCE)
         begun = time.monotonic()
         self.result.under_way += load.under_way()
-        self.program.terminate()
+        self.program.process.send_signal(number)
         code = self.program.wait()
         self.result.stops.append(time.monotonic() - begun)
         if code != 0:
@@ -186,29 +187,44 @@ def kill_first_starts(folder: Path, count: int | None) -> Result:
     step = max(1, calls // count) if count else 1
     for number in range(1, calls + 1, step):
         place = folder / f"first{number}"
-        with Program(place) as program:
-            program.control(counting=True)
-            try:
-                program.run(kill=f"any:*:{number}:before")
-            except RuntimeError:
-                result.named += 1
-            program.kill()
-            result.kills += 1
-            try:
-                result.ready.append(program.run())
-            except RuntimeError as failure:
-                result.not_started.append(f"killed before call {number} of its first start: {str(failure)[-500:]}")
-                continue
-            if not program.takes_sign_ups("ann"):
-                result.not_started.append(f"after a kill before call {number} of a first start nobody can sign up")
-            program.kill()
-            result.damaged += filter(None, [program.damage()])
+        kill_first_start(place, number, result)
         shutil.rmtree(place)
     return result
 
 
+def kill_first_start(folder: Path, number: int, result: Result, spoil: bool = False) -> None:
+    """A first start that is ended before change `number`, and the next one. With `spoil`, which is the control, it left half a
+    key."""
+    with Program(folder) as program:
+        program.control(counting=True)
+        try:
+            program.run(kill=f"any:*:{number}:before")
+        except RuntimeError:
+            result.named += 1
+        program.kill()
+        result.kills += 1
+        if spoil:
+            (program.data / "master.key").write_text("half")
+        try:
+            result.ready.append(program.run())
+        except RuntimeError as failure:
+            result.not_started.append(f"killed before call {number} of its first start: {str(failure)[-500:]}")
+            return
+        if not program.takes_sign_ups("ann"):
+            result.not_started.append(f"after a kill before call {number} of a first start nobody can sign up")
+        program.kill()
+        result.damaged += filter(None, [program.damage()])
+
+
+def half_a_start_is_found(folder: Path) -> bool:
+    """The control of the first starts."""
+    result = Result()
+    kill_first_start(folder, 20, result, spoil=True)
+    return bool(result.not_started)
+
+
 def forgeries_are_found(folder: Path, seed: int) -> bool:
-    """The control: a log with a write and a revocation that never happened must be found out."""
+    """The control of the kills: a log with a write and a revocation that never happened must be found out."""
     with Program(folder) as program:
         rounds = Rounds(program, random.Random(seed))
         rounds.begin()
@@ -222,3 +238,12 @@ def forgeries_are_found(folder: Path, seed: int) -> bool:
         rounds.look_at_all()
         kinds = sorted(violation.kind for violation in rounds.result.violations)
         return kinds == ["lost", "undone"]
+
+
+def cut_calls_are_found(folder: Path, seed: int) -> bool:
+    """The control of the stops: SIGKILL cuts off what is under way."""
+    with Program(folder) as program:
+        rounds = Rounds(program, random.Random(seed))
+        rounds.begin()
+        rounds.terminate(signal.SIGKILL)
+        return any(StatusCode.UNAVAILABLE.name in it for it in rounds.result.cut_off)

@@ -51,7 +51,7 @@ class Result:
 
 
 def record(folder: Path, chance: random.Random, failing: bool) -> Recording:
-    """Records a server at work, until it is killed or stopped. With `failing`, no sync succeeds for a while in the midst of it."""
+    """Records a server at work, until it is killed or stopped. With `failing`, no sync succeeds for a while in between."""
     people: list[History] = []
     with Program(folder) as program:
         program.run(recording=True)

@@ -38,21 +38,8 @@ ADMINISTRATOR = "root@example.com"
 def compile_shim(folder: Path) -> Path:
     """Builds record.c, with the compiler that Rust links with."""
     library = folder / "record.so"
-    command = [
-        "cc",
-        "-shared",
-        "-fPIC",
-        "-O2",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-o",
-        library,
-        HERE / "record.c",
-        "-ldl",
-        "-lpthread",
-    ]
-    subprocess.run(command, check=True)
+    options = ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(["cc", *options, "-o", library, HERE / "record.c", "-ldl", "-lpthread"], check=True)
     return library
 
 
@@ -120,13 +107,8 @@ class Program(Server):
         """Makes the administrator, whose API key all administration goes by."""
         fields = {"email": ADMINISTRATOR, "password": PASSWORD, "session_client_id": "countersign"}
         made = self.calls.call("AccountService.CreateAccount", **fields)
-        settings = {f"COUNTERSIGN_{name}": value for name, value in self._settings.items()}
-        subprocess.run(
-            [server.binary(), "admin", "grant", ADMINISTRATOR],
-            env=server.environment() | settings,
-            check=True,
-            capture_output=True,
-        )
+        variables = server.environment() | {f"COUNTERSIGN_{name}": value for name, value in self._settings.items()}
+        subprocess.run([server.binary(), "admin", "grant", ADMINISTRATOR], env=variables, check=True, capture_output=True)
         token = made.tokens.access_token
         key = self.calls.call("ApiKeyService.CreateApiKey", bearer=token, api_key={"display_name": "root"})
         self.administrator = key.secret

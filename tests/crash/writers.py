@@ -55,7 +55,7 @@ class Family:
 
 
 class Writer:
-    """One person."""
+    """Somebody who does what is to be remembered."""
 
     def __init__(self, load: "Load", chance: random.Random):
         self.calls, self.administrator, self.now, self.acknowledged = load.calls, load.administrator, load.now, load.acknowledged
@@ -175,7 +175,7 @@ class Writer:
         operation.effects |= family.state(LIVE)
 
     def log_out(self) -> None:
-        """Ends one of the sessions, by one of four ways, or opens another one."""
+        """Ends one of the sessions, in one of three ways, or opens another one."""
         if len(self.sessions) == 1:
             return self.log_in()
         family = self.sessions.pop(self.chance.randrange(len(self.sessions) - 1))
@@ -285,7 +285,7 @@ class Writer:
         operation.effects[Thing("code", (client_id, CALLBACK, verifier, code), grant.name)] = DEAD
 
     def disconnect(self) -> None:
-        """Takes back what a client was allowed, by one of four ways."""
+        """Takes back what a client was allowed, in one of four ways."""
         if not self.grants:
             return self.connect()
         family = self.chance.choice(self.grants)
