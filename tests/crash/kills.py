@@ -79,9 +79,7 @@ class Rounds:
         for _ in range(self.chance.randint(*ANSWERS)):
             load.acknowledged.acquire(timeout=PATIENCE)
         time.sleep(self.chance.uniform(0, 0.01))
-        if self.program.process.poll() is not None:
-            self.result.not_started.append(f"the server ended by itself: {self.program.output()[-500:]}")
-        self.program.kill()
+        self._kill(load)
         self._look(load, self._start())
 
     def kill_at_point(self) -> None:
@@ -95,8 +93,8 @@ class Rounds:
         deadline = time.monotonic() + PATIENCE
         while self.program.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
-        self.result.named += self.program.process.poll() is not None
-        self.program.kill()
+        self.result.named += self.program.process.poll() == -signal.SIGKILL
+        self._kill(load)
         self.program.control()
         self._look(load, self._start())
 
@@ -123,6 +121,12 @@ class Rounds:
         """Everybody of every round, once more."""
         self._check(self.people)
 
+    def _kill(self, load: Load) -> None:
+        if self.program.process.poll() not in (None, -signal.SIGKILL):
+            self.result.not_started.append(f"the server ended by itself: {self.program.output()[-500:]}")
+        self.program.kill()
+        load.join()
+
     def _start(self, kill: str = "") -> bool:
         try:
             self.result.ready.append(self.program.run(kill=kill))
@@ -132,7 +136,6 @@ class Rounds:
         return True
 
     def _look(self, load: Load, started: bool) -> None:
-        load.join()
         load.expect()
         self.result.kills += 1
         operations = (operation for history in load.histories for operation in history.operations)
