@@ -39,10 +39,6 @@ class Result:
     damaged: list[str] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
 
-    def count(self) -> int:
-        """How much is wrong."""
-        return len(self.wrong) + len(self.violations) + len(self.damaged)
-
 
 def inject(folder: Path, seed: int, rounds: int) -> Result:
     """Each fault so many times, under load. Every other time the server is killed while the disk fails, for what was refused

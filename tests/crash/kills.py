@@ -52,10 +52,6 @@ class Result:
     under_way: int = 0
     stops: list[float] = field(default_factory=list)
 
-    def count(self) -> int:
-        """How much is wrong."""
-        return len(self.violations) + len(self.damaged) + len(self.not_started) + len(self.cut_off)
-
 
 class Rounds:
     """One server that is ended again and again, and the people of all rounds."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from calls import Calls
 from contract import Refusal
 from histories import DEAD, LIVE, History, Thing, Violation, World, compare
+from program import PASSWORD
 
 # Looks of the later kinds may change what those of the earlier ones see: a refresh token is spent by the look at it, and one
 # that was spent before takes its session along.
@@ -28,7 +29,6 @@ ORDER = (
 )
 CHANGING = ("refresh", "code", "work")
 THREADS = 4
-PASSWORD = "a long enough secret"
 
 
 class Looks:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from histories import DEAD, LIVE, History, Operation, Thing
+from program import PASSWORD
 
 if TYPE_CHECKING:
     from load import Load
 
-PASSWORD = "a long enough secret"
 CALLBACK = "https://app.example.com/callback"
 LONGEST_LIFE = 20
 FREE, PRO = 1, 2
