@@ -290,12 +290,13 @@ class Writer:
             return self.connect()
         family = self.chance.choice(self.grants)
         way = self.chance.randrange(4)
-        if way == 0:
+        # Whoever takes one grant back forgets the consent, too.
+        consents = self.calls.call("ConsentService.ListConsents", bearer=self.token).consents
+        consent = next((consent.name for consent in consents if consent.client_id == family.client_id), None)
+        if way == 0 and consent:
+            self.mine("ConsentService.DeleteConsent", self._end_grants(family.client_id), name=consent)
+        elif way <= 1:
             self.mine("ClientService.RevokeGrants", self._end_grants(family.client_id), name=f"clients/{family.client_id}")
-        elif way == 1:
-            consents = self.calls.call("ConsentService.ListConsents", bearer=self.token).consents
-            name = next(consent.name for consent in consents if consent.client_id == family.client_id)
-            self.mine("ConsentService.DeleteConsent", self._end_grants(family.client_id), name=name)
         elif way == 2:
             self.grants.remove(family)
             self.mine("GrantService.DeleteGrant", family.state(DEAD), name=family.name)
