@@ -1,6 +1,7 @@
 //! The composition root: the only place that builds things.
 
 mod access;
+mod backup;
 mod clients;
 mod console;
 pub mod data_dir;
@@ -22,6 +23,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
+    backup::{Restored, back_up, move_to, restore, verify},
     console::{
         AccountLine, AccountSearch, Console, KeyLine, Line, OrganizationLine, OrganizationSearch,
         Target,
@@ -35,12 +37,15 @@ use self::{
     data_dir::{DataDir, FolderLock},
     parts::open_store,
 };
-pub use crate::model::account::Plan;
 use crate::{
     config::{Config, Loaded},
     env::Env,
     server::{Server, control::ControlSocket, tls::Certificate},
     store::{SchemaState, Store},
+};
+pub use crate::{
+    model::account::Plan,
+    store::{Backup, Contents, Ended},
 };
 
 /// How long a stop takes at most, from the signal on: ten seconds, less what the threads that still work
@@ -245,6 +250,27 @@ fn open_folder(config: &Config) -> Result<Option<FolderLock>, StartError> {
     } else {
         folder.lock().map(Some)
     }
+}
+
+/// The same, unless there is no database in it, as in a folder whose name was misspelt: that must not become one.
+fn open_existing(config: &Config) -> Result<Option<FolderLock>, StartError> {
+    require_database(config)?;
+    open_folder(config)
+}
+
+/// Whether there is a file of SQLite, where the data is in one.
+fn require_database(config: &Config) -> Result<(), StartError> {
+    // Whatever else keeps the file from being read is told when it is opened.
+    if config.database.is_postgres() || parts::database_file(config).try_exists().unwrap_or(true) {
+        return Ok(());
+    }
+    Err(StartError::new(
+        format!(
+            "there is no database in the data folder {}",
+            config.data_dir.display()
+        ),
+        "name another folder with --data-dir, or start the server once to make a database",
+    ))
 }
 
 /// Listens for `countersign admin`, where the database is this process's alone: Postgres can be reached

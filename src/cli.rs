@@ -1,12 +1,15 @@
 //! The command line.
 
 mod admin;
+mod backup;
 mod completions;
 mod config;
 mod doctor;
 mod keys;
 mod migrate;
+mod move_to;
 mod pow;
+mod restore;
 mod serve;
 mod table;
 
@@ -128,6 +131,28 @@ enum Command {
     /// accounts/ID, an organization as organizations/ID.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Write everything in the database to one file, beside the running server or without one
+    ///
+    /// The file holds the database as it is at one moment, from SQLite and from Postgres alike, and is for its owner
+    /// alone. The master key is not in it: keep a copy of the key file, and keep it somewhere else.
+    #[command(after_help = "Example:\n  countersign backup /backups/$(date +%F).db")]
+    Backup(backup::Backup),
+    /// Make the database from a backup, or look whether one is whole
+    ///
+    /// The data folder has the key file of the backup and no database; with Postgres, the database is empty. No server runs.
+    /// Nobody knows what was revoked or spent since the backup, so all of it is over: sessions, grants and
+    /// their tokens, API keys, authorization codes, consents, signing keys, and mails that were not sent. People log in
+    /// again.
+    #[command(
+        after_help = "Examples:\n  countersign restore --verify /backups/2026-11-28.db\n  countersign restore /backups/2026-11-28.db"
+    )]
+    Restore(restore::Restore),
+    /// Copy everything to another, empty database, such as from SQLite to Postgres
+    ///
+    /// No server may run meanwhile, nor on this database afterwards. Both databases have the same master key. Everybody
+    /// stays logged in. The rows of both are counted and hashed before the copy is kept.
+    #[command(after_help = "Example:\n  countersign move --to-config postgres.toml")]
+    Move(move_to::Move),
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example:\n  countersign completions zsh > ~/.zfunc/_countersign")]
     Completions {
@@ -157,7 +182,8 @@ impl Cli {
         self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(), StartError> {
-        let sources = Sources::environment(variables)
+        let variables: Vec<_> = variables.into_iter().collect();
+        let sources = Sources::environment(variables.iter().cloned())
             .file(self.config)
             .flag("data_dir", self.data_dir)
             .flag("listen", self.listen);
@@ -169,6 +195,11 @@ impl Cli {
             Command::Keys(command) => with_settings(&sources, |config| command.run(config)),
             Command::Pow(command) => command.run(),
             Command::Admin(command) => with_settings(&sources, |config| command.run(config)),
+            Command::Backup(command) => with_settings(&sources, |config| command.run(config)),
+            Command::Restore(command) => with_settings(&sources, |config| command.run(config)),
+            Command::Move(command) => {
+                with_settings(&sources, |config| command.run(config, &variables))
+            }
             Command::Completions { shell } => completions::run(shell),
         }
     }

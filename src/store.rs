@@ -7,12 +7,14 @@ mod accounts;
 mod administration;
 mod api_keys;
 mod authorizations;
+mod backup;
 mod challenges;
 mod client_documents;
 mod clients;
 mod connect;
 mod consents;
 mod contain;
+mod contents;
 mod entity;
 mod error;
 mod grants;
@@ -21,6 +23,7 @@ mod linked_identities;
 mod outbox;
 mod postgres;
 mod purge;
+mod restore;
 mod schema;
 mod search;
 mod sessions;
@@ -28,6 +31,7 @@ mod signing_keys;
 mod sqlite;
 mod throttles;
 mod transaction;
+mod transfer;
 
 use std::{
     path::PathBuf,
@@ -42,10 +46,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::task_local;
 
 pub use self::{
+    backup::{Backup, back_up, make_live, verify},
     connect::{Cause, ConnectError},
+    contents::Contents,
     postgres::Subscription,
+    restore::Ended,
     schema::SchemaState,
     transaction::{BoxFuture, Reader, Tx},
+    transfer::{TransferError, transfer},
 };
 use self::{contain::contain, postgres::Postgres, sqlite::Sqlite};
 use crate::{

@@ -10,12 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 pub use self::line::{AccountLine, KeyLine, Line, OrganizationLine};
-use super::{
-    StartError,
-    data_dir::FolderLock,
-    open_folder,
-    parts::{self, Parts},
-};
+use super::{StartError, data_dir::FolderLock, open_existing, parts::Parts};
 use crate::{
     config::Config,
     env::Env,
@@ -447,26 +442,6 @@ fn page_size(limit: usize, have: usize) -> i32 {
     i32::try_from(limit.saturating_sub(have).clamp(1, PAGE)).unwrap_or_default()
 }
 
-/// The lock of the data folder, unless there is no database in it, as in a folder whose name was
-/// misspelt: that must not become one.
-fn open_existing(config: &Config) -> Result<Option<FolderLock>, StartError> {
-    if config.database.is_postgres() {
-        return Ok(None);
-    }
-    let file = parts::database_file(config);
-    // Whatever else keeps the file from being read is told when it is opened.
-    if let Ok(false) = file.try_exists() {
-        return Err(StartError::new(
-            format!(
-                "there is no database in the data folder {}",
-                config.data_dir.display()
-            ),
-            "name another folder with --data-dir, or start the server once to make a database",
-        ));
-    }
-    open_folder(config)
-}
-
 /// There is a socket, but it is not for this user, or no server answers behind it.
 fn no_way_in(config: &Config, cause: &io::Error) -> StartError {
     StartError::new(
@@ -500,7 +475,7 @@ fn refused(status: &Status) -> StartError {
 
 /// An answer without what was asked for: the server is of another version.
 fn empty() -> StartError {
-    parts::refused(crate::error::Error::internal(
+    super::parts::refused(crate::error::Error::internal(
         "the server's answer is empty",
     ))
 }

@@ -257,18 +257,24 @@ fn make_key(path: &Path, env: &Env) -> Result<(), StartError> {
     let key = Zeroizing::new(env.random::<32>()?);
     let draft = path.with_extension(format!("{:016x}", u64::from_ne_bytes(env.random::<8>()?)));
     let written = write_new(&draft, encode_master_key(&key).as_bytes())
-        .and_then(|()| take_name(&draft, path, |draft, path| fs::hard_link(draft, path)));
+        .and_then(|()| give_name(&draft, path));
     // Where the draft was renamed it is gone.
     let _ = fs::remove_file(&draft);
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        written => written
-            .and_then(|()| sync_parent(path))
-            .map_err(|error| KeyFileError::NotMade(error).at(path)),
+        written => written.map_err(|error| KeyFileError::NotMade(error).at(path)),
     }
 }
 
-/// Gives a file its name, unless another file has it.
+/// Gives a file its name for good, unless another file has it. Its old name may be there still.
+///
+/// # Errors
+/// The system refuses, with `AlreadyExists` when there is another file.
+pub(super) fn give_name(draft: &Path, path: &Path) -> io::Result<()> {
+    take_name(draft, path, |draft, path| fs::hard_link(draft, path))?;
+    sync_parent(path)
+}
+
 fn take_name(
     draft: &Path,
     path: &Path,

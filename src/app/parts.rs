@@ -187,15 +187,10 @@ pub(super) fn database_file(config: &Config) -> PathBuf {
     config.data_dir.join(DATABASE_FILE)
 }
 
-/// Opens the database; changes no schema.
-pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, StartError> {
+/// The database of these settings.
+pub(super) fn database(config: &Config) -> store::Database {
     let settings = &config.database;
-    let has_data = has_data(config);
-    if has_data && fs::metadata(database_file(config)).is_ok_and(|file| file.len() == 0) {
-        // Before SQLite looks at it: it would remove the WAL, which may hold what is missing.
-        return Err(emptied(config));
-    }
-    let database = if settings.is_postgres() {
+    if settings.is_postgres() {
         store::Database::Postgres {
             url: settings.url.clone(),
             connections: settings.connections,
@@ -205,7 +200,17 @@ pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, Start
             path: database_file(config),
             readers: settings.readers,
         }
-    };
+    }
+}
+
+/// Opens the database; changes no schema.
+pub(super) async fn open_store(config: &Config, env: Env) -> Result<Store, StartError> {
+    let has_data = has_data(config);
+    if has_data && fs::metadata(database_file(config)).is_ok_and(|file| file.len() == 0) {
+        // Before SQLite looks at it: it would remove the WAL, which may hold what is missing.
+        return Err(emptied(config));
+    }
+    let database = database(config);
     let store = Store::connect(store::Options { database }, env)
         .await
         .map_err(storage)?;

@@ -1,20 +1,26 @@
 //! Challenges whose solution was used.
 
-use sea_orm::{EntityTrait, PaginatorTrait, Set, sea_query::OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set, sea_query::OnConflict};
 
 use super::{
     entity::redeemed_challenge,
+    restore::RESTORED,
     transaction::{Reader, Tx},
 };
 use crate::{error::Result, model::pow::Challenge};
 
 impl Reader<'_> {
-    /// Whether the solution of this challenge was used.
+    /// Whether the solution of this challenge was used, or may have been: it was given out before the database was restored
+    /// from a backup.
     ///
     /// # Errors
     /// See [`Reader`].
     pub async fn is_redeemed(&self, challenge: &Challenge) -> Result<bool> {
-        let rows = redeemed_challenge::Entity::find_by_id(challenge.key().to_vec());
+        let own = challenge.key();
+        let rows = redeemed_challenge::Entity::find()
+            .filter(redeemed_challenge::Column::Key.is_in([&own[..], RESTORED]))
+            // That of its own row is the same moment.
+            .filter(redeemed_challenge::Column::ExpiresAt.gte(challenge.expires_at.millis()));
         Ok(rows.count(&self.database).await? > 0)
     }
 }

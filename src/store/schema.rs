@@ -100,7 +100,7 @@ fn schema_error(cause: DbErr) -> ConnectError {
     }
 }
 
-fn compare(applied: Vec<String>, known: Vec<String>) -> Result<SchemaState> {
+pub(super) fn compare(applied: Vec<String>, known: Vec<String>) -> Result<SchemaState> {
     if !applied.is_empty() && applied.iter().all(|change| !known.contains(change)) {
         return Err(ConnectError::ForeignSchema);
     }

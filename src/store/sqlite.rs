@@ -28,15 +28,19 @@ use sea_orm::{
 };
 use tokio_util::task::TaskTracker;
 
-pub(super) use self::migration::migrate;
 use self::{
     channel::Channel,
     checkpoint::Checkpointer,
-    connection::{Connection, Role},
+    connection::Connection,
     data_file::DataFile,
     readers::Readers,
     scanners::Scanners,
     writer::{Queue, Writer},
+};
+pub(super) use self::{
+    connection::{Role, check_library},
+    data_file::make_private,
+    migration::{migrate, open_alone},
 };
 use super::{
     connect::{Cause, ConnectError},
@@ -63,8 +67,8 @@ impl Sqlite {
         readers: u32,
         env: &Env,
     ) -> std::result::Result<Self, ConnectError> {
-        connection::check_library()?;
-        data_file::make_private(path)?;
+        check_library()?;
+        make_private(path)?;
         let file = DataFile::at(path.to_owned()).map_err(|cause| ConnectError::DataFile {
             path: path.to_owned(),
             cause,

@@ -3,6 +3,7 @@
 
 mod admin;
 mod advice;
+mod backup;
 mod commands;
 mod descriptors;
 mod doctor;

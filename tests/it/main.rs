@@ -11,6 +11,7 @@ mod admin_search;
 mod api_key_life;
 mod assets;
 mod authz;
+mod backup;
 mod cli;
 mod client_address;
 mod contract;

@@ -220,7 +220,7 @@ async fn what_was_said_while_a_node_was_cut_off_is_not_missed() {
         let first = TestApp::with(|config| base.configure(config)).await;
         let (network, url) = Network::before_database(&base).await;
         let far = first
-            .second_node_with(|config| config.database.url = url.into())
+            .beside(|config| config.database.url = url.into())
             .await;
         hears(&far).await;
         let ann = first.sign_up("ann").await;

@@ -17,6 +17,7 @@ mod openid;
 mod pages;
 mod races;
 mod registrations;
+mod restored;
 mod tokens;
 mod user_info;
 mod writes;

@@ -1,7 +1,13 @@
 //! Connections to the data file: how each is set up, and running statements on it.
 
-use std::{path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{CachedStatement, OpenFlags, config::DbConfig};
 use sea_orm::{DbErr, ProxyExecResult, ProxyRow, Statement};
 
@@ -27,11 +33,27 @@ const READING: &str = "PRAGMA trusted_schema = OFF";
 const WRITING: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF";
 
+/// Leaves a file that stands alone, with no log beside it.
+const BUILDING: &str = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF";
+
+/// What a path in a URI may hold as it is (RFC 3986 section 3.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_');
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Role {
+pub(in crate::store) enum Role {
+    /// Reads a file that others write.
     Reader,
+    /// Reads a file that nobody writes, as it is: no lock, and nothing beside it counts.
+    Archive,
     Writer,
+    /// Writes a file that nobody else has open.
+    Builder,
     Checkpointer,
 }
 
@@ -46,14 +68,22 @@ impl Connection {
     pub(super) fn open(path: &Path, role: Role) -> rusqlite::Result<Self> {
         let (access, settings, busy_timeout) = match role {
             Role::Reader => (OpenFlags::SQLITE_OPEN_READ_ONLY, READING, BUSY_TIMEOUT),
+            Role::Archive => {
+                let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                (access, READING, BUSY_TIMEOUT)
+            }
             Role::Writer => (OpenFlags::SQLITE_OPEN_READ_WRITE, WRITING, BUSY_TIMEOUT),
+            Role::Builder => (OpenFlags::SQLITE_OPEN_READ_WRITE, BUILDING, BUSY_TIMEOUT),
             Role::Checkpointer => {
                 let access = OpenFlags::SQLITE_OPEN_READ_WRITE;
                 (access, WRITING, CHECKPOINT_BUSY_TIMEOUT)
             }
         };
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let raw = rusqlite::Connection::open_with_flags(path, flags)?;
+        let raw = match role {
+            Role::Archive => rusqlite::Connection::open_with_flags(immutable(path), flags)?,
+            _ => rusqlite::Connection::open_with_flags(path, flags)?,
+        };
         raw.busy_timeout(busy_timeout)?;
         raw.set_prepared_statement_cache_capacity(STATEMENTS);
         // Otherwise a prepared statement is parsed and planned again for each new value of its LIMIT, which all have.
@@ -108,6 +138,12 @@ impl Connection {
     }
 }
 
+/// A file that does not change while it is open (sqlite.org/uri.html).
+fn immutable(path: &Path) -> PathBuf {
+    let path = percent_encode(path.as_os_str().as_bytes(), ESCAPED);
+    OsString::from(format!("file:{path}?immutable=1")).into()
+}
+
 fn to_its_end(mut statement: CachedStatement<'_>) -> rusqlite::Result<()> {
     let mut rows = statement.raw_query();
     while rows.next()?.is_some() {}
@@ -115,7 +151,7 @@ fn to_its_end(mut statement: CachedStatement<'_>) -> rusqlite::Result<()> {
 }
 
 /// Refuses a library that is known to corrupt databases.
-pub(super) fn check_library() -> Result<(), ConnectError> {
+pub(in crate::store) fn check_library() -> Result<(), ConnectError> {
     let found = rusqlite::version();
     if is_sound(found) {
         Ok(())

@@ -81,7 +81,7 @@ impl DataFile {
 
 /// Makes the data file if there is none. It and the files beside it are for this user alone; SQLite
 /// gives its `-wal` and `-shm` the mode of the data file.
-pub(super) fn make_private(path: &Path) -> Result<(), ConnectError> {
+pub(in crate::store) fn make_private(path: &Path) -> Result<(), ConnectError> {
     let failed = |cause| ConnectError::DataFile {
         path: path.to_owned(),
         cause,

@@ -11,6 +11,7 @@ use sea_orm::{DbErr, ProxyRow, Value};
 use uuid::Uuid;
 
 use super::failure::{failed, internal};
+use crate::store::entity::Kind;
 
 /// A value of a type that no column has.
 #[derive(Debug, thiserror::Error)]
@@ -22,57 +23,30 @@ struct Unstorable;
 #[error("the column {column} is declared as {declared:?} and holds a value of type {found}")]
 struct Mismatch {
     column: String,
-    declared: Type,
+    declared: Option<Kind>,
     found: rusqlite::types::Type,
 }
 
-/// The declared type of a column.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Type {
-    Boolean,
-    Integer,
-    Text,
-    Blob,
-    Uuid,
-    /// Of an expression: whatever it gives.
-    Undeclared,
-}
-
-impl Type {
-    /// The type that a column of `migrations` has by this name, as SQLite writes it. All whole numbers have 64 bits.
-    fn named(declared: Option<&str>) -> Self {
-        match declared {
-            Some("boolean") => Self::Boolean,
-            Some("INTEGER") => Self::Integer,
-            Some("TEXT" | "varchar") => Self::Text,
-            Some("BLOB") => Self::Blob,
-            Some("uuid_text") => Self::Uuid,
-            _ => Self::Undeclared,
+/// What a stored value is in a column that is declared so; of an expression, which is not, whatever it gives. None when no
+/// value of this type is stored so.
+fn value_of(declared: Option<Kind>, stored: ValueRef<'_>) -> Option<Value> {
+    Some(match (declared, stored) {
+        (Some(Kind::Boolean), ValueRef::Null) => Value::Bool(None),
+        (Some(Kind::Boolean), ValueRef::Integer(number)) => Value::Bool(Some(number != 0)),
+        (Some(Kind::Bytes), ValueRef::Null) => Value::Bytes(None),
+        (Some(Kind::Uuid), ValueRef::Null) => Value::Uuid(None),
+        (Some(Kind::Uuid), ValueRef::Blob(bytes)) => {
+            Value::Uuid(Some(Uuid::from_slice(bytes).ok()?))
         }
-    }
-
-    /// None when no value of this type is stored so.
-    fn read(self, stored: ValueRef<'_>) -> Option<Value> {
-        Some(match (self, stored) {
-            (Self::Boolean, ValueRef::Null) => Value::Bool(None),
-            (Self::Boolean, ValueRef::Integer(number)) => Value::Bool(Some(number != 0)),
-            (Self::Blob, ValueRef::Null) => Value::Bytes(None),
-            (Self::Uuid, ValueRef::Null) => Value::Uuid(None),
-            (Self::Uuid, ValueRef::Blob(bytes)) => Value::Uuid(Some(Uuid::from_slice(bytes).ok()?)),
-            (Self::Text, ValueRef::Null) => Value::String(None),
-            (Self::Integer | Self::Undeclared, ValueRef::Null) => Value::BigInt(None),
-            (Self::Integer | Self::Undeclared, ValueRef::Integer(number)) => {
-                Value::BigInt(Some(number))
-            }
-            (Self::Text | Self::Undeclared, ValueRef::Text(text)) => {
-                Value::String(Some(str::from_utf8(text).ok()?.to_owned()))
-            }
-            (Self::Blob | Self::Undeclared, ValueRef::Blob(bytes)) => {
-                Value::Bytes(Some(bytes.to_vec()))
-            }
-            _ => return None,
-        })
-    }
+        (Some(Kind::Text), ValueRef::Null) => Value::String(None),
+        (Some(Kind::Integer) | None, ValueRef::Null) => Value::BigInt(None),
+        (Some(Kind::Integer) | None, ValueRef::Integer(number)) => Value::BigInt(Some(number)),
+        (Some(Kind::Text) | None, ValueRef::Text(text)) => {
+            Value::String(Some(str::from_utf8(text).ok()?.to_owned()))
+        }
+        (Some(Kind::Bytes) | None, ValueRef::Blob(bytes)) => Value::Bytes(Some(bytes.to_vec())),
+        _ => return None,
+    })
 }
 
 /// Sets a value of a statement; the first has the index 1.
@@ -116,7 +90,7 @@ pub(super) fn all(mut rows: Rows<'_>) -> Result<Vec<ProxyRow>, DbErr> {
         let mut values = BTreeMap::new();
         for (index, (name, declared)) in columns.iter().enumerate() {
             let stored = row.get_ref(index).map_err(failed)?;
-            let value = declared.read(stored).ok_or_else(|| {
+            let value = value_of(*declared, stored).ok_or_else(|| {
                 internal(Mismatch {
                     column: name.clone(),
                     declared: *declared,
@@ -130,10 +104,13 @@ pub(super) fn all(mut rows: Rows<'_>) -> Result<Vec<ProxyRow>, DbErr> {
     Ok(read)
 }
 
-fn columns_of(statement: &rusqlite::Statement<'_>) -> Vec<(String, Type)> {
+fn columns_of(statement: &rusqlite::Statement<'_>) -> Vec<(String, Option<Kind>)> {
     let columns = statement.columns().into_iter();
     columns
-        .map(|column| (column.name().to_owned(), Type::named(column.decl_type())))
+        .map(|column| {
+            let declared = column.decl_type().and_then(Kind::declared_as);
+            (column.name().to_owned(), declared)
+        })
         .collect()
 }
 

@@ -20,7 +20,7 @@ const PASSWORD: &str = "correct horse battery";
 
 impl Server {
     /// A call with JSON; the status and the answer, which HTTP/1.0 gives in one piece.
-    fn call(&self, line: &str, token: &str, body: &Value) -> (u16, Value) {
+    pub(super) fn call(&self, line: &str, token: &str, body: &Value) -> (u16, Value) {
         let address = self.url().trim_start_matches("http://").to_owned();
         let mut stream = TcpStream::connect(&address).unwrap();
         let body = if body.is_null() {
@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// Signs up; the resource name.
-    fn signs_up(&self, email: &str) -> String {
+    pub(super) fn signs_up(&self, email: &str) -> String {
         let (status, made) = self.call(
             "POST /v1/accounts",
             "",
@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Logs in; the access token.
-    fn logs_in(&self, email: &str) -> Option<String> {
+    pub(super) fn logs_in(&self, email: &str) -> Option<String> {
         let (_, made) = self.call(
             "POST /v1/sessions",
             "",
@@ -72,7 +72,7 @@ impl Server {
 
 impl Person {
     /// Serves without limits, whose buckets are not what these tests are about.
-    fn serves_freely(&self, variables: &[(&str, &str)]) -> Server {
+    pub(super) fn serves_freely(&self, variables: &[(&str, &str)]) -> Server {
         let variables = [&[("COUNTERSIGN_LIMITS_ENABLED", "false")], variables].concat();
         self.tries_to_serve(&variables, &[])
             .unwrap_or_else(|said| panic!("the server did not start: {}", said.err))

@@ -14,6 +14,9 @@ fn help_names_every_command_and_setting_source() {
         "keys",
         "pow",
         "admin",
+        "backup",
+        "restore",
+        "move",
         "completions",
         "--config",
         "--data-dir",
@@ -50,6 +53,9 @@ fn every_command_explains_itself() {
         &["admin", "disable"],
         &["admin", "enable"],
         &["admin", "delete"],
+        &["backup"],
+        &["restore"],
+        &["move"],
         &["completions"],
     ] {
         let help = person.runs(&[command, &["--help"]].concat()).text();

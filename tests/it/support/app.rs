@@ -6,6 +6,7 @@ use axum::body::Body;
 use countersign::{
     app::Parts,
     config::Config,
+    env::Env,
     grpc::GrpcService,
     layers::{Connection, HttpService},
     pb::v1::{
@@ -93,11 +94,11 @@ impl TestApp {
 
     /// Another node on the same database, with the same data folder and the same time.
     pub(crate) async fn second_node(&self) -> Self {
-        self.second_node_with(|_| ()).await
+        self.beside(|_| ()).await
     }
 
-    /// The same, with other settings.
-    pub(crate) async fn second_node_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+    /// A server with other settings, and the same time.
+    pub(crate) async fn beside(&self, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = self.config.clone();
         change(&mut config);
         let env = super::environment::env_with(self.clock.clone(), 9);
@@ -109,6 +110,11 @@ impl TestApp {
             config,
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// What commands see beside the server: the same time.
+    pub(crate) fn env(&self) -> Env {
+        super::environment::env_with(self.clock.clone(), 10)
     }
 
     /// Stops the server and starts another one on the same data folder. Time goes on.
