@@ -21,6 +21,7 @@ on_both_engines! {
     a_newer_schema_is_refused,
     a_schema_that_a_newer_version_has_only_added_to_is_worked_with,
     a_failed_migration_leaves_nothing,
+    a_change_that_is_cut_off_leaves_every_row,
     a_schema_that_lacks_a_table_or_a_column_is_refused,
     the_schema_of_another_program_is_left_alone,
 }
@@ -130,6 +131,28 @@ async fn a_failed_migration_leaves_nothing(base: Base) {
     assert!(base.by_hand("DROP TABLE outbox").await);
     store.migrate().await.unwrap();
     ann(&store).await;
+}
+
+/// As when a start is killed before it has committed.
+async fn a_change_that_is_cut_off_leaves_every_row(base: Base) {
+    let store = base.store().await;
+    let account = ann(&store).await;
+    let cut_off = match base.url() {
+        Some(_) => "SELECT pg_terminate_backend(pg_backend_pid())",
+        None => "SELECT no_such_function()",
+    };
+    let change = format!(
+        "BEGIN; ALTER TABLE accounts ADD COLUMN note TEXT; UPDATE accounts SET note = email; \
+         INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0); {cut_off}"
+    );
+    assert!(!base.by_hand(&change).await);
+    store.close().await;
+
+    let reopened = base.store().await;
+    assert_eq!(reopened.schema().await.unwrap(), SchemaState::Current);
+    assert!(!base.by_hand("SELECT note FROM accounts").await);
+    let read = reopened.read().account(account.id).await.unwrap();
+    assert_eq!(read, Some(account));
 }
 
 #[tokio::test]
