@@ -15,9 +15,10 @@ mod outbound;
 mod parts;
 mod pow;
 mod start_error;
+mod telemetry;
 mod transports;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -153,6 +154,7 @@ impl App {
             operator,
             metrics: _,
             exposition,
+            telemetry,
         } = self.parts;
         let (health, jobs) = (Arc::new(health), Arc::new(jobs));
         let (checked, running) = (Arc::clone(&health), Arc::clone(&jobs));
@@ -185,16 +187,24 @@ impl App {
             jobs.finish().await;
             store.close().await;
         };
-        let too_late = async {
+        let mut too_late = pin!(async {
             stopping.cancelled().await;
             sleep(longest_stop).await;
-        };
+        });
         tokio::select! {
             biased;
             () = ended => {}
-            () = too_late => tracing::error!(
-                "the database did not close in time; leaving it, which loses nothing that was acknowledged"
-            ),
+            () = &mut too_late => {
+                tracing::error!(
+                    "the database did not close in time; leaving it, which loses nothing that was acknowledged"
+                );
+                return Ok(());
+            }
+        }
+        // Last, for all that came before is traced.
+        tokio::select! {
+            () = telemetry.stop() => {}
+            () = too_late => {}
         }
         Ok(())
     }

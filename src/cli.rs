@@ -43,8 +43,8 @@ const CANNOT_START: u8 = 2;
 /// How long threads that still work may keep a stopped program alive.
 const LAST_WORK: Duration = Duration::from_millis(500);
 
-/// The log, SQLite's writer, checkpoints and scans, and a few for files.
-const OTHER_THREADS: usize = 8;
+/// The log, SQLite's writer, checkpoints and scans, traces, and a few for files.
+const OTHER_THREADS: usize = 9;
 
 const SETTINGS_HELP: &str = "\
 Settings:

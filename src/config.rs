@@ -21,6 +21,7 @@ mod metrics;
 mod nearest;
 mod oauth;
 mod organizations;
+mod otel;
 mod outbound;
 mod pages;
 mod passwords;
@@ -55,6 +56,7 @@ pub use self::{
     metrics::Metrics,
     oauth::OAuth,
     organizations::Organizations,
+    otel::{Otel, Ratio},
     outbound::Outbound,
     pages::Pages,
     passwords::Passwords,
@@ -110,6 +112,7 @@ settings! {
         authz: Authz,
         pages: Pages,
         metrics: Metrics,
+        otel: Otel,
         admin: Admin,
     }
 }
@@ -159,7 +162,8 @@ impl Config {
         self.federation.check()?;
         self.authz.check()?;
         self.pages.check()?;
-        self.metrics.check()
+        self.metrics.check()?;
+        self.otel.check()
     }
 
     /// Each client that introspects tokens does so for something that tokens can be for.

@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use tower::util::BoxCloneSyncService;
 
 use self::around::Around;
-use crate::{env::Env, metrics::Metrics};
+use crate::{env::Env, metrics::Metrics, telemetry::Telemetry};
 
 /// A service for whole HTTP requests that always has an answer.
 pub type HttpService = BoxCloneSyncService<Request, Response, Infallible>;
@@ -67,6 +67,8 @@ pub struct LayerOptions {
     pub https_only: bool,
     /// The largest message, in bytes.
     pub max_message_size: u64,
+    /// Where traces of requests go.
+    pub telemetry: Telemetry,
 }
 
 impl Default for LayerOptions {
@@ -79,6 +81,7 @@ impl Default for LayerOptions {
             request_timeout: Duration::from_secs(30),
             https_only: false,
             max_message_size: 64 * 1024,
+            telemetry: Telemetry::off(),
         }
     }
 }
@@ -126,8 +129,9 @@ pub fn outer(
     options: &LayerOptions,
     service: HttpService,
 ) -> HttpService {
-    // Sees and counts the final status of every answer, and is the span of whatever is logged below.
-    let service = Around::new(trace::Trace::new(env.clone(), metrics.clone()), service);
+    // Sees and counts the final status of every answer, and is the span of whatever is logged and traced below.
+    let trace = trace::Trace::new(env.clone(), metrics.clone(), options);
+    let service = Around::new(trace, service);
     // Outermost: the log and every answer need the name of the call and the address of the client.
     let service = Around::new(
         request_id::Identify::new(env.clone(), options.trusted_proxies.clone()),

@@ -14,6 +14,9 @@
 //!
 //! Who may import whom is a table in `docs/ARCHITECTURE.md`, which `tests/it/layering.rs` holds the code to.
 
+// The futures of a sign-in through another provider are nested deeper than the compiler's default allows.
+#![recursion_limit = "256"]
+
 pub mod app;
 pub mod capped;
 pub mod cli;
@@ -37,3 +40,4 @@ pub mod pb;
 pub mod rest;
 pub mod server;
 pub mod store;
+pub mod telemetry;

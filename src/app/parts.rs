@@ -10,6 +10,7 @@ use super::{
     data_dir,
     health::Health,
     outbound::outbound,
+    telemetry::telemetry,
     transports::{self, Transports},
 };
 use crate::{
@@ -41,6 +42,7 @@ use crate::{
     },
     outbound::Outbound,
     store::{self, ConnectError, SchemaState, Store},
+    telemetry::Telemetry,
 };
 
 const DATABASE_FILE: &str = "countersign.db";
@@ -61,6 +63,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The counts as text.
     pub exposition: Arc<Exposition>,
+    /// Where traces of calls go.
+    pub telemetry: Telemetry,
 }
 
 impl Parts {
@@ -79,7 +83,8 @@ impl Parts {
             .ensure()
             .await
             .map_err(refused)?;
-        Self::assemble(config, issuer, env, store, &master, outbound).await
+        let telemetry = telemetry(config, &env)?;
+        Self::assemble((config, issuer), env, store, &master, outbound, telemetry).await
     }
 
     /// The parts over a database as a server has left it: changes no schema and makes no key.
@@ -104,7 +109,16 @@ impl Parts {
             require_current(&store, advice).await?;
             let master = existing_master_key(config, &store).await?;
             let master = master.ok_or_else(|| never_started(config))?;
-            Self::assemble(config, issuer, env, store.clone(), &master, outbound).await
+            let untraced = Telemetry::off();
+            Self::assemble(
+                (config, issuer),
+                env,
+                store.clone(),
+                &master,
+                outbound,
+                untraced,
+            )
+            .await
         };
         let built = built.await;
         if built.is_err() {
@@ -114,12 +128,12 @@ impl Parts {
     }
 
     async fn assemble(
-        config: &Config,
-        issuer: &str,
+        (config, issuer): (&Config, &str),
         env: Env,
         store: Store,
         master: &MasterKey,
         outbound: Outbound,
+        telemetry: Telemetry,
     ) -> Result<Self, StartError> {
         let signing_keys = signing_keys(config, &store, master, &env);
         let key_ring = KeyRing::new(signing_keys.load().await.map_err(wrong_key)?);
@@ -156,6 +170,7 @@ impl Parts {
             &limits,
             &env,
             (&metrics, &exposition),
+            &telemetry,
         )?;
         let jobs = Jobs::new(domain, store.clone(), env, mailer);
         Ok(Self {
@@ -166,6 +181,7 @@ impl Parts {
             operator,
             metrics,
             exposition,
+            telemetry,
         })
     }
 }

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{self, Next},
+    response::Response,
+};
 use tokio::sync::watch;
 
 use super::{StartError, errors, health::Health};
@@ -29,6 +34,7 @@ use crate::{
         options::{ServerOptions, TlsFiles},
     },
     store::Store,
+    telemetry::{self, Telemetry},
 };
 
 /// Every transport, and the health that one of them tells.
@@ -46,6 +52,7 @@ pub(super) fn build(
     limits: &Arc<Limits>,
     env: &Env,
     (metrics, exposition): (&Metrics, &Arc<Exposition>),
+    telemetry: &Telemetry,
 ) -> Result<Transports, StartError> {
     // Its database has just been brought up to date.
     let (status, told) = watch::channel(Status::Serving);
@@ -61,7 +68,13 @@ pub(super) fn build(
     if config.metrics.are_on_main_port() {
         rest = rest.merge(Arc::clone(exposition).router());
     }
-    let options = layer_options(config)?;
+    if telemetry.is_on() {
+        rest = rest.route_layer(middleware::from_fn(note_route));
+    }
+    let options = LayerOptions {
+        telemetry: telemetry.clone(),
+        ..layer_options(config)?
+    };
     let service = uncounted::wrap(Arc::clone(limits), dispatch(services, connect, rest));
     let service = layers::inner(&options, service);
     let challenges = Challenges {
@@ -93,6 +106,14 @@ fn rest_router(
         .merge(faces::router(channel, env.clone(), issuer))
         .merge(openapi::router())
         .fallback_service(transcoder.into_service()))
+}
+
+/// Tells the trace of a request at which path it came.
+async fn note_route(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    if let Some(path) = path {
+        telemetry::route(path.as_str());
+    }
+    next.run(request).await
 }
 
 /// What clients discover the server by.

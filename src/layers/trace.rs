@@ -1,6 +1,7 @@
-//! One line per request, and a span that names the request on whatever else is logged meanwhile.
+//! One line per request, and a span that names the request on whatever else is logged meanwhile; and where requests are
+//! traced, the first span of each.
 //!
-//! Neither holds a query, a header or a body, and of the path only what can be no secret: people paste
+//! None of them holds a query, a header or a body, and of the path only what can be no secret: people paste
 //! keys and tokens into every one of them.
 
 use std::{
@@ -16,13 +17,16 @@ use std::{
 use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderMap, StatusCode, Version};
 use http_body_util::BodyExt as _;
+use ipnet::IpNet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use tracing::Instrument as _;
 
 use super::{
+    Connection, LayerOptions,
     around::{Answer, Middleware},
     call::{Call, Dialect},
+    client::is_trusted,
     limit_log::LimitLog,
 };
 use crate::{
@@ -30,6 +34,7 @@ use crate::{
     error::Reason,
     metrics::{self, Metrics},
     model::request::RequestContext,
+    telemetry::{Span, Telemetry},
 };
 
 /// A path is cut here; longer ones are nobody's.
@@ -92,21 +97,50 @@ fn is_rate_limited(headers: &HeaderMap) -> bool {
         .is_some_and(|info| info.reason == Reason::RateLimited.meaning().name)
 }
 
-/// Logs and counts every request.
+/// Logs, counts and traces every request.
 #[derive(Clone)]
 pub(super) struct Trace {
     env: Env,
     metrics: Metrics,
     limits: Arc<LimitLog>,
+    telemetry: Telemetry,
+    trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Trace {
-    pub(super) fn new(env: Env, metrics: Metrics) -> Self {
+    pub(super) fn new(env: Env, metrics: Metrics, options: &LayerOptions) -> Self {
         Self {
             limits: LimitLog::new(MINUTE),
             env,
             metrics,
+            telemetry: options.telemetry.clone(),
+            trusted_proxies: options.trusted_proxies.as_slice().into(),
         }
+    }
+
+    /// Begins the span of a request. Who called it is believed of trusted proxies alone: anybody else would choose which
+    /// traces their calls stand in, and that they are kept.
+    fn span(&self, call: &Call, request: &Request) -> Span {
+        if !self.telemetry.is_on() {
+            return Span::none();
+        }
+        let connection = request.extensions().get::<Connection>();
+        let is_believed = connection.is_some_and(|from| {
+            let believed = from.believed(&self.trusted_proxies);
+            is_trusted(from.peer.ip().to_canonical(), believed)
+        });
+        let headers = is_believed.then(|| request.headers());
+        let path = shown(call.path());
+        let mut span = match call.dialect {
+            Dialect::Grpc | Dialect::GrpcWeb { .. } => self.telemetry.grpc_request(&path, headers),
+            Dialect::Connect | Dialect::Rest => {
+                let is_tls = connection.is_some_and(|connection| connection.tls);
+                self.telemetry
+                    .http_request(&call.method, &path, is_tls, headers)
+            }
+        };
+        span.set_request_id(&call.request_id);
+        span
     }
 }
 
@@ -117,8 +151,10 @@ impl Middleware for Trace {
     {
         let mut line = Line::begin(self, &request);
         request.extensions_mut().insert(line.outcome.clone());
-        let span = tracing::info_span!("request", request_id = &*line.call.request_id);
+        let trace_id = line.trace_id();
+        let span = tracing::info_span!("request", request_id = &*line.call.request_id, trace_id);
         let answer = span.in_scope(|| next(request)).instrument(span);
+        let answer = line.span.here().within(answer);
         Box::pin(async move {
             let response = answer.await?;
             line.status = Some(response.status());
@@ -152,16 +188,19 @@ struct Line {
     /// Whether an answer that is not gRPC's says that a limit refused the call.
     limited: bool,
     outcome: GrpcOutcome,
+    span: Span,
 }
 
 impl Line {
     fn begin(trace: &Trace, request: &Request) -> Self {
+        let call = Call::of(request);
         Self {
             env: trace.env.clone(),
             metrics: trace.metrics.clone(),
             limits: Arc::clone(&trace.limits),
             started: trace.env.monotonic(),
-            call: Call::of(request),
+            span: trace.span(&call, request),
+            call,
             version: request.version(),
             client: request
                 .extensions()
@@ -187,6 +226,19 @@ impl Line {
             None => self.status == Some(StatusCode::OK),
         };
         is_probe && is_good
+    }
+
+    fn trace_id(&self) -> Option<impl tracing::Value + use<>> {
+        self.span.trace_id().map(tracing::field::display)
+    }
+
+    /// Says in the span how the request ended.
+    fn end_span(&mut self) {
+        match (self.status, self.outcome.status()) {
+            (None, _) => self.span.fail("abandoned"),
+            (Some(_), Some(code)) => self.span.end_grpc(Code::from(code)),
+            (Some(status), None) => self.span.end_http(&self.call.method, status),
+        }
     }
 
     /// How the request ended, as it is counted: by its gRPC status where it has one.
@@ -238,6 +290,7 @@ fn is_word(word: &str) -> bool {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        self.end_span();
         let now = self.env.monotonic();
         let took = now.saturating_duration_since(self.started);
         let dialect = counted_dialect(self.call.dialect);
@@ -255,6 +308,7 @@ impl Drop for Line {
             target: "countersign::request",
             parent: None,
             request_id = &*self.call.request_id,
+            trace_id = self.trace_id(),
             client = self.client.map(tracing::field::display),
             method = self.call.method.as_str(),
             path = shown(self.call.path()),
@@ -275,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn of_all_that_is_429_the_refusals_by_a_limit_alone_are_folded() {
         let env = Env::system();
-        let trace = Trace::new(env.clone(), Metrics::new(&env).0);
+        let trace = Trace::new(env.clone(), Metrics::new(&env).0, &LayerOptions::default());
         for (number, header, folded) in [(1, "ratelimit", true), (2, "retry-after", false)] {
             let client = IpAddr::from([192, 0, 2, number]);
             let mut request = Request::new(Body::empty());

@@ -27,7 +27,10 @@ use super::{
     contract::{ContractError, Rpc},
     percent, proto_json, unary,
 };
-use crate::error::{Error, FieldReason, Reason, Result};
+use crate::{
+    error::{Error, FieldReason, Reason, Result},
+    telemetry,
+};
 
 const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
@@ -120,6 +123,7 @@ impl Connect {
             .rpcs
             .get(parts.uri.path())
             .ok_or_else(|| of_http(Reason::MethodNotFound))?;
+        telemetry::route(parts.uri.path());
         let (codec, message) = match parts.method {
             Method::POST => (posted(parts)?, body),
             Method::GET if rpc.safe => {

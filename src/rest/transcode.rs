@@ -28,7 +28,10 @@ use super::{
     contract::{ContractError, pool},
     proto_json, unary,
 };
-use crate::error::{Error, Reason, Result};
+use crate::{
+    error::{Error, Reason, Result},
+    telemetry,
+};
 
 /// Translates REST calls into calls of the contract's services.
 #[derive(Clone, Debug)]
@@ -75,6 +78,7 @@ impl Transcoder {
         let path =
             SplitPath::new(parts.uri.path()).ok_or_else(|| Error::new(Reason::MethodNotFound))?;
         let route = self.find(&parts.method, &path)?;
+        telemetry::route(&route.path);
         request::check_announced(route, &parts.headers, &body)?;
         let frame = frame(Arc::clone(route), Arc::clone(parts), body);
         let answer = unary::call(&self.channel, &route.rpc, parts, frame).await?;

@@ -167,6 +167,9 @@ fn each_library_stays_in_its_room() {
         ("askama", vec!["pages"]),
         ("fluent_bundle", vec!["pages"]),
         ("swagger_ui_dist", vec!["pages/api_reference"]),
+        ("opentelemetry", vec!["telemetry"]),
+        ("opentelemetry_otlp", vec!["telemetry"]),
+        ("opentelemetry_sdk", vec!["telemetry"]),
     ] {
         for file in &files {
             let inside = file

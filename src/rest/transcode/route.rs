@@ -34,6 +34,8 @@ pub(super) enum Body {
 pub(super) struct Route {
     pub(super) rpc: Rpc,
     pub(super) body: Body,
+    /// The path, as the contract writes it.
+    pub(super) path: String,
     template: Template,
     bound: Vec<(Variable, FieldPath)>,
 }
@@ -66,6 +68,7 @@ impl Route {
         Ok(Self {
             rpc: Rpc::new(rpc)?,
             body,
+            path: rule.template.clone(),
             template,
             bound,
         })
