@@ -37,7 +37,10 @@ pub use self::{
     error::{FetchError, FetchErrorKind, SetupError},
     tls::client_config,
 };
-use crate::env::{Env, Timestamp};
+use crate::{
+    env::{Env, Timestamp},
+    telemetry,
+};
 
 /// Whom to trust and what to reach, beyond public servers with public certificates.
 #[derive(Clone, Debug, Default)]
@@ -167,10 +170,20 @@ impl Outbound {
     ) -> Result<Answer, FetchError> {
         let sent = async {
             let target = Target::of(url, self.guard.allows_loopback())?;
-            let request = request(&target, authorization, form)?;
-            timeout(bounds.time, self.send_to(&target, request, bounds))
+            let mut request = request(&target, authorization, form)?;
+            let mut span = telemetry::outgoing(request.method(), target.host(), target.port());
+            if let Some(parent) = span.here().traceparent() {
+                request.headers_mut().insert("traceparent", parent);
+            }
+            let answer = timeout(bounds.time, self.send_to(&target, request, bounds))
                 .await
-                .unwrap_or(Err(FetchErrorKind::TooSlow(bounds.time)))
+                .unwrap_or(Err(FetchErrorKind::TooSlow(bounds.time)));
+            match &answer {
+                Ok((head, _)) => span.end_outgoing(head.status),
+                Err(FetchErrorKind::Status(status)) => span.end_outgoing(*status),
+                Err(kind) => span.fail(kind.name()),
+            }
+            answer
         };
         sent.await.map_err(|kind| FetchError {
             host: url.host_str().unwrap_or(url.scheme()).to_owned(),

@@ -60,6 +60,7 @@ use crate::{
     env::{Env, Timestamp},
     error::{Error, Result},
     model::postgres_url::PostgresUrl,
+    telemetry,
 };
 
 /// How to open a store.
@@ -118,6 +119,16 @@ struct Inner {
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
+}
+
+impl Engine {
+    /// What it is called in traces.
+    fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
 }
 
 impl Store {
@@ -183,10 +194,14 @@ impl Store {
         if IN_TRANSACTION.try_with(|()| ()).is_ok() {
             return Err(Error::internal(Nested));
         }
-        let written = match &self.inner.engine {
-            Engine::Sqlite(file) => file.write(use_case).await,
-            Engine::Postgres(postgres) => write_to_postgres(postgres, use_case).await,
-        }?;
+        let span = telemetry::transaction(self.inner.engine.system());
+        let written = async {
+            match &self.inner.engine {
+                Engine::Sqlite(file) => file.write(use_case).await,
+                Engine::Postgres(postgres) => write_to_postgres(postgres, use_case).await,
+            }
+        };
+        let written = span.around(written, telemetry::failure).await?;
         self.inner.wrote.store(true, Ordering::Relaxed);
         Ok(written)
     }

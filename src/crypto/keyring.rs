@@ -26,6 +26,7 @@ use crate::{
         id::GrantId,
         signing_key::{Algorithm, Phase, SigningKey},
     },
+    telemetry,
 };
 
 /// Why stored signing keys cannot be used.
@@ -284,6 +285,7 @@ impl KeyRing {
         claims: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<String> {
+        let _signing = telemetry::signature();
         let keys = self.0.load();
         let key = keys
             .signing(algorithm, now)

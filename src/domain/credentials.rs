@@ -31,6 +31,7 @@ use crate::{
         invalidation::{Invalidation, UnknownName},
     },
     store::{BoxFuture, Store, Subscription, Tx},
+    telemetry,
 };
 
 /// The longest credential that is looked at, in bytes.
@@ -121,7 +122,7 @@ impl Credentials {
             }
             written
         };
-        tokio::spawn(work.in_current_span())
+        tokio::spawn(telemetry::here().within(work.in_current_span()))
             .await
             .map_err(Error::internal)?
     }

@@ -53,6 +53,25 @@ pub enum FetchErrorKind {
     Busy,
 }
 
+impl FetchErrorKind {
+    /// What it is called where nothing of the other server may be repeated.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::NotHttps => "not_https",
+            Self::InvalidUrl => "invalid_url",
+            Self::Unresolved(_) => "unresolved",
+            Self::NotPublic => "not_public",
+            Self::Unreachable(_) => "unreachable",
+            Self::Tls(_) => "tls",
+            Self::Http(_) => "http",
+            Self::Status(_) => "status",
+            Self::TooLarge => "too_large",
+            Self::TooSlow(_) => "timeout",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 /// Why nothing can be fetched at all, in one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {

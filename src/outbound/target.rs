@@ -54,6 +54,10 @@ impl<'a> Target<'a> {
         self.host
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn server_name(&self) -> ServerName<'static> {
         self.server_name.clone()
     }

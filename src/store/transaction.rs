@@ -12,7 +12,10 @@ use super::{
     postgres::{Postgres, Transaction},
     sqlite,
 };
-use crate::model::page::{Page, PageRequest};
+use crate::{
+    model::page::{Page, PageRequest},
+    telemetry::{self, DATABASE_ERROR},
+};
 
 /// What a use case gives back before it has run.
 pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
@@ -99,6 +102,15 @@ impl<'c> From<&'c Transaction> for Executor<'c> {
     }
 }
 
+impl Executor<'_> {
+    fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) | Self::PostgresTransaction(_) => "postgresql",
+        }
+    }
+}
+
 #[async_trait]
 impl ConnectionTrait for Executor<'_> {
     fn get_database_backend(&self) -> DbBackend {
@@ -109,11 +121,15 @@ impl ConnectionTrait for Executor<'_> {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Sqlite(database) => database.execute_raw(statement).await,
-            Self::Postgres(database) => database.execute_raw(statement).await,
-            Self::PostgresTransaction(database) => database.execute_raw(statement).await,
-        }
+        let span = telemetry::statement(self.system(), &statement.sql);
+        let answer = async {
+            match self {
+                Self::Sqlite(database) => database.execute_raw(statement).await,
+                Self::Postgres(database) => database.execute_raw(statement).await,
+                Self::PostgresTransaction(database) => database.execute_raw(statement).await,
+            }
+        };
+        span.around(answer, |_| Some(DATABASE_ERROR)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -125,19 +141,27 @@ impl ConnectionTrait for Executor<'_> {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self {
-            Self::Sqlite(database) => database.query_one_raw(statement).await,
-            Self::Postgres(database) => database.query_one_raw(statement).await,
-            Self::PostgresTransaction(database) => database.query_one_raw(statement).await,
-        }
+        let span = telemetry::statement(self.system(), &statement.sql);
+        let answer = async {
+            match self {
+                Self::Sqlite(database) => database.query_one_raw(statement).await,
+                Self::Postgres(database) => database.query_one_raw(statement).await,
+                Self::PostgresTransaction(database) => database.query_one_raw(statement).await,
+            }
+        };
+        span.around(answer, |_| Some(DATABASE_ERROR)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self {
-            Self::Sqlite(database) => database.query_all_raw(statement).await,
-            Self::Postgres(database) => database.query_all_raw(statement).await,
-            Self::PostgresTransaction(database) => database.query_all_raw(statement).await,
-        }
+        let span = telemetry::statement(self.system(), &statement.sql);
+        let answer = async {
+            match self {
+                Self::Sqlite(database) => database.query_all_raw(statement).await,
+                Self::Postgres(database) => database.query_all_raw(statement).await,
+                Self::PostgresTransaction(database) => database.query_all_raw(statement).await,
+            }
+        };
+        span.around(answer, |_| Some(DATABASE_ERROR)).await
     }
 }
 

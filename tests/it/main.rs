@@ -56,5 +56,6 @@ mod session_cap;
 mod shapes;
 mod store_contract;
 mod support;
+mod traces;
 mod unread_bodies;
 mod wire;

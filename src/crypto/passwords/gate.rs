@@ -20,6 +20,7 @@ use crate::{
     env::Env,
     error::{Error, Reason, Result},
     model::network::Network,
+    telemetry,
 };
 
 /// How much nicer the threads are than the process: rather a late log-in than a late answer to everyone else.
@@ -94,6 +95,12 @@ impl<T: Send + 'static> Gate<T> {
         work: impl FnOnce(&mut Arena) -> T + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
+        let (queued, here) = (telemetry::hash_queue(), telemetry::here());
+        let work = move |arena: &mut Arena| {
+            drop(queued);
+            let _hashing = telemetry::hash(&here);
+            work(arena)
+        };
         self.shared.admit(Job {
             site: client.map(site),
             work: Box::new(work),

@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    telemetry,
+};
 
 type Answer<V> = watch::Receiver<Option<std::result::Result<V, Arc<Error>>>>;
 
@@ -58,7 +61,7 @@ where
         running.insert(key, answer.clone());
         let (this, own) = (Arc::clone(self), answer.clone());
         // Contains a panic, so that those who wait hear of it.
-        let look_up = tokio::spawn(look_up.in_current_span());
+        let look_up = tokio::spawn(telemetry::here().within(look_up.in_current_span()));
         tokio::spawn(async move {
             let found = look_up
                 .await

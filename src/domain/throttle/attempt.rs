@@ -8,6 +8,7 @@ use super::{Throttle, memory::Keys};
 use crate::{
     error::Result,
     model::throttle::{Outcome, Reservation},
+    telemetry,
 };
 
 /// An attempt that was let through, counted as if it had failed. Dropped before anybody found out whether the
@@ -72,7 +73,7 @@ impl Drop for Attempt {
         };
         // Without a runtime the program is ending.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work.in_current_span());
+            runtime.spawn(telemetry::here().within(work.in_current_span()));
         }
     }
 }

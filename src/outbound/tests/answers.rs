@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use url::Url;
 
 use super::support::*;
 use crate::{
     env::Env,
     outbound::{Bounds, FetchErrorKind},
+    telemetry::Telemetry,
 };
 
 const MOST: usize = 64 * 1024;
@@ -25,6 +26,26 @@ async fn a_request_says_what_it_must_and_nothing_of_anybody() {
         server.address
     );
     assert_eq!(server.requests(), [expected]);
+}
+
+#[tokio::test]
+async fn a_request_says_in_which_trace_it_stands_where_there_is_one() {
+    let server = Server::plain(ok("{}"), Then::Close).await;
+    let outbound = outbound(on_loopback(), &[]).await;
+    let telemetry = Telemetry::unsent(Env::system());
+    let span = telemetry.http_request(&Method::GET, "/", false, None);
+    let trace = span.trace_id().unwrap().to_string();
+    let got = span.here().within(get(&outbound, &server.url())).await;
+    got.unwrap();
+    let request = server.requests().remove(0);
+    let (_, parent) = request.split_once("traceparent: ").unwrap();
+    let parent: Vec<_> = parent.lines().next().unwrap().split('-').collect();
+    assert_eq!(parent[..2], ["00", &*trace]);
+    // The span of the request itself, and not the one above it.
+    assert_eq!(parent[2].len(), 16);
+    let above = span.here().traceparent().unwrap();
+    assert!(!above.to_str().unwrap().contains(parent[2]));
+    assert_eq!(parent[3], "01");
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ use crate::{
         run_use_case,
         transaction::{BoxFuture, Tx},
     },
+    telemetry::{self, Here},
 };
 
 /// How many use cases may wait. At a thousand commits in a second this is the wait of a second.
@@ -72,7 +73,11 @@ impl Queue {
     {
         let (answer, result) = oneshot::channel();
         self.jobs
-            .send(Box::new(Request { use_case, answer }))
+            .send(Box::new(Request {
+                use_case,
+                answer,
+                here: telemetry::here(),
+            }))
             .map_err(refusal)?;
         result
             .await
@@ -115,6 +120,8 @@ type Acknowledge = Box<dyn FnOnce() + Send>;
 struct Request<T, F> {
     use_case: F,
     answer: oneshot::Sender<Result<T>>,
+    /// Where in a trace the caller is.
+    here: Here,
 }
 
 impl<T, F> Job for Request<T, F>
@@ -127,8 +134,13 @@ where
     }
 
     fn run<'t>(self: Box<Self>, tx: &'t Tx<'t>) -> Finished {
-        let Self { use_case, answer } = *self;
-        let result = run_use_case(use_case, tx)
+        let Self {
+            use_case,
+            answer,
+            here,
+        } = *self;
+        let result = here
+            .within(run_use_case(use_case, tx))
             .now_or_never()
             .unwrap_or_else(|| Err(Error::internal(Waited)));
         Finished {

@@ -1,8 +1,8 @@
-//! A log that nobody reads.
+//! A log that nobody reads, and what stands in one beside the requests.
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::Duration,
 };
 
@@ -60,4 +60,33 @@ fn no_call_waits_for_whoever_reads_the_log() {
     assert!(dropped_lines(&server) > 0);
     drop(stream);
     assert_eq!(server.stops_on(Signal::TERM).code, Some(0));
+}
+
+#[test]
+fn lines_name_their_trace_and_a_collector_that_hangs_does_not_keep_a_server_from_stopping() {
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", hanging.local_addr().unwrap());
+    let started = Person::new().tries_to_serve(&[("COUNTERSIGN_OTEL_ENDPOINT", &endpoint)], &[]);
+    let mut server = started.unwrap_or_else(|said| panic!("{}", said.err));
+    server.logs("traces are sent");
+    assert_eq!(server.status("GET /v1/accounts/me", ""), 401);
+    let line = server.logs("/v1/accounts/me");
+    let (_, trace) = line.split_once("trace_id=").unwrap();
+    assert!(
+        trace.bytes().take(32).all(|byte| byte.is_ascii_hexdigit()),
+        "{line}"
+    );
+    let said = server.stops_on(Signal::TERM);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(
+        said.err.contains("did not take the last traces"),
+        "{}",
+        said.err
+    );
+    // Nothing of the libraries in between.
+    assert!(
+        said.err.lines().all(|line| line.contains(" countersign::")),
+        "{}",
+        said.err
+    );
 }
