@@ -12,6 +12,8 @@ fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let rows = DOCUMENT
         .lines()
         .skip_while(|line| !line.starts_with("## Metrics"))
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
         .filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
