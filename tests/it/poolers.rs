@@ -140,6 +140,21 @@ async fn lives_a_session(app: &TestApp, email: &str) {
     assert!(!app.opens(&tokens.access_token).await);
 }
 
+/// No session listens through a pooler: what another node revokes is seen after a second.
+async fn other_nodes_are_followed(app: &TestApp, other: &TestApp, email: &str) {
+    app.clock.advance(std::time::Duration::from_secs(3600));
+    let session = app.try_log_in(email, PASSWORD).await.unwrap();
+    let (token, name) = (
+        session.tokens.unwrap().access_token,
+        session.session.unwrap().name,
+    );
+    assert!(app.opens(&token).await);
+    let end = crate::support::with_bearer(DeleteSessionRequest { name }, &token);
+    other.sessions().delete_session(end).await.unwrap();
+    app.clock.advance(std::time::Duration::from_secs(1));
+    assert!(!app.opens(&token).await);
+}
+
 async fn works_behind(mode: &'static str, more: &'static str) {
     on_postgres(move |base| async move {
         let pooler = Pooler::before(&base, mode, more);
@@ -154,6 +169,7 @@ async fn works_behind(mode: &'static str, more: &'static str) {
         let nodes = [&app, &second].into_iter().cycle();
         let sessions = people.iter().zip(nodes);
         all_at_once(sessions.map(|(person, node)| lives_a_session(node, person))).await;
+        other_nodes_are_followed(&app, &second, &people[0]).await;
         app.restart().await.parts.store.ping().await.unwrap();
     })
     .await;
