@@ -15,6 +15,9 @@ pub enum MailError {
     /// The setting `mail.smtp_url` or `mail.from` cannot be used.
     #[error("{0}")]
     Setting(String),
+    /// The server greets, and then does not do what every mail server does.
+    #[error("it refuses NOOP")]
+    Unsettled,
     /// The mail can never be sent as it is.
     #[error("the mail cannot be written: {0}")]
     Unsendable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -52,8 +55,11 @@ impl Mailer {
     /// # Errors
     /// It does not answer, or does not let this user in.
     pub async fn test(&self) -> Result<(), MailError> {
-        let answered = self.transport.test_connection().await;
-        answered.map(drop).map_err(MailError::Refused)
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(MailError::Unsettled),
+            Err(cause) => Err(MailError::Refused(cause)),
+        }
     }
 
     /// Sends a mail.

@@ -45,11 +45,14 @@ impl DataDir {
     /// # Errors
     /// It cannot be made, or is not a folder.
     pub fn open(path: &Path) -> Result<Self, StartError> {
+        let is_new = !path.exists();
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(FOLDER_MODE);
-        builder
-            .create(path)
-            .map_err(|error| unusable(path, &error))?;
+        let mut made = builder.create(path);
+        if is_new {
+            made = made.and_then(|()| sync_parent(path));
+        }
+        made.map_err(|error| unusable(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
         })
@@ -59,6 +62,13 @@ impl DataDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a process has taken the folder for itself. Changes nothing.
+    #[must_use]
+    pub fn is_in_use(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK_FILE));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Takes the folder for this process alone, which SQLite and its group commit rely on.

@@ -7,7 +7,7 @@ mod lookups;
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing::Instrument as _;
@@ -36,6 +36,9 @@ use crate::{
 
 /// The longest credential that is looked at, in bytes.
 const MAX_BYTES: usize = 4096;
+/// How long to wait after the second failure to hear other nodes. It doubles with each more, and stays at 8 s.
+const PAUSE: Duration = Duration::from_secs(1);
+const DOUBLINGS: u32 = 3;
 /// How far another node's clock may run ahead of ours.
 pub(super) const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 
@@ -50,8 +53,18 @@ struct Inner {
     issuer: String,
     limits: Arc<Limits>,
     cache: CredentialCache,
-    subscription: tokio::sync::Mutex<Option<Subscription>>,
+    hearing: tokio::sync::Mutex<Hearing>,
     key_uses: KeyUses,
+}
+
+/// How other nodes are heard.
+#[derive(Default)]
+struct Hearing {
+    subscription: Option<Subscription>,
+    /// How often in a row they were not.
+    failures: u32,
+    /// When to seek them again.
+    retry_at: Option<Instant>,
 }
 
 impl Credentials {
@@ -70,7 +83,7 @@ impl Credentials {
             issuer,
             limits,
             cache: CredentialCache::new(multi_node),
-            subscription: tokio::sync::Mutex::default(),
+            hearing: tokio::sync::Mutex::default(),
             key_uses: KeyUses::new(),
         }))
     }
@@ -116,9 +129,8 @@ impl Credentials {
             let refusal = written.as_ref().err().map(Error::reason);
             // A commit whose answer was lost may have happened, and ended these and no others.
             if refusal.is_none_or(|reason| reason == Reason::StorageUnavailable) {
-                inner
-                    .cache
-                    .forget(&invalid.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut invalid = invalid.lock().unwrap_or_else(PoisonError::into_inner);
+                inner.cache.forget(std::mem::take(&mut *invalid));
             }
             written
         };
@@ -131,42 +143,51 @@ impl Credentials {
     /// done last.
     ///
     /// # Errors
-    /// The other nodes are not heard any more. They are sought again the next time.
+    /// The other nodes are not heard any more. They are sought again, less and less often until they are.
     pub async fn hear_other_nodes(&self) -> Result<()> {
-        let (asked_at, cache) = (self.0.env.monotonic(), &self.0.cache);
-        let mut place = self.0.subscription.lock().await;
-        let subscription = match place.take() {
-            Some(subscription) => Some(subscription),
-            None => Box::pin(self.subscribe()).await,
-        };
-        let Some(mut subscription) = subscription else {
+        let now = self.0.env.monotonic();
+        let mut hearing = self.0.hearing.lock().await;
+        if hearing.retry_at.is_some_and(|at| now < at) {
+            return Ok(());
+        }
+        let Err(error) = Box::pin(self.hear(&mut hearing.subscription)).await else {
+            if std::mem::take(&mut hearing.failures) > 0 {
+                tracing::info!("other nodes are heard again");
+            }
+            hearing.retry_at = None;
             return Ok(());
         };
-        for name in subscription.poll().await? {
-            match name.parse() {
-                Ok(invalid) => cache.forget(&[invalid]),
-                // A newer node knows of more.
-                Err(UnknownName) => cache.forget_all_callers(),
-            }
+        hearing.subscription = None;
+        hearing.failures += 1;
+        if hearing.failures == 1 {
+            return Err(error);
         }
-        cache.agree(asked_at);
-        *place = Some(subscription);
+        tracing::debug!(cause = error.cause(), "other nodes are not heard");
+        let doublings = (hearing.failures - 2).min(DOUBLINGS);
+        hearing.retry_at = Some(now + PAUSE * 2_u32.pow(doublings));
         Ok(())
     }
 
-    async fn subscribe(&self) -> Option<Subscription> {
-        match self.0.store.subscribe().await {
-            Ok(subscription) => {
-                let subscription = subscription?;
+    async fn hear(&self, place: &mut Option<Subscription>) -> Result<()> {
+        let (asked_at, cache) = (self.0.env.monotonic(), &self.0.cache);
+        if place.is_none() {
+            *place = self.0.store.subscribe().await?;
+            if place.is_some() {
                 // What was said before may have been missed.
-                self.0.cache.forget_all_callers();
-                Some(subscription)
-            }
-            Err(error) => {
-                tracing::debug!(cause = error.cause(), "other nodes cannot be heard");
-                None
+                cache.forget_all_callers();
             }
         }
+        let Some(subscription) = place else {
+            return Ok(());
+        };
+        let names = subscription.poll().await?;
+        match names.iter().map(|name| name.parse()).collect() {
+            Ok(invalid) => cache.forget(invalid),
+            // A newer node knows of more.
+            Err(UnknownName) => cache.forget_all_callers(),
+        }
+        cache.agree(asked_at);
+        Ok(())
     }
 
     /// The caller whose credential this is: an access token, a session token or an API key. Trying credentials

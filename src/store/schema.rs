@@ -64,7 +64,11 @@ impl Store {
     /// # Errors
     /// The database cannot be read, or its schema is damaged or another program's.
     pub async fn schema(&self) -> Result<SchemaState> {
-        let state = compare(self.applied().await?, countersign_migrations::known())?;
+        let known = countersign_migrations::known();
+        let mut applied = self.applied().await?;
+        // A newer version may have added to it while a cluster is upgraded.
+        applied.retain(|it| known.contains(it) || !countersign_migrations::is_expansion(it));
+        let state = compare(applied, known)?;
         if state == SchemaState::Current {
             self.check_tables().await?;
         }
@@ -104,10 +108,7 @@ pub(super) fn compare(applied: Vec<String>, known: Vec<String>) -> Result<Schema
     if !applied.is_empty() && applied.iter().all(|change| !known.contains(change)) {
         return Err(ConnectError::ForeignSchema);
     }
-    let newer = applied
-        .iter()
-        .rev()
-        .find(|change| !known.contains(change) && !countersign_migrations::is_expansion(change));
+    let newer = applied.iter().rev().find(|change| !known.contains(change));
     if let Some(change) = newer {
         return Ok(SchemaState::Newer(change.clone()));
     }

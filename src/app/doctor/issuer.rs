@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, DATE, TE},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, TE},
 };
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -17,7 +17,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::time::timeout;
 
-use super::{Finding, surroundings::clock};
+use super::{Finding, Severity, surroundings::clock};
 use crate::{
     config::Config,
     env::{Env, Timestamp},
@@ -59,7 +59,13 @@ pub(super) async fn examine(config: &Config, env: &Env) -> Vec<Finding> {
             )];
         }
     };
-    let answer = match plain.get("/.well-known/openid-configuration", &[]).await {
+    let answer = match plain
+        .get(
+            "/.well-known/openid-configuration",
+            &[(CACHE_CONTROL.as_str(), "no-cache")],
+        )
+        .await
+    {
         Ok(answer) => answer,
         Err(cause) => {
             return vec![Finding::failed(
@@ -69,17 +75,24 @@ pub(super) async fn examine(config: &Config, env: &Env) -> Vec<Finding> {
             )];
         }
     };
-    let mut findings = vec![discovered(&issuer, &answer)];
-    findings.extend(date(&answer.headers).map(|theirs| {
+    let found = discovered(&issuer, &answer);
+    if found.severity != Severity::Ok {
+        return vec![found];
+    }
+    let mut findings = vec![found, grpc(&multiplexed).await, grpc_web(&plain).await];
+    let headers = [(AUTHORIZATION.as_str(), "Bearer none")];
+    let refused = plain.get("/v1/accounts/me", &headers).await;
+    // No cache keeps that answer.
+    let theirs = refused
+        .as_ref()
+        .ok()
+        .and_then(|answer| date(&answer.headers));
+    findings.extend(theirs.map(|theirs| {
         let now = env.now();
         clock("server's", now.since(theirs).max(theirs.since(now)))
     }));
-    if findings[0].advice.is_empty() {
-        findings.push(grpc(&multiplexed).await);
-        findings.push(grpc_web(&plain).await);
-        findings.push(credential(&plain).await);
-        findings.push(request_id(&plain).await);
-    }
+    findings.push(credential(refused));
+    findings.push(request_id(&plain).await);
     findings
 }
 
@@ -193,9 +206,21 @@ async fn grpc(multiplexed: &Caller) -> Finding {
         .ask(Method::POST, HEALTH, &headers, EMPTY_FRAME)
         .await
     {
-        Ok(answer) if answer.headers.contains_key("grpc-status") => {
+        // Proxies say by a status of their own that they reach nobody.
+        Ok(answer)
+            if answer
+                .headers
+                .get("grpc-status")
+                .is_some_and(|status| status == "0")
+                && !answer.body.is_empty() =>
+        {
             Finding::ok("gRPC", "native gRPC gets through")
         }
+        Ok(answer) if answer.headers.contains_key("grpc-status") => Finding::failed(
+            "gRPC",
+            "a gRPC call is answered by a proxy, or by a server that is not ready",
+            "have the proxy pass gRPC on to this server too, and see /readyz",
+        ),
         Ok(answer) => Finding::failed(
             "gRPC",
             format!(
@@ -218,7 +243,9 @@ async fn grpc_web(plain: &Caller) -> Finding {
     let answer = plain.ask(Method::POST, HEALTH, &headers, EMPTY_FRAME).await;
     let is_web = |answer: &Answer| {
         let kind = answer.headers.get(CONTENT_TYPE);
+        let end = b"grpc-status:0";
         kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc-web"))
+            && answer.body.windows(end.len()).any(|part| part == end)
     };
     match answer {
         Ok(answer) if is_web(&answer) => Finding::ok("grpc-web", "grpc-web gets through"),
@@ -232,9 +259,7 @@ async fn grpc_web(plain: &Caller) -> Finding {
 }
 
 /// A credential that is none is told from none at all.
-async fn credential(plain: &Caller) -> Finding {
-    let headers = [(AUTHORIZATION.as_str(), "Bearer none")];
-    let answer = plain.get("/v1/accounts/me", &headers).await;
+fn credential(answer: Result<Answer, String>) -> Finding {
     let text = answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
     match text {
         Ok(text) if text.contains("CREDENTIAL_MISSING") => Finding::failed(
@@ -242,9 +267,14 @@ async fn credential(plain: &Caller) -> Finding {
             "the Authorization header is lost on the way",
             "have the proxy pass it on",
         ),
-        Ok(text) if text.contains("CREDENTIAL_INVALID") || text.contains("RATE_LIMITED") => {
+        Ok(text) if text.contains("CREDENTIAL_INVALID") => {
             Finding::ok("headers", "the Authorization header gets through")
         }
+        Ok(text) if text.contains("RATE_LIMITED") => Finding::warning(
+            "headers",
+            "too many calls come from this address for the server to say what of them gets through",
+            "run this again in a minute",
+        ),
         Ok(_) => Finding::failed(
             "headers",
             "a call with a credential is answered by somebody else",

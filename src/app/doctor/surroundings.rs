@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::fs::statvfs;
 use tokio::time::timeout;
 
-use super::Finding;
+use super::{Finding, Severity};
 use crate::{
     app::{StartError, data_dir::DataDir, descriptors, parts},
     config::Config,
@@ -27,13 +27,15 @@ pub(super) fn open_files(config: &Config) -> Finding {
     if fitting < wanted.into() {
         return Finding::warning(
             "open files",
-            format!("{fitting} connections fit into the limit of open files, and not {wanted}"),
+            format!(
+                "{fitting} connections fit into the limit of open files of this shell, and not {wanted}"
+            ),
             "raise the hard limit (LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower server.max_connections",
         );
     }
     Finding::ok(
         "open files",
-        format!("{wanted} connections fit into the limit"),
+        format!("{wanted} connections fit into the limit of this shell"),
     )
 }
 
@@ -55,11 +57,10 @@ pub(super) fn disk(config: &Config) -> Finding {
 }
 
 pub(super) async fn database(config: &Config, env: &Env) -> Vec<Finding> {
-    let checked = if config.database.is_postgres() {
-        postgres(config, env).await
-    } else {
-        sqlite(config, env).await.map(|finding| vec![finding])
-    };
+    if !config.database.is_postgres() {
+        return vec![sqlite(config)];
+    }
+    let checked = postgres(config, env).await;
     checked.unwrap_or_else(|error| vec![Finding::failed("database", error.what(), error.advice())])
 }
 
@@ -71,32 +72,40 @@ async fn postgres(config: &Config, env: &Env) -> Result<Vec<Finding>, StartError
         let skew = asked_at.since(its_time).max(its_time.since(env.now()));
         findings.push(clock("database's", skew));
     }
+    if findings[0].severity == Severity::Ok
+        && let Some(master) = parts::existing_master_key(config, &store).await?
+    {
+        let keys = parts::signing_keys(config, &store, &master, env);
+        keys.load().await.map_err(parts::wrong_key)?;
+        findings.push(Finding::ok("keys", "the key file opens the signing keys"));
+    }
     store.close().await;
     Ok(findings)
 }
 
-/// The file is a running server's alone, which then answers for it.
-async fn sqlite(config: &Config, env: &Env) -> Result<Finding, StartError> {
+/// The file is a running server's alone: opening it could change it.
+fn sqlite(config: &Config) -> Finding {
     let file = parts::database_file(config);
-    if !file.exists() {
-        return Ok(Finding::ok(
+    let shown = file.display();
+    match file.try_exists() {
+        Ok(true) if DataDir::is_in_use(&config.data_dir) => {
+            Finding::ok("database", format!("a server uses {shown}"))
+        }
+        Ok(true) => Finding::warning(
             "database",
-            format!(
-                "there is no {} yet: the first start makes it",
-                file.display()
-            ),
-        ));
+            format!("no server uses {shown}"),
+            "start the server, which looks at it",
+        ),
+        Ok(false) => Finding::ok(
+            "database",
+            format!("there is no {shown} yet: the first start makes it"),
+        ),
+        Err(error) => Finding::failed(
+            "database",
+            format!("{shown} cannot be looked at: {error}"),
+            "run this as the user that the server runs as",
+        ),
     }
-    let Ok(_lock) = DataDir::open(&config.data_dir)?.lock() else {
-        return Ok(Finding::ok(
-            "database",
-            format!("a server uses {}", file.display()),
-        ));
-    };
-    let store = parts::open_store(config, env.clone()).await?;
-    let finding = schema(&store).await?;
-    store.close().await;
-    Ok(finding)
 }
 
 async fn schema(store: &Store) -> Result<Finding, StartError> {

@@ -1,6 +1,7 @@
 //! What is remembered about credentials.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -103,16 +104,20 @@ impl CredentialCache {
 
     /// Forgets what was invalidated, and nothing else. Called after the commit and before the answer: what begins to be
     /// read later is what it has become.
-    pub(super) fn forget(&self, invalid: &[Invalidation]) {
+    pub(super) fn forget(&self, invalid: Vec<Invalidation>) {
+        let (mut accounts, mut organizations) = (HashSet::new(), HashSet::new());
         for invalid in invalid {
-            match *invalid {
+            match invalid {
                 Invalidation::Grant(id) => self.forget_caller(CredentialId::Grant(id)),
                 Invalidation::ApiKey(id) => self.forget_caller(CredentialId::ApiKey(id)),
-                Invalidation::Account(id) => self.forget_callers(|it| it.account_id == id),
-                Invalidation::Organization(id) => {
-                    self.forget_callers(|it| it.organization_id == id);
-                }
+                Invalidation::Account(id) => drop(accounts.insert(id)),
+                Invalidation::Organization(id) => drop(organizations.insert(id)),
             }
+        }
+        if !accounts.is_empty() || !organizations.is_empty() {
+            self.forget_callers(|it| {
+                accounts.contains(&it.account_id) || organizations.contains(&it.organization_id)
+            });
         }
     }
 
