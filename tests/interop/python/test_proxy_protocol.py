@@ -160,4 +160,7 @@ def test_a_header_of_version_1_is_refused_with_a_line_in_the_log(behind):
     with socket.create_connection(("127.0.0.1", proxy.ports["version1"]), timeout=10) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert connection.recv(1) == b""
+    # What waited for the thread of the log is written before the program ends.
+    server.terminate()
+    assert server.wait() == 0
     assert "PROXY header of version 1" in server.output()
