@@ -121,16 +121,6 @@ enum Engine {
     Postgres(Postgres),
 }
 
-impl Engine {
-    /// What it is called in traces.
-    fn system(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "sqlite",
-            Self::Postgres(_) => "postgresql",
-        }
-    }
-}
-
 impl Store {
     /// Opens a database, and makes the file of SQLite if there is none. Changes no schema: see
     /// [`Self::migrate`].
@@ -194,7 +184,7 @@ impl Store {
         if IN_TRANSACTION.try_with(|()| ()).is_ok() {
             return Err(Error::internal(Nested));
         }
-        let span = telemetry::transaction(self.inner.engine.system());
+        let span = telemetry::transaction(self.read().database.system());
         let written = async {
             match &self.inner.engine {
                 Engine::Sqlite(file) => file.write(use_case).await,
@@ -273,20 +263,16 @@ async fn write_to_postgres<T, F>(postgres: &Postgres, use_case: F) -> Result<T>
 where
     F: for<'t> FnOnce(&'t Tx<'t>) -> BoxFuture<'t, Result<T>> + Clone,
 {
-    for _ in 1..ATTEMPTS {
+    let mut attempts = 1;
+    let (transaction, result) = loop {
         let transaction = postgres.begin().await?;
         let result = run_use_case(use_case.clone(), &Tx::over(&transaction)).await;
-        if result.is_ok() || !transaction.may_repeat().await {
-            return end(transaction, result).await;
+        if result.is_ok() || attempts == ATTEMPTS || !transaction.may_repeat().await {
+            break (transaction, result);
         }
+        attempts += 1;
         tracing::debug!("a transaction is begun again");
-    }
-    let transaction = postgres.begin().await?;
-    let result = run_use_case(use_case, &Tx::over(&transaction)).await;
-    end(transaction, result).await
-}
-
-async fn end<T>(transaction: postgres::Transaction, result: Result<T>) -> Result<T> {
+    };
     if result.is_ok() {
         transaction.commit().await?;
     } else if let Err(cause) = transaction.rollback().await {

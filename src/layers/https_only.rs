@@ -16,7 +16,7 @@ use crate::error::{Error, Reason};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// What supervisors and load balancers ask from inside, without a secret.
-const PROBES: [&str; 4] = [
+pub(super) const PROBES: [&str; 4] = [
     "/livez",
     "/readyz",
     "/grpc.health.v1.Health/Check",

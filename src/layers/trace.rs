@@ -27,6 +27,7 @@ use super::{
     around::{Answer, Middleware},
     call::{Call, Dialect},
     client::is_trusted,
+    https_only::PROBES,
     limit_log::LimitLog,
 };
 use crate::{
@@ -41,10 +42,6 @@ use crate::{
 const LONGEST_PATH: usize = 256;
 /// No name of a service, of a method or of a path is longer than this, and every secret of ours is.
 const LONGEST_NAME: usize = 40;
-
-/// Where probes ask over HTTP, and the service that they ask over gRPC.
-const PROBES: [&str; 2] = ["/livez", "/readyz"];
-const HEALTH: &str = "/grpc.health.v1.Health/";
 
 const NO_STATUS: i32 = -1;
 
@@ -219,8 +216,7 @@ impl Line {
 
     /// Whether a probe found the server well, as one does every few seconds: that is counted, and no line of the log.
     fn is_good_probe(&self) -> bool {
-        let path = self.call.path();
-        let is_probe = PROBES.contains(&path) || path.starts_with(HEALTH);
+        let is_probe = PROBES.contains(&self.call.path());
         let is_good = match self.outcome.status() {
             Some(status) => status == Code::Ok as i32,
             None => self.status == Some(StatusCode::OK),

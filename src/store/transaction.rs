@@ -103,7 +103,8 @@ impl<'c> From<&'c Transaction> for Executor<'c> {
 }
 
 impl Executor<'_> {
-    fn system(&self) -> &'static str {
+    /// What the engine is called in traces.
+    pub(super) fn system(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) | Self::PostgresTransaction(_) => "postgresql",

@@ -33,8 +33,7 @@ async fn three_nodes(base: &Base) -> [TestApp; 3] {
         config.database.connections = 4;
     })
     .await;
-    let nodes = [first.second_node().await, first.second_node().await];
-    let [second, third] = nodes;
+    let (second, third) = (first.second_node().await, first.second_node().await);
     let nodes = [first, second, third];
     for node in &nodes {
         hears(node).await;
@@ -45,6 +44,13 @@ async fn three_nodes(base: &Base) -> [TestApp; 3] {
 /// One turn of the jobs, among which is what a node does every 500 ms to hear the others.
 async fn hears(node: &TestApp) {
     node.parts.jobs.run_pending().await.unwrap();
+}
+
+/// Ends a session on this node.
+async fn ends(node: &TestApp, session: &str, token: &str) {
+    let name = session.to_owned();
+    let end = with_bearer(DeleteSessionRequest { name }, token);
+    node.sessions().delete_session(end).await.unwrap();
 }
 
 /// The only API key of the account whose token it is.
@@ -85,9 +91,7 @@ async fn what_one_node_ends_every_node_refuses_once_it_has_heard() {
                 assert!(node.opens(credential).await);
             }
         }
-        let name = session.session.clone();
-        let end = with_bearer(DeleteSessionRequest { name }, kept);
-        first.sessions().delete_session(end).await.unwrap();
+        ends(&first, &session.session, kept).await;
         let name = name_of_key(&first, kept).await;
         let end = with_bearer(DeleteApiKeyRequest { name }, kept);
         second.api_keys().delete_api_key(end).await.unwrap();
@@ -169,9 +173,7 @@ async fn a_node_that_does_not_hear_trusts_its_memory_for_a_second() {
         let session = ann.logs_in().await;
         let token = &session.tokens.access_token;
         assert!(second.opens(token).await);
-        let name = session.session.clone();
-        let end = with_bearer(DeleteSessionRequest { name }, token);
-        first.sessions().delete_session(end).await.unwrap();
+        ends(&first, &session.session, token).await;
         first.clock.advance(ALMOST);
         assert!(second.opens(token).await, "it is remembered");
         first.clock.advance(TRUSTED_FOR - ALMOST);
@@ -228,9 +230,7 @@ async fn what_was_said_while_a_node_was_cut_off_is_not_missed() {
         let token = &session.tokens.access_token;
         assert!(far.opens(token).await);
         network.cut();
-        let name = session.session.clone();
-        let end = with_bearer(DeleteSessionRequest { name }, token);
-        first.sessions().delete_session(end).await.unwrap();
+        ends(&first, &session.session, token).await;
         let refused = far.parts.jobs.run_pending().await.unwrap_err();
         assert_eq!(refused.reason(), Reason::StorageUnavailable);
         network.mend();

@@ -89,7 +89,7 @@ pub(super) async fn examine(config: &Config, env: &Env) -> Vec<Finding> {
         .and_then(|answer| date(&answer.headers));
     findings.extend(theirs.map(|theirs| {
         let now = env.now();
-        clock("server's", now.since(theirs).max(theirs.since(now)))
+        clock("server's", theirs, now..=now)
     }));
     findings.push(credential(refused));
     findings.push(request_id(&plain).await);

@@ -1,6 +1,6 @@
 //! What the server stands on: open files, the disk, the database and the mail server.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use rustix::fs::statvfs;
 use tokio::time::timeout;
@@ -9,7 +9,7 @@ use super::{Finding, Severity};
 use crate::{
     app::{StartError, data_dir::DataDir, descriptors, parts},
     config::Config,
-    env::Env,
+    env::{Env, Timestamp},
     store::{SchemaState, Store},
 };
 
@@ -69,8 +69,7 @@ async fn postgres(config: &Config, env: &Env) -> Result<Vec<Finding>, StartError
     let mut findings = vec![schema(&store).await?];
     let asked_at = env.now();
     if let Some(its_time) = store.time().await.map_err(parts::refused)? {
-        let skew = asked_at.since(its_time).max(its_time.since(env.now()));
-        findings.push(clock("database's", skew));
+        findings.push(clock("database's", its_time, asked_at..=env.now()));
     }
     if findings[0].severity == Severity::Ok
         && let Some(master) = parts::existing_master_key(config, &store).await?
@@ -126,8 +125,9 @@ async fn schema(store: &Store) -> Result<Finding, StartError> {
     })
 }
 
-/// How far a clock is from this machine's.
-pub(super) fn clock(whose: &str, skew: Duration) -> Finding {
+/// How far a clock is from this machine's, where it was read.
+pub(super) fn clock(whose: &str, time: Timestamp, ours: RangeInclusive<Timestamp>) -> Finding {
+    let skew = ours.start().since(time).max(time.since(*ours.end()));
     let seconds = skew.as_secs();
     if skew > SKEW {
         return Finding::failed(
